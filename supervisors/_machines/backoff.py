@@ -1,0 +1,70 @@
+"""How long to wait before the next attempt: growing, bounded, spread by chance.
+
+The wait before attempt n (counted from 1 for the first restart) is
+`min(maximum, initial * factor ** (n - 1))`, times a number from `1 - jitter` to `1 + jitter`.
+Chance comes in as a sample from 0 to 1, so a test knows the result.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Backoff"]
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """Pauses between restarts of a child; every restart is charged to the budget all the same.
+
+    Attributes:
+        initial: seconds before the first restart.
+        maximum: seconds that no pause (before jitter) exceeds.
+        factor: by what each pause is longer than the one before, 1.0 or more.
+        jitter: part of the pause by which chance may shorten or lengthen it, 0.0 to 1.0.
+        reset_after: seconds without a crash after which the pauses begin anew; None takes twice
+            `maximum`.
+
+    Example:
+        >>> steps = Backoff(initial=0.1, maximum=0.5)
+        >>> [steps.delay(n, sample=0.5) for n in (1, 2, 3, 4)]
+        [0.1, 0.2, 0.4, 0.5]
+        >>> Backoff(jitter=2.0)
+        Traceback (most recent call last):
+        ValueError: Backoff.jitter must be from 0.0 to 1.0, not 2.0
+    """
+
+    initial: float = 0.1
+    maximum: float = 10.0
+    factor: float = 2.0
+    jitter: float = 0.2
+    reset_after: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        checks = (
+            ("initial", self.initial, self.initial >= 0, "0 or more seconds"),
+            ("maximum", self.maximum, self.maximum >= self.initial, "at least initial"),
+            ("factor", self.factor, self.factor >= 1, "1.0 or more"),
+            ("jitter", self.jitter, 0 <= self.jitter <= 1, "from 0.0 to 1.0"),
+            (
+                "reset_after",
+                self.reset_after,
+                self.reset_after is None or self.reset_after >= 0,
+                "0 or more seconds, or None",
+            ),
+        )
+        for name, value, good, expected in checks:
+            if not good:
+                msg = f"Backoff.{name} must be {expected}, not {value!r}"
+                raise ValueError(msg)
+
+    def delay(self, attempt: int, sample: float) -> float:
+        """Return the seconds before restart number `attempt`; `sample` is chance, from 0 to 1."""
+        try:
+            step = min(self.maximum, self.initial * self.factor ** (attempt - 1))
+        except OverflowError:
+            step = self.maximum
+        return step * (1 - self.jitter + 2 * self.jitter * sample)
+
+    def forgets_after(self) -> float:
+        """Return the seconds without a crash after which the attempts are counted anew."""
+        return 2 * self.maximum if self.reset_after is None else self.reset_after

@@ -1,0 +1,183 @@
+"""The children of one supervisor, in start order.
+
+Laws: a child has exactly one of three states; `RUNNING` has a ref and its incarnation is known to
+`by_incarnation`; a child removed is found in no way any more. A static table keys children by
+their id, a dynamic one by a number, so that equal ids do not meet (S105).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+from supervisors._machines.intensity import RestartIntensity
+from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo
+from supervisors.child_spec import ChildSpec, ChildType
+from supervisors.exits import ExitReason
+
+__all__ = ["Child", "ChildState", "ChildTable"]
+
+
+class ChildState(StrEnum):
+    """Stopped: known, no process. Restarting: waits for its next start. Running: has a ref."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+
+
+class Child:
+    """One child and what its supervisor remembers of it."""
+
+    __slots__ = (
+        "attempt",
+        "budget",
+        "early_exit",
+        "failure",
+        "incarnation",
+        "key",
+        "paid",
+        "ref",
+        "restarts",
+        "retry_at",
+        "spec",
+        "started_at",
+        "state",
+    )
+
+    def __init__(self, key: Any, spec: ChildSpec) -> None:
+        """Begin stopped."""
+        self.key = key
+        self.spec = spec
+        self.state = ChildState.STOPPED
+        self.ref: Any = None
+        self.incarnation = 0
+        self.restarts = 0
+        # Only where each child has a budget of its own.
+        self.budget: RestartIntensity | None = None
+        # Restart attempts in a row, for the backoff; and when the last one succeeded.
+        self.attempt = 0
+        self.started_at = 0.0
+        self.retry_at: float | None = None
+        # Whether the attempt that waits for a timer was charged to the budget already.
+        self.paid = False
+        # Why the attempt before the one that waits failed.
+        self.failure: Any = None
+        # The reason of an end that was noticed while the supervisor was busy with something else.
+        self.early_exit: ExitReason | None = None
+
+    def own_budget(self, max_restarts: int, max_seconds: float) -> RestartIntensity:
+        """Return the child's own restart budget, made with its first restart."""
+        if self.budget is None:
+            self.budget = RestartIntensity(max_restarts, max_seconds)
+        return self.budget
+
+    def info(self, now: float, *, dynamic: bool) -> ChildInfo:
+        """Describe the child for which_children()."""
+        ref = RESTARTING if self.state is ChildState.RESTARTING else self.ref
+        wait = None if self.retry_at is None else max(0.0, self.retry_at - now)
+        child_id = None if dynamic else self.spec.id
+        return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait)
+
+
+class ChildTable:
+    """All children of one supervisor.
+
+    Example:
+        >>> table = ChildTable(dynamic=False)
+        >>> child = table.add(ChildSpec("a", start=print))
+        >>> table.find("a") is child, table.find("b")
+        (True, None)
+    """
+
+    __slots__ = ("_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
+
+    def __init__(self, *, dynamic: bool) -> None:
+        """Start empty; `dynamic` decides how children are keyed and found."""
+        self.dynamic = dynamic
+        self._children: dict[Any, Child] = {}
+        self._by_incarnation: dict[int, Child] = {}
+        self._by_ref: dict[Any, Child] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        """Return the number of children, whatever their state."""
+        return len(self._children)
+
+    def __iter__(self) -> Iterator[Child]:
+        """Iterate in start order."""
+        return iter(self._children.values())
+
+    def add(self, spec: ChildSpec) -> Child:
+        """Append a stopped child."""
+        self._next += 1
+        child = Child(self._next if self.dynamic else spec.id, spec)
+        self._children[child.key] = child
+        return child
+
+    def remove(self, child: Child) -> None:
+        """Forget the child with everything it was started with (S15)."""
+        self.mark_stopped(child)
+        self._children.pop(child.key, None)
+
+    def find(self, id_or_ref: Any) -> Child | None:
+        """Return the child with this living ref or, in a static table, with this id (S110)."""
+        try:
+            child = self._by_ref.get(id_or_ref)
+            if child is None and not self.dynamic:
+                child = self._children.get(id_or_ref)
+        except TypeError:
+            return None
+        return child
+
+    def by_incarnation(self, incarnation: int) -> Child | None:
+        """Return the child whose present life, or present wait, has this number."""
+        return self._by_incarnation.get(incarnation)
+
+    def begin(self, child: Child) -> int:
+        """Give the child a new incarnation and return it."""
+        self.mark_stopped(child)
+        self._next += 1
+        child.incarnation = self._next
+        self._by_incarnation[child.incarnation] = child
+        return child.incarnation
+
+    def mark_running(self, child: Child, ref: Any, now: float) -> None:
+        """The child lives."""
+        child.state = ChildState.RUNNING
+        child.ref = ref
+        child.started_at = now
+        self._by_ref[ref] = child
+
+    def mark_restarting(self, child: Child) -> None:
+        """The child waits for its next start and keeps its incarnation, for the timer."""
+        if child.ref is not None:
+            self._by_ref.pop(child.ref, None)
+        child.ref = None
+        child.early_exit = None
+        child.state = ChildState.RESTARTING
+        self._by_incarnation[child.incarnation] = child
+
+    def mark_stopped(self, child: Child) -> None:
+        """The child has no process and waits for none."""
+        self._by_incarnation.pop(child.incarnation, None)
+        if child.ref is not None:
+            self._by_ref.pop(child.ref, None)
+        child.ref = None
+        child.early_exit = None
+        child.retry_at = None
+        child.paid = False
+        child.failure = None
+        child.state = ChildState.STOPPED
+
+    def counts(self) -> ChildCounts:
+        """Count for count_children() (S98, S99)."""
+        active = sum(child.state is ChildState.RUNNING for child in self)
+        supervisors = sum(child.spec.type is ChildType.SUPERVISOR for child in self)
+        return ChildCounts(
+            specs=len(self),
+            active=active,
+            supervisors=supervisors,
+            workers=len(self) - supervisors,
+        )

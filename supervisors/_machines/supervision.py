@@ -1,0 +1,390 @@
+"""The supervisor as a pure machine: events in, commands out.
+
+What a supervisor does is a sequence — stop c, stop b, start b, start c — in which each step waits
+for the outcome of the one before. Each such sequence is an *operation*, written as a generator
+that yields what it waits for, so that it reads like OTP's own source. Laws:
+
+- One operation at a time. Whatever else comes meanwhile waits in order (S74), except
+  `ShutdownRequested`, which goes first, and the end of a child that the running operation is
+  about to stop, which is then not stopped again (S35, S39).
+- A restart is charged before it is made (S56); a failing restart attempt returns to the queue
+  between attempts, so that callers are answered (S67).
+- News of an incarnation that is not the present one changes nothing.
+- After `FinishSupervisor` or `RefuseStart` no command comes any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Container, Generator, Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from supervisors._machines.backoff import Backoff
+from supervisors._machines.children import Child, ChildState, ChildTable
+from supervisors._machines.intensity import RestartIntensity
+from supervisors._machines.requests import REQUESTS
+from supervisors._machines.restart_rules import Decision, decide, is_orderly
+from supervisors._machines.strategy import restart_group
+from supervisors._machines.vocabulary import (
+    ArmTimer,
+    BootRequested,
+    CancelTimer,
+    ChildExited,
+    ChildFailed,
+    ChildIgnored,
+    ChildStarted,
+    Command,
+    ConfirmStart,
+    EmitReport,
+    Event,
+    FinishSupervisor,
+    KillChild,
+    RefuseStart,
+    Report,
+    RequestReceived,
+    RetryLater,
+    ShutdownRequested,
+    StartChild,
+    StopChild,
+    TimerFired,
+    TimerKind,
+)
+from supervisors.child_spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart, Strategy
+from supervisors.exits import (
+    ExitReason,
+    FailedToStartChild,
+    GaveUp,
+    Shutdown,
+    is_abnormal,
+)
+
+__all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
+
+StartOutcome: TypeAlias = ChildStarted | ChildIgnored | ChildFailed
+Operation: TypeAlias = Generator[Container[int], Any, None]
+_OUTCOMES = (ChildStarted, ChildIgnored, ChildFailed)
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
+    """What a supervisor was told about itself, checked already."""
+
+    strategy: Strategy
+    max_restarts: int
+    max_seconds: float
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
+    backoff: Backoff | None = None
+    label: str = "supervisor"
+    dynamic: bool = False
+    max_children: int | None = None
+    extra_args: tuple[Any, ...] = ()
+    # Each child has a budget of its own; one that exceeds it is given up alone.
+    budget_per_child: bool = False
+
+
+class SupervisionMachine:
+    """One supervisor without its thread.
+
+    Example:
+        >>> flags = Flags(strategy=Strategy.ONE_FOR_ONE, max_restarts=3, max_seconds=5.0)
+        >>> machine = SupervisionMachine(flags, [ChildSpec("a", start=print)], lambda: 0.5)
+        >>> [type(command).__name__ for command in machine.handle(BootRequested(), 0.0)]
+        ['StartChild']
+        >>> [type(command).__name__ for command in machine.handle(ChildStarted(2, "ref"), 0.0)]
+        ['EmitReport', 'ConfirmStart']
+    """
+
+    def __init__(
+        self, flags: Flags, specs: Iterable[ChildSpec], sample: Callable[[], float]
+    ) -> None:
+        """Know the children, in start order; `sample` gives chance from 0 to 1 for the backoff."""
+        self.flags = flags
+        self.children = ChildTable(dynamic=flags.dynamic)
+        self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
+        self.now = 0.0
+        self._sample = sample
+        self._commands: list[Command] = []
+        self._waiting: deque[Event] = deque()
+        self._operation: Operation | None = None
+        # The incarnations whose news the operation waits for.
+        self._awaited: Container[int] = ()
+        self._stopping: set[int] = set()
+        # The child that is being started, and its end if that was heard of before the start.
+        self._starting = 0
+        self._stillborn: ChildExited | None = None
+        self._over = False
+        for spec in specs:
+            self.children.add(spec)
+
+    def handle(self, event: Event, now: float) -> list[Command]:
+        """Take one event at the moment `now` (seconds) and return what is to be done, in order."""
+        if self._over:
+            return []
+        self.now = now
+        commands: list[Command] = []
+        self._commands = commands
+        match event:
+            case TimerFired(TimerKind.STOP_DEADLINE, incarnation):
+                if incarnation in self._stopping:
+                    self.emit(KillChild(incarnation))
+                return commands
+            case ChildExited(incarnation) if incarnation == self._starting:
+                self._stillborn = event
+            case ChildStarted() | ChildIgnored() | ChildFailed() | ChildExited() if (
+                event.incarnation in self._awaited
+            ):
+                self._advance(event)
+            case ChildExited(incarnation, reason):
+                child = self.children.by_incarnation(incarnation)
+                if child is not None:
+                    child.early_exit = reason
+                    self._waiting.append(event)
+            case ShutdownRequested():
+                self._waiting.appendleft(event)
+            case _:
+                self._waiting.append(event)
+        while self._operation is None and self._waiting and not self._over:
+            self._operation = self._begin(self._waiting.popleft())
+            self._advance(None)
+        return commands
+
+    def emit(self, command: Command) -> None:
+        """Add a command to the answer to the present event."""
+        self._commands.append(command)
+
+    def _advance(self, event: Event | None) -> None:
+        operation = self._operation
+        if operation is None:
+            return
+        try:
+            self._awaited = operation.send(event)
+        except StopIteration:
+            self._operation = None
+            self._awaited = ()
+
+    def _begin(self, event: Event) -> Operation | None:
+        match event:
+            case BootRequested():
+                return self._boot()
+            case ShutdownRequested(reason):
+                return self._shut_down(reason)
+            case ChildExited(incarnation, reason):
+                child = self.children.by_incarnation(incarnation)
+                if child is None or child.early_exit is None:
+                    return None
+                return self._child_ended(child, reason)
+            case TimerFired(TimerKind.RETRY, incarnation):
+                child = self.children.by_incarnation(incarnation)
+                if child is None or child.state is not ChildState.RESTARTING:
+                    return None
+                if child.paid:
+                    return self._restart_now(child)
+                return self._restart(child, child.failure)
+            case RequestReceived(token, verb, argument):
+                return REQUESTS[verb](self, token, argument)
+            case _:
+                return None
+
+    # ---- operations ---------------------------------------------------------------------------
+
+    def _boot(self) -> Operation:
+        """Start all children left to right; the first failure undoes the others (S19, S64)."""
+        for child in list(self.children):
+            outcome = yield from self.start(child)
+            match outcome:
+                case ChildStarted():
+                    self.report(Report.CHILD_STARTED, child)
+                case ChildIgnored():
+                    self.drop_if(child, child.spec.restart is Restart.TEMPORARY)
+                case ChildFailed(_, reason, error):
+                    self.report(Report.START_FAILED, child, reason)
+                    yield from self._stop_all()
+                    self._over = True
+                    detail = FailedToStartChild(child.spec.id, reason)
+                    self.emit(RefuseStart(Shutdown(detail), child.spec.id, error))
+                    return
+        self.emit(ConfirmStart())
+
+    def _shut_down(self, reason: ExitReason) -> Operation:
+        """Stop all children, then end."""
+        yield from self._stop_all()
+        self._over = True
+        self.emit(FinishSupervisor(reason))
+
+    def _child_ended(self, child: Child, reason: ExitReason) -> Operation:
+        """A child ended by itself: restart it, keep it or forget it (S41-S47)."""
+        if is_abnormal(reason) or child.spec.restart is Restart.PERMANENT:
+            self.report(Report.CHILD_TERMINATED, child, reason)
+        backoff = self._backoff_of(child)
+        if backoff is not None and self.now - child.started_at > backoff.forgets_after():
+            child.attempt = 0
+        match decide(child.spec.restart, reason):
+            case Decision.RESTART:
+                self.children.mark_restarting(child)
+                yield from self._restart(child, reason)
+                return
+            case Decision.KEEP_STOPPED:
+                self.drop_if(child, self.flags.dynamic)
+            case Decision.REMOVE:
+                self.children.remove(child)
+        if self._auto_shutdown_after(child):
+            yield from self._shut_down(Shutdown())
+
+    def _auto_shutdown_after(self, child: Child) -> bool:
+        """Tell whether the end of this child, not restarted, ends the supervisor (S23-S28)."""
+        if not child.spec.significant:
+            return False
+        match self.flags.auto_shutdown:
+            case AutoShutdown.ANY_SIGNIFICANT:
+                return True
+            case AutoShutdown.ALL_SIGNIFICANT:
+                return not any(
+                    other.spec.significant and other.state is not ChildState.STOPPED
+                    for other in self.children
+                )
+            case AutoShutdown.NEVER:
+                return False
+
+    def _restart(self, child: Child, reason: Any) -> Operation:
+        """Charge one restart, then make it: at once, or after the backoff's pause."""
+        if self.flags.budget_per_child:
+            flags = self.flags
+            if not child.own_budget(flags.max_restarts, flags.max_seconds).charge(self.now):
+                self.report(Report.GAVE_UP, child, reason)
+                self.children.remove(child)
+                return
+        elif not self.budget.charge(self.now):
+            flags = self.flags
+            end = GaveUp(flags.label, flags.max_restarts, flags.max_seconds, child.spec.id, reason)
+            self.report(Report.GAVE_UP, child, end)
+            self.children.mark_stopped(child)
+            yield from self._shut_down(end)
+            return
+        delay = self._pause(child)
+        if delay > 0:
+            child.retry_at = self.now + delay
+            child.paid = True
+            self.emit(ArmTimer(TimerKind.RETRY, child.incarnation, delay))
+            return
+        yield from self._restart_now(child)
+
+    def _backoff_of(self, child: Child) -> Backoff | None:
+        backoff: Backoff | None = child.spec.backoff or self.flags.backoff
+        return backoff
+
+    def _pause(self, child: Child) -> float:
+        backoff = self._backoff_of(child)
+        if backoff is None:
+            return 0.0
+        child.attempt += 1
+        return backoff.delay(child.attempt, self._sample())
+
+    def _restart_now(self, child: Child) -> Operation:
+        """Stop the group in reverse order, then start it in order (S30, S31)."""
+        group = restart_group(self.flags.strategy, self.children, child)
+        for member in reversed(group):
+            yield from self.stop(member)
+            if member.spec.restart is Restart.TEMPORARY:
+                self.children.remove(member)
+        for member in group:
+            if member.spec.restart is Restart.TEMPORARY:
+                continue
+            outcome = yield from self.start(member)
+            match outcome:
+                case ChildStarted():
+                    member.restarts += 1
+                    self.report(Report.CHILD_RESTARTED, member)
+                case ChildIgnored():
+                    self.drop_if(member, self.flags.dynamic)
+                case ChildFailed(_, reason):
+                    self.report(Report.START_FAILED, member, reason)
+                    self.children.mark_restarting(member)
+                    yield from self._try_again(member, reason)
+                    return
+
+    def _try_again(self, child: Child, reason: Any) -> Operation:
+        """Schedule the next attempt behind what waits already (S66-S69)."""
+        child.paid = False
+        child.failure = reason
+        if self._backoff_of(child) is not None:
+            yield from self._restart(child, reason)
+        else:
+            self.emit(RetryLater(child.incarnation))
+
+    # ---- steps of operations, used by the requests too ----------------------------------------
+
+    def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
+        """Start one child and wait for the outcome; on failure it is left stopped."""
+        incarnation = self.children.begin(child)
+        args = (*self.flags.extra_args, *child.spec.args)
+        self.emit(StartChild(incarnation, child.spec, args))
+        self._starting = incarnation
+        outcome: StartOutcome = yield (incarnation,)
+        stillborn, self._stillborn, self._starting = self._stillborn, None, 0
+        if isinstance(outcome, ChildStarted):
+            self.children.mark_running(child, outcome.ref, self.now)
+            if stillborn is not None:
+                child.early_exit = stillborn.reason
+                self._waiting.append(stillborn)
+        else:
+            self.children.mark_stopped(child)
+        return outcome
+
+    def stop(self, child: Child) -> Operation:
+        """Stop one child, or cancel its wait, and wait until it is down."""
+        yield from self._stop_many([child])
+
+    def _stop_all(self) -> Operation:
+        """Stop every child: one by one in reverse order (S76), or all at once (S80)."""
+        if self.flags.dynamic:
+            yield from self._stop_many(list(self.children))
+        else:
+            for child in reversed(list(self.children)):
+                yield from self.stop(child)
+
+    def _stop_many(self, children: list[Child]) -> Operation:
+        awaited: dict[int, Child] = {}
+        for child in children:
+            if child.state is ChildState.RESTARTING:
+                self.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
+                self.children.mark_stopped(child)
+            elif child.early_exit is not None:
+                self._stopped(child, child.early_exit)
+            elif child.state is ChildState.RUNNING:
+                awaited[child.incarnation] = child
+                self._ask_to_stop(child)
+        while awaited:
+            event = yield awaited
+            child = awaited.pop(event.incarnation)
+            self._stopping.discard(event.incarnation)
+            if child.spec.shutdown not in (None, BRUTAL_KILL):
+                self.emit(CancelTimer(TimerKind.STOP_DEADLINE, event.incarnation))
+            self._stopped(child, event.reason)
+
+    def _ask_to_stop(self, child: Child) -> None:
+        shutdown = child.spec.shutdown
+        incarnation = child.incarnation
+        self._stopping.add(incarnation)
+        if shutdown is BRUTAL_KILL:
+            self.emit(KillChild(incarnation))
+            return
+        if isinstance(shutdown, float):
+            self.emit(ArmTimer(TimerKind.STOP_DEADLINE, incarnation, shutdown))
+        self.emit(StopChild(incarnation))
+
+    def _stopped(self, child: Child, reason: ExitReason) -> None:
+        if not is_orderly(child.spec, reason):
+            self.report(Report.SHUTDOWN_ERROR, child, reason)
+        self.children.mark_stopped(child)
+
+    def drop_if(self, child: Child, condition: bool) -> None:
+        """Forget a child that did not come to life, or keep its specification stopped."""
+        if condition:
+            self.children.remove(child)
+        else:
+            self.children.mark_stopped(child)
+
+    def report(self, kind: Report, child: Child, reason: Any = None) -> None:
+        """Emit a report about the child."""
+        self.emit(EmitReport(kind, child.spec, child.ref, reason, child.restarts))

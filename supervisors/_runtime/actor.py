@@ -1,0 +1,176 @@
+"""The one subclass of `pykka.Actor`: Pykka's names and hooks on top of a process."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pykka
+
+from supervisors._runtime.items import Call, EndSelf
+from supervisors._runtime.process import Process
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.reply import Reply
+from supervisors._runtime.reports import report_crash
+from supervisors._runtime.tracing import crashed
+from supervisors.exits import Crashed, ExitReason
+
+if TYPE_CHECKING:
+    from supervisors._runtime.dispatcher import Dispatcher
+
+__all__ = ["Actor", "Inbox"]
+
+
+class Inbox:
+    """The mailbox as Pykka's `ActorInbox` protocol sees it: it takes and gives envelopes."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self, process: Process) -> None:
+        """Look into the mailbox of this process."""
+        self._process = process
+
+    def put(self, envelope: Any, /) -> None:
+        """Post the envelope's message as a call or a cast."""
+        if envelope.reply_to is None:
+            self._process.post(envelope.message)
+        else:
+            self._process.post(Call(envelope.message, envelope.reply_to, None))
+
+    def get(self) -> Any:
+        """Refuse: only the actor itself takes messages out."""
+        msg = "messages are taken out by the actor's own turns"
+        raise NotImplementedError(msg)
+
+    def empty(self) -> bool:
+        """Tell whether no user message waits."""
+        return not self._process.mailbox.user
+
+
+class Actor(pykka.Actor):
+    """What GenServer and Supervisor have in common; not for direct use.
+
+    Everything of the runtime is in `self._process`; the attributes of a subclass are its own.
+    """
+
+    dispatcher: ClassVar[str | Dispatcher] = "pool"
+    """Who runs the actor: "pool" (many actors on few threads) or "thread" (one of its own)."""
+
+    trap_exit: bool = False
+    """Whether exit signals of linked actors arrive as `Exit` messages instead of ending it."""
+
+    ref_class: ClassVar[type[ActorRef]] = ActorRef
+    """The class of the actor's reference."""
+
+    _process: Process
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        """Create the actor in its starter's thread; an override must call super().__init__()."""
+        self._process = Process(self, self.ref_class)
+        self._actor_ref = self._process.actor_ref
+
+    def __str__(self) -> str:
+        """Name the class and the actor's name or URN."""
+        return str(self._process.actor_ref)
+
+    # ---- Pykka's attributes, made when they are first asked for --------------------------------
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """The actor's unique name."""
+        return self._process.actor_ref.actor_urn
+
+    @property
+    def actor_inbox(self) -> Inbox:  # type: ignore[override]
+        """The actor's mailbox, as Pykka sees it."""
+        return Inbox(self._process)
+
+    @property
+    def actor_stopped(self) -> threading.Event:  # type: ignore[override]
+        """An event that is set once the actor has ended."""
+        event: threading.Event = self.__dict__.setdefault("_stopped_event", threading.Event())
+        if self._process.ended:
+            event.set()
+        return event
+
+    @property
+    def actor_ref(self) -> ActorRef:
+        """The actor's own reference, to be given to others."""
+        return self._process.actor_ref
+
+    @staticmethod
+    def _create_actor_inbox() -> Any:
+        """Unused: the mailbox comes with the process."""
+
+    @staticmethod
+    def _create_future() -> Reply:
+        return Reply()
+
+    def _start_actor_loop(self) -> None:
+        """Unused: the actor is launched by its process."""
+
+    # ---- what subclasses decide ---------------------------------------------------------------
+
+    def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the class's own init; return what the launcher is to make of it."""
+        raise NotImplementedError
+
+    def _otp_after_start(self) -> None:
+        """Do what comes after the starter was told and before any message."""
+
+    def _otp_receive(self, item: Any) -> None:
+        """Handle one item of the mailbox."""
+        raise NotImplementedError
+
+    def _otp_stop_ordered(self, reason: ExitReason) -> None:
+        """Obey a stop order between two messages."""
+        self._process.end(reason)
+
+    def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
+        """Take note of the end of a supervised child; called where the child ended."""
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        """Do what is left once everybody has been told of the end."""
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Clean up; runs exactly once after a successful init, whatever ends the actor.
+
+        Not after a failed init, a kill or abandonment. An exception here becomes the reason.
+        """
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop this actor once it has handled what was queued before, as in Pykka."""
+        self._process.post(EndSelf())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this actor was told to stop: a flag for long handlers to look at."""
+        process = self._process
+        return process.ended or bool(process.mailbox.control)
+
+    def _otp_run_terminate(self, reason: ExitReason, last_message: object) -> ExitReason:
+        """Call terminate and Pykka's hooks; return the reason, changed by an exception (S173)."""
+        report_crash(self._process, reason, last_message)
+        try:
+            self.terminate(reason)
+        except BaseException as error:  # noqa: BLE001  contained: the end goes on
+            reason = crashed(error)
+            report_crash(self._process, reason, last_message)
+        try:
+            if isinstance(reason, Crashed):
+                cause = reason.exception
+                self.on_failure(type(cause), cause, cause.__traceback__)
+            else:
+                self.on_stop()
+        except BaseException as error:  # noqa: BLE001  contained, as above
+            reason = crashed(error)
+            report_crash(self._process, reason, last_message)
+        return reason
+
+    def _otp_mark_stopped(self) -> None:
+        """Set Pykka's event, if anybody has asked for it."""
+        event = self.__dict__.get("_stopped_event")
+        if event is not None:
+            event.set()

@@ -1,0 +1,30 @@
+"""Who runs in this thread: the process whose handler it is in, and the host of the thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.reply import Reply
+
+__all__ = ["Host", "current"]
+
+
+class Host(Protocol):
+    """The owner of a thread that runs processes; it is told when the thread is going to wait."""
+
+    def wait(self, reply: Reply, timeout: float | None) -> None:
+        """Wait until the reply is settled, or raise CallTimeout after `timeout` seconds."""
+        ...
+
+
+class _Current(threading.local):
+    """One value of each per thread; class attributes are the defaults of a new thread."""
+
+    process: Process | None = None
+    host: Host | None = None
+
+
+current = _Current()

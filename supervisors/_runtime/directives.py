@@ -1,0 +1,57 @@
+"""What an actor's init and handlers may return beside a value: what to do next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from supervisors.child_spec import UNSET
+from supervisors.exits import Normal
+
+__all__ = ["IDLE_TIMEOUT", "IGNORE", "NO_REPLY", "Continue", "Hibernate", "Stop", "Timeout"]
+
+
+class _Word:
+    """A directive without fields."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+IGNORE = _Word("IGNORE")
+NO_REPLY = _Word("NO_REPLY")
+IDLE_TIMEOUT = _Word("IDLE_TIMEOUT")
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """End with `reason`; terminate runs before `reply` is sent (S170)."""
+
+    reason: Any = Normal()
+    reply: Any = UNSET
+
+
+class Continue(msgspec.Struct, frozen=True):
+    """Call `handle_continue(continuation)` before any other message (S161)."""
+
+    continuation: Any = None
+    reply: Any = UNSET
+
+
+class Hibernate(msgspec.Struct, frozen=True):
+    """Call `on_hibernate()`; the next message calls `on_wake()` and is handled as usual (S175)."""
+
+    reply: Any = UNSET
+
+
+class Timeout(msgspec.Struct, frozen=True):
+    """Send `IDLE_TIMEOUT` to handle_info after `seconds`, unless a message comes first (S162)."""
+
+    seconds: float | timedelta
+    reply: Any = UNSET

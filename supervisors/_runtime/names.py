@@ -1,0 +1,203 @@
+"""Names of processes: one book for plain names, and one for each registry.
+
+A name is taken before the actor's init runs (S126) and free before any `Down` of its owner is
+delivered (S128). Reading needs no message to anybody.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from supervisors._machines.name_table import NameTable
+from supervisors._runtime.signals import link, unlink
+from supervisors.errors import ChildSpecError, SpecProblem, UnknownRegistryError
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.ref import ActorRef
+
+__all__ = ["NameBook", "Via", "book_and_key", "process_names", "register_name", "registered"]
+__all__ += ["unregister_name", "via", "whereis"]
+
+
+class NameBook:
+    """A table of unique names with a lock around it. Safe from any thread."""
+
+    def __init__(self, keeper: Process | None = None) -> None:
+        """Start empty; the end of `keeper`, a registry, takes the owners with it (S138)."""
+        self._lock = threading.Lock()
+        self._table: NameTable[Process] = NameTable()
+        self._keeper = keeper
+
+    def claim(self, key: Hashable, owner: Process, value: Any = None) -> Process | None:
+        """Give the name to a living owner: None when that worked, else the living holder.
+
+        A dead holder whose names are about to be freed does not stand in the way (S135).
+        """
+        with self._lock:
+            holder = self._table.claim(key, owner, value)
+            if holder is not None and holder.has_ended():
+                self._table.release_owner(holder)
+                holder = self._table.claim(key, owner, value)
+        if holder is None:
+            if not owner.keep_names_in(self):
+                self.release_owner(owner)
+            elif self._keeper is not None:
+                link(self._keeper, owner)
+        return holder
+
+    def owner_of(self, key: Hashable) -> Process | None:
+        """Return the living owner, or None."""
+        owner = self._table.owner_of(key)
+        return None if owner is None or owner.has_ended() else owner
+
+    def entry(self, key: Hashable) -> tuple[Process, Any] | None:
+        """Return owner and value of a name, the owner possibly just dead, or None (S136)."""
+        return self._table.entry(key)
+
+    def update(self, key: Hashable, owner: Process, value: Any) -> bool:
+        """Replace the value of a name of this owner; tell whether it holds it."""
+        with self._lock:
+            return self._table.update(key, owner, value)
+
+    def release(self, key: Hashable, owner: Process) -> bool:
+        """Free a name of this owner; tell whether it held it. The last one unties it (S137)."""
+        with self._lock:
+            held = self._table.release(key, owner)
+            last = held and not self._table.keys_of(owner)
+        if last and self._keeper is not None:
+            unlink(self._keeper, owner)
+        return held
+
+    def release_owner(self, owner: Process) -> None:
+        """Free all names of the owner."""
+        with self._lock:
+            self._table.release_owner(owner)
+
+    def keys_of(self, owner: Process) -> list[Hashable]:
+        """Return the names of the owner, oldest first."""
+        with self._lock:
+            return self._table.keys_of(owner)
+
+    def items(self) -> list[tuple[Hashable, Process, Any]]:
+        """Return (name, owner, value) of all names, oldest first."""
+        with self._lock:
+            return list(self._table.items())
+
+
+process_names = NameBook()
+
+
+class Via(msgspec.Struct, frozen=True):
+    """A name inside a registry; made by `via()`."""
+
+    registry: Any
+    key: Any
+    value: Any = None
+
+
+def via(registry: Any, key: Hashable, value: Any = None) -> Via:
+    """Name an actor by a key of a unique registry, wherever a `name=` is taken (S142).
+
+    Args:
+        registry: the registry's ref or its name.
+        key: the key, any hashable.
+        value: what `lookup` shows beside the ref.
+
+    Example:
+        >>> via("rooms", 42)
+        Via(registry='rooms', key=42, value=None)
+    """
+    return Via(registry, key, value)
+
+
+def book_and_key(name: Any) -> tuple[NameBook, Hashable, Any]:
+    """Return the book a name belongs to, its key there, and the value that goes with it.
+
+    Raises:
+        ChildSpecError: for a name that is not hashable (S129).
+        UnknownRegistryError: for a via into a registry that does not run.
+    """
+    book, key, value = process_names, name, None
+    if isinstance(name, Via):
+        book, key, value = _book_of(name.registry), name.key, name.value
+    try:
+        hash(key)
+    except TypeError:
+        text = f"a name must be hashable, not a {type(key).__name__}"
+        raise ChildSpecError(SpecProblem.BAD_NAME, text, key) from None
+    return book, key, value
+
+
+def _book_of(registry: Any) -> NameBook:
+    ref = registry if hasattr(registry, "actor_class") else whereis(registry)
+    book = getattr(getattr(ref, "process", None), "name_book", None)
+    if not isinstance(book, NameBook):
+        raise UnknownRegistryError(registry)
+    return book
+
+
+def whereis(name: Any) -> Any:
+    """Return the ref of the living actor of this name, or None (S130). Safe from any thread.
+
+    Accepts a name, a `via(...)`, or a ref, which is given back while it lives.
+
+    Example:
+        >>> whereis("nobody") is None
+        True
+    """
+    if hasattr(name, "actor_class"):
+        return name if name.is_alive() else None
+    try:
+        book, key, _ = book_and_key(name)
+    except UnknownRegistryError:
+        return None
+    owner = book.owner_of(key)
+    return None if owner is None else owner.actor_ref
+
+
+def register_name(name: Hashable, ref: ActorRef) -> bool:
+    """Give a living actor a (further) plain name; False when the name is taken.
+
+    Raises:
+        ChildSpecError: None is no name, and a name must be hashable (S129).
+
+    Example:
+        >>> from supervisors import GenServer
+        >>> ref = GenServer.start()
+        >>> register_name("example-name", ref), whereis("example-name") is ref, ref.stop()
+        (True, True, True)
+        >>> whereis("example-name") is None
+        True
+    """
+    if name is None:
+        text = "None is no name: give any other hashable"
+        raise ChildSpecError(SpecProblem.BAD_NAME, text)
+    book, key, value = book_and_key(name)
+    process = ref.process
+    return process is not None and book.claim(key, process, value) is None
+
+
+def unregister_name(name: Hashable) -> bool:
+    """Free a plain name; tell whether it was held.
+
+    Example:
+        >>> unregister_name("nobody")
+        False
+    """
+    owner = process_names.owner_of(name)
+    return owner is not None and process_names.release(name, owner)
+
+
+def registered() -> list[Hashable]:
+    """Return all plain names that living actors hold.
+
+    Example:
+        >>> "nobody" in registered()
+        False
+    """
+    return [key for key, owner, _ in process_names.items() if not owner.has_ended()]

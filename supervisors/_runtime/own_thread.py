@@ -1,0 +1,63 @@
+"""One thread per actor: for handlers that block often, or that need a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from supervisors._runtime.pool import run_turn
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["ThreadDispatcher", "own_thread"]
+
+
+class ThreadDispatcher:
+    """Gives each process a daemon thread named after its actor."""
+
+    def __init__(self) -> None:
+        """Start without threads."""
+        self._lock = threading.Lock()
+        self._bells: dict[Process, threading.Semaphore] = {}
+
+    def attach(self, process: Process) -> None:
+        """Start the thread; its first batch is the actor's init."""
+        bell = threading.Semaphore(1)
+        with self._lock:
+            self._bells[process] = bell
+        name = f"supervisors-actor-{process.actor_ref.name or type(process.actor).__name__}"
+        try:
+            threading.Thread(
+                target=self._work, args=(process, bell), name=name, daemon=True
+            ).start()
+        except RuntimeError:
+            self.detach(process)
+            raise
+
+    def schedule(self, process: Process) -> None:
+        """Wake the thread of a process whose slot was just taken."""
+        bell = self._bells.get(process)
+        if bell is not None:
+            bell.release()
+
+    def detach(self, process: Process) -> None:
+        """Let the thread end."""
+        with self._lock:
+            bell = self._bells.pop(process, None)
+        if bell is not None:
+            bell.release()
+
+    def _work(self, process: Process, bell: threading.Semaphore) -> None:
+        try:
+            while not process.ended:
+                bell.acquire()
+                while run_turn(process):
+                    pass
+        finally:
+            # It may have been killed, and forgotten, before it was attached.
+            with self._lock:
+                self._bells.pop(process, None)
+
+
+own_thread = ThreadDispatcher()

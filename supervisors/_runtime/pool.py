@@ -1,0 +1,183 @@
+"""Many actors on few threads.
+
+A process whose slot was taken lies in one run queue; a worker takes it out and runs one batch.
+A worker that waits for a reply is counted as blocked and replaced at once, so a chain of asks
+longer than any bound still ends. Blocking that the library cannot see (`time.sleep`, a lock, C
+code) is noticed by a watcher: while something waits in the queue and no batch has ended for one
+tick, it adds a worker, up to `max_workers`. Surplus workers end when they find nothing to do.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from supervisors._runtime.current import current
+from supervisors.telemetry import execute
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.reply import Reply
+
+__all__ = ["BATCH", "PoolDispatcher", "pool", "run_turn"]
+
+BATCH = 64
+"""Messages that one process handles before others get their turn."""
+
+_WORKERS = 2
+_MAX_WORKERS = 256
+_TICK = 0.005
+_LINGER = 1.0
+
+
+def run_turn(process: Process) -> bool:
+    """Run one batch and, when nothing is left, give the slot back; tell whether to go on."""
+    if process.run_batch(BATCH):
+        return True
+    if process.ended:
+        return False
+    mailbox = process.mailbox
+    mailbox.slot.release()
+    # Somebody may have put a message while the slot was still taken.
+    return mailbox.has_work() and mailbox.slot.acquire(blocking=False)
+
+
+class PoolDispatcher:
+    """A run queue and its workers; one for the whole program is enough.
+
+    Args:
+        workers: threads that run when nothing blocks; more give no throughput under the GIL.
+        max_workers: up to how many the watcher adds for blocking it cannot see. Waits that the
+            library sees are replaced beyond it.
+        tick: seconds without progress after which the watcher adds a worker.
+    """
+
+    def __init__(
+        self, workers: int = _WORKERS, max_workers: int = _MAX_WORKERS, tick: float = _TICK
+    ) -> None:
+        """Start without threads; they come with the first process."""
+        self._queue: queue.SimpleQueue[Process] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._target = workers
+        self._max_workers = max_workers
+        self._tick = tick
+        self._workers = 0
+        self._blocked = 0
+        self._made = 0
+        # Batches that ended; read by the watcher only to see whether it moves, so a lost update
+        # between two workers does no harm.
+        self._progress = 0
+        self._watching = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def attach(self, process: Process) -> None:
+        """Queue a new process for its first batch."""
+        if self._workers < self._target:
+            self._add_worker()
+        self.schedule(process)
+
+    def schedule(self, process: Process) -> None:
+        """Queue a process whose slot was just taken."""
+        self._queue.put(process)
+        if not self._watching.is_set():
+            self._watching.set()
+
+    def detach(self, process: Process) -> None:
+        """Forget a process that has ended; the pool holds nothing of it."""
+
+    def wait(self, reply: Reply, timeout: float | None) -> None:
+        """Block a worker until the reply is settled, with a spare one in its place."""
+        with self._lock:
+            self._blocked += 1
+            short = self._workers - self._blocked < self._target
+        try:
+            if short:
+                self._add_worker()
+            reply.block(timeout)
+        finally:
+            with self._lock:
+                self._blocked -= 1
+
+    def threads(self) -> tuple[int, int]:
+        """Return how many workers there are and how many of them wait for a reply."""
+        with self._lock:
+            return self._workers, self._blocked
+
+    def _add_worker(self) -> None:
+        with self._lock:
+            self._workers += 1
+            self._made += 1
+            number = self._made
+            if self._watcher is None:
+                self._watcher = threading.Thread(
+                    target=self._watch, name="supervisors-watcher", daemon=True
+                )
+                self._watcher.start()
+        try:
+            threading.Thread(
+                target=self._work, name=f"supervisors-pool-{number}", daemon=True
+            ).start()
+        except RuntimeError:
+            # The operating system, or an ending interpreter, refuses threads.
+            with self._lock:
+                self._workers -= 1
+                alone = self._workers == 0
+            execute(("supervisors", "pool", "thread_refused"), {"count": 1}, {})
+            if alone:
+                raise
+
+    def _work(self) -> None:
+        current.host = self
+        while True:
+            try:
+                process = self._queue.get(timeout=_LINGER)
+            except queue.Empty:
+                if self._may_leave():
+                    return
+                continue
+            try:
+                if run_turn(process):
+                    self._queue.put(process)
+            except BaseException as error:  # noqa: BLE001  the other actors need this worker
+                event = ("supervisors", "pool", "turn_failed")
+                execute(event, {"count": 1}, {"error": type(error).__name__})
+            self._progress += 1
+
+    def _may_leave(self) -> bool:
+        """Let a surplus worker go that found nothing to do for a while."""
+        with self._lock:
+            if self._workers - self._blocked <= self._target:
+                return False
+            self._workers -= 1
+            return True
+
+    def _watch(self) -> None:
+        """Add workers while the queue stands still; sleep while it is empty."""
+        pause = threading.Event()
+        reported = False
+        while True:
+            self._watching.wait()
+            seen = self._progress
+            pause.wait(self._tick)
+            if self._queue.empty():
+                self._watching.clear()
+                # A process queued between the two lines above must not go unwatched.
+                if not self._queue.empty():
+                    self._watching.set()
+                reported = False
+                continue
+            if self._progress != seen:
+                continue
+            if self._workers - self._blocked < self._max_workers:
+                self._add_worker()
+            elif not reported:
+                reported = True
+                execute(
+                    ("supervisors", "pool", "exhausted"),
+                    {"workers": self._workers, "queued": self._queue.qsize()},
+                    {},
+                )
+
+
+pool = PoolDispatcher()

@@ -1,0 +1,399 @@
+"""One process: the life of one actor, from the promise to run it to the news of its end.
+
+The actor object belongs to its user; what the runtime needs to know of it is kept here, in an
+object of its own, so that no attribute of a user's class can collide with it. The life:
+
+    made → (name taken) → booting → started → ended
+                             └──── start refused ──┘
+
+Laws:
+
+- At most one thread is in a process: the one that took its mailbox's `slot`. An abandoned process
+  is the exception that is told: its thread goes on, but it has ended, so nothing it does counts.
+- `ended` is set exactly once, under `claim`; what follows (mailbox closed and drained, names
+  freed, then monitors, links and the parent told) is done by whoever set it.
+- Every message is handled or rejected; every asker is answered.
+- `handling` is what user code is busy with, IDLE while it is not. Who runs a handler sets it and
+  *then* looks at `ended`; who kills sets `ended` and *then* looks at it. So a kill that finds
+  IDLE ended the process between two messages, and no handler begins after it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from pykka import ActorRegistry
+
+from supervisors._runtime import unstopped
+from supervisors._runtime.current import current
+from supervisors._runtime.items import Call, Info, StopOrder, Urge
+from supervisors._runtime.mailbox import Mailbox
+from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
+from supervisors._runtime.reports import report_abandoned, report_dead_letter, report_returned
+from supervisors._runtime.root import root
+from supervisors._runtime.signals import announce_end
+from supervisors._runtime.ties import Ties
+from supervisors._runtime.tracing import crashed
+from supervisors.errors import NoProcError, StartError
+from supervisors.exits import Abandoned, ExitReason, Killed, Normal
+
+if TYPE_CHECKING:
+    from supervisors._runtime.actor import Actor
+    from supervisors._runtime.dispatcher import Dispatcher
+    from supervisors._runtime.names import NameBook
+    from supervisors._runtime.ref import ActorRef
+
+__all__ = ["BOOTING", "IDLE", "Process"]
+
+
+class _Doing(Enum):
+    """What `handling` is when it is no message."""
+
+    IDLE = "idle"
+    BOOTING = "booting"
+
+
+IDLE: Final = _Doing.IDLE
+BOOTING: Final = _Doing.BOOTING
+
+
+class Process(Ties):
+    """The runtime's side of one actor."""
+
+    __slots__ = (
+        "_boot",
+        "_came_up",
+        "_doomed",
+        "_in_batch",
+        "_last_words",
+        "_on_started",
+        "_thread_id",
+        "actor",
+        "actor_ref",
+        "dispatcher",
+        "handling",
+        "incarnation",
+        "initialised",
+        "label",
+        "mailbox",
+        "name_book",
+        "parent",
+        "reason",
+    )
+
+    def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
+        """Made by its actor's __init__."""
+        super().__init__()
+        self.actor = actor
+        self.mailbox = Mailbox(self._reject)
+        self.reason: ExitReason | None = None
+        self.initialised = False
+        self.handling: Any = IDLE
+        self.dispatcher: Dispatcher | None = None
+        # Who started it linked; and, where that is a supervisor, the number it knows it by.
+        self.parent: Process | None = None
+        self.incarnation = 0
+        self.label: str | None = None
+        # Set by a Registry to its own book.
+        self.name_book: NameBook | None = None
+        # What runs in the first turn; dropped with the start arguments it holds (S15).
+        self._boot: Callable[[], None] | None = None
+        self._on_started: OnStarted | None = None
+        self._came_up = False
+        self._in_batch = False
+        self._thread_id = 0
+        # Whether it killed itself in the handler that it is in.
+        self._doomed = False
+        # What the asker of the present call gets at the end: (ok, value).
+        self._last_words: tuple[bool, Any] | None = None
+        self.actor_ref = ref_class(self)
+
+    # ---- facts --------------------------------------------------------------------------------
+
+    @property
+    def trap_exit(self) -> bool:
+        """Whether exit signals arrive as messages."""
+        return self.actor.trap_exit
+
+    @property
+    def actor_stopped(self) -> threading.Event:
+        """Pykka's event, made when it is first asked for and set by the end."""
+        return self.actor.actor_stopped
+
+    def has_ended(self) -> bool:
+        """Tell whether terminate() has returned, or the process was fenced off."""
+        return self.ended
+
+    def path(self) -> str:
+        """Return the labels of its supervisors and its own, joined by "/"."""
+        own = self.label or str(self.actor_ref.name or type(self.actor).__name__)
+        return own if self.parent is None else f"{self.parent.path()}/{own}"
+
+    def gone(self) -> NoProcError:
+        """Return the error for who still expected something of this process."""
+        return NoProcError(self.actor_ref, self.reason)
+
+    # ---- the way in ---------------------------------------------------------------------------
+
+    def post(self, item: Any) -> None:
+        """Put a message into the user lane. Safe from any thread, never raises."""
+        if self.mailbox.put(item):
+            self._schedule()
+
+    def order(self, item: StopOrder | Urge) -> None:
+        """Put an order into the control lane. Safe from any thread, never raises."""
+        if self.mailbox.put_control(item):
+            self._schedule()
+
+    def _schedule(self) -> None:
+        dispatcher = self.dispatcher
+        if dispatcher is None:
+            # Not launched yet: the first turn looks into the mailbox itself.
+            self.mailbox.slot.release()
+        else:
+            dispatcher.schedule(self)
+
+    def _reject(self, item: Any) -> None:
+        """Answer for a message that will never be handled."""
+        match item:
+            case Call():
+                item.reply.fail(self.gone())
+            case StopOrder(reply=reply):
+                if reply is not None:
+                    # It was alive when this was ordered, and is told to have stopped when it has.
+                    self.await_end(reply)
+            case Urge():
+                pass
+            case _:
+                report_dead_letter(self.actor_ref, item)
+
+    # ---- the start ----------------------------------------------------------------------------
+
+    def expect_start(self, on_started: OnStarted) -> None:
+        """Tell this starter the outcome, exactly once; at once if the process was killed."""
+        with self.claim:
+            ended = self.ended
+            self._on_started = on_started
+        if ended:
+            self._start_cut_short(self.reason or Normal())
+
+    def launch(self, dispatcher: Dispatcher, boot: Callable[[], None]) -> None:
+        """Hand the process to its dispatcher; `boot` is its first turn."""
+        with self.claim:
+            if self.ended:
+                return
+            self._boot = boot
+        self.mailbox.slot.acquire()
+        self.dispatcher = dispatcher
+        dispatcher.attach(self)
+
+    def adopt(self, parent: Process, incarnation: int) -> bool:
+        """Tell this parent of the end from now on; False when that has come already."""
+        with self.claim:
+            if self.ended:
+                return False
+            self.parent = parent
+            self.incarnation = incarnation
+            return True
+
+    def confirm_start(self) -> bool:
+        """The init is through: tell the starter. False when the process was ended meanwhile."""
+        with self.claim:
+            if self.ended:
+                return False
+            self.initialised = self._came_up = True
+            self.handling = IDLE
+            on_started, self._on_started = self._on_started, None
+        if on_started is not None:
+            on_started(Started(self.actor_ref))
+        return True
+
+    def fail_start(self, outcome: StartIgnored | StartFailed, end: Callable[[], None]) -> None:
+        """End a process that never came up, then tell the starter: its name is free (S127)."""
+        with self.claim:
+            if self._came_up:
+                return
+            on_started, self._on_started = self._on_started, None
+        end()
+        if on_started is not None:
+            on_started(outcome)
+
+    def _start_cut_short(self, reason: ExitReason) -> None:
+        with self.claim:
+            on_started, self._on_started = self._on_started, None
+        if on_started is None:
+            return
+        name = type(self.actor).__name__
+        text = f"{name} was ended ({type(reason).__name__}) before its init had returned"
+        on_started(StartFailed(reason, StartError(text, reason=reason)))
+
+    # ---- the turns ----------------------------------------------------------------------------
+
+    def run_batch(self, budget: int) -> bool:
+        """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
+        with self.claim:
+            if self.ended:
+                return False
+            self._in_batch = True
+            self._thread_id = threading.get_ident()
+        previous = current.process
+        current.process = self
+        try:
+            return self._handle_some(budget)
+        finally:
+            current.process = previous
+            with self.claim:
+                self._in_batch = False
+                self.handling = IDLE
+                fenced = isinstance(self.reason, Abandoned)
+            if fenced and unstopped.note_returned(self):
+                report_returned(self.actor_ref)
+
+    def _handle_some(self, budget: int) -> bool:
+        boot, self._boot = self._boot, None
+        if boot is not None:
+            self._run_boot(boot)
+        control, user, actor = self.mailbox.control, self.mailbox.user, self.actor
+        while not self.ended:
+            if control:
+                self._obey(control.popleft())
+                continue
+            if budget == 0:
+                return bool(user)
+            try:
+                item = user.popleft()
+            except IndexError:
+                return False
+            budget -= 1
+            self.handling = item
+            if self.ended:
+                self._reject(item)
+                return False
+            try:
+                actor._otp_receive(item)
+            except BaseException as error:  # noqa: BLE001  whatever a handler raises ends it alone
+                self.crash(error, item)
+            self.handling = IDLE
+        return False
+
+    def _run_boot(self, boot: Callable[[], None]) -> None:
+        self.handling = BOOTING
+        try:
+            if not self.ended:
+                boot()
+        except BaseException as error:  # noqa: BLE001  as for handlers
+            self.crash(error, None)
+        self.handling = IDLE
+
+    def _obey(self, order: StopOrder | Urge) -> None:
+        """Carry out one order of the control lane."""
+        self.handling = order
+        try:
+            if self.ended:
+                self._reject(order)
+            elif isinstance(order, Urge):
+                order.deed(self)
+            else:
+                if order.reply is not None:
+                    self.await_end(order.reply)
+                self.actor._otp_stop_ordered(order.reason)
+        except BaseException as error:  # noqa: BLE001  as for handlers
+            self.crash(error, order)
+        self.handling = IDLE
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def crash(self, error: BaseException, item: Any) -> None:
+        """End because a handler raised; the asker gets the exception, after terminate (S166).
+
+        A SystemExit or another BaseException ends this actor alone: raised at the asker it would
+        end that one too, so the asker is told of the end instead.
+        """
+        reason = crashed(error)
+        if isinstance(error, Exception):
+            self._last_words = (False, error)
+        self.end(reason, item.message if isinstance(item, Call | Info) else item)
+
+    def stop_with_reply(self, reason: ExitReason, value: Any) -> None:
+        """End from within a call whose asker gets `value`, after terminate (S170)."""
+        self._last_words = (True, value)
+        self.end(reason)
+
+    def end(self, reason: ExitReason, last_message: object = None) -> None:
+        """Run terminate, then finish. Only inside the process's own turn."""
+        if self._doomed:
+            reason = Killed()
+        elif self.initialised and not self.ended:
+            self.initialised = False
+            reason = self.actor._otp_run_terminate(reason, last_message)
+        self.finish(reason)
+
+    def kill(self) -> None:
+        """End at once between messages; fence off what is inside a handler (S78, S149)."""
+        with self.claim:
+            if self.ended:
+                return
+            if self._in_batch and self._thread_id == threading.get_ident():
+                # It kills itself: it ends when this handler returns, without terminate.
+                self._doomed = True
+                self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))
+                return
+            self.ended = True
+            stuck = self.handling is not IDLE
+            self.reason = Abandoned() if stuck else Killed()
+            if stuck:
+                unstopped.note_abandoned(self, self._thread_id)
+        if stuck:
+            report_abandoned(self.actor_ref)
+        self._tell_the_end()
+
+    def finish(self, reason: ExitReason) -> None:
+        """Be ended, without terminate: close, free the names, then tell everybody."""
+        with self.claim:
+            if self.ended:
+                return
+            self.ended = True
+            self.reason = reason
+        self._tell_the_end()
+
+    def _tell_the_end(self) -> None:
+        reason = self.reason or Normal()
+        self._boot = None
+        self.mailbox.close()
+        for book in self._books or ():
+            book.release_owner(self)
+        ActorRegistry.unregister(self.actor_ref)
+        root.discard(self)
+        self.actor._otp_mark_stopped()
+        self._answer_open_calls(reason)
+        undone = self._untie()
+        for timer in undone.timers:
+            timer.cancel()
+        for monitor in undone.watches:
+            monitor.cancel()
+        announce_end(self, reason, undone.monitors, undone.links)
+        self.actor._otp_after_end(reason)
+        if not self._came_up:
+            self._start_cut_short(reason)
+        elif self.parent is not None and self.incarnation:
+            self.parent.actor._otp_child_ended(self.incarnation, reason)
+        self._answer_waiters()
+        if self.dispatcher is not None:
+            self.dispatcher.detach(self)
+        # Refs outlive their actors; they must not keep the dead one's state alive.
+        self.actor_ref.process = None
+
+    def _answer_open_calls(self, reason: ExitReason) -> None:
+        call, words = self.handling, self._last_words
+        if isinstance(call, Call):
+            if words is None or isinstance(reason, Abandoned):
+                call.reply.fail(self.gone())
+            elif words[0]:
+                call.reply.settle(words[1])
+            else:
+                call.reply.fail(words[1])
+        for reply in list(self._deferred or ()):
+            reply.fail(self.gone())

@@ -1,0 +1,241 @@
+"""What the world holds of an actor."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pykka
+from pykka import ActorProxy, ActorRegistry
+
+from supervisors._runtime import signals
+from supervisors._runtime.current import current
+from supervisors._runtime.items import Call, Info, StopOrder
+from supervisors._runtime.reply import Reply
+from supervisors.errors import NoProcError, SelfCallError
+from supervisors.exits import Down, ExitReason, Normal, as_reason
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.signals import Monitor
+
+__all__ = ["ActorRef"]
+
+
+def _find(urn: str) -> Any:
+    """Return the living actor of this URN, or None: what a pickled ref comes back as."""
+    return ActorRegistry.get_by_urn(urn)
+
+
+class ActorRef(pykka.ActorRef[Any]):
+    """A reference to an actor, alive or dead. Safe from any thread, compared by identity.
+
+    It is a `pykka.ActorRef`. `ask` and `call` reach `handle_call`, `tell` and `cast` reach
+    `handle_cast`, `send_info` reaches `handle_info`. Time-outs raise `CallTimeout`, dead actors
+    `NoProcError`.
+
+    Example:
+        >>> from supervisors import GenServer
+        >>> class Echo(GenServer):
+        ...     def handle_call(self, request, sender):
+        ...         return request
+        >>> ref = Echo.start()
+        >>> ref.call("hi"), ref.ask("ho", timeout=5), ref.stop(), ref.is_alive()
+        ('hi', 'ho', True, False)
+    """
+
+    actor_class: type[Any]
+    process: Process | None
+
+    def __init__(self, process: Process) -> None:
+        """Made with its actor."""
+        self.actor_class = type(process.actor)
+        self.process = process
+        self.name: Any = None
+
+    # ---- what it is ---------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Name class, name and URN."""
+        return f"<ActorRef for {self}>"
+
+    def __str__(self) -> str:
+        """Name the class, and the actor's name or else its URN."""
+        which = self.actor_urn if self.name is None else repr(self.name)
+        return f"{self.actor_class.__name__} ({which})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by URN; it comes back as the same ref, or None where the actor is unknown."""
+        return _find, (self.actor_urn,)
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """The actor's unique name, made when it is first asked for."""
+        urn: str | None = self.__dict__.get("_urn")
+        # setdefault: two threads that ask first at once must get the same one.
+        return urn or self.__dict__.setdefault("_urn", uuid.uuid4().urn)
+
+    @property
+    def actor_inbox(self) -> Any:  # type: ignore[override]
+        """The actor's mailbox, as Pykka sees it.
+
+        Raises:
+            NoProcError: when the actor is dead.
+        """
+        return self._living().actor.actor_inbox
+
+    @property
+    def actor_stopped(self) -> Event:  # type: ignore[override]
+        """An event that is set once the actor has ended."""
+        process = self.process
+        if process is not None:
+            return process.actor_stopped
+        return _set_event()
+
+    def _actor_weakref(self) -> Any:  # type: ignore[override]
+        """Give the actor to Pykka's proxies, which expect to call a weak reference."""
+        process = self.process
+        return None if process is None else process.actor
+
+    def _living(self) -> Process:
+        process = self.process
+        if process is None or process.has_ended():
+            raise NoProcError(self)
+        return process
+
+    def is_alive(self) -> bool:
+        """Tell whether the actor lives: true until its terminate() has returned."""
+        process = self.process
+        return process is not None and not process.has_ended()
+
+    # ---- messages -----------------------------------------------------------------------------
+
+    def tell(self, message: Any) -> None:
+        """Send a message to handle_cast and do not wait.
+
+        Raises:
+            NoProcError: when the actor is dead.
+        """
+        process = self.process
+        if process is None or process.mailbox.closed:
+            raise NoProcError(self)
+        process.post(message)
+
+    def cast(self, message: Any) -> None:
+        """Send a message to handle_cast; never raises, even to a dead actor (S167)."""
+        process = self.process
+        if process is not None:
+            process.post(message)
+
+    def send_info(self, message: Any) -> None:
+        """Send a message to handle_info; never raises, even to a dead actor."""
+        process = self.process
+        if process is not None:
+            process.post(Info(message))
+
+    def ask(
+        self, message: Any, *, block: bool = True, timeout: float | timedelta | None = None
+    ) -> Any:
+        """Send a message to handle_call and return its reply, or a future of it.
+
+        Args:
+            message: anything.
+            block: wait here (True) or return the future at once (False).
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            CallTimeout: no reply in time; the actor is not disturbed.
+            NoProcError: the actor is dead, or ended before it answered.
+            SelfCallError: an actor asks itself and would wait for ever.
+            Exception: what the handler raised; unless it is one of `reply_exceptions`, the actor
+                has ended by it.
+        """
+        reply = Reply()
+        process = self.process
+        asker = current.process
+        if block and asker is not None and asker is process:
+            raise SelfCallError(self)
+        if process is None:
+            reply.fail(NoProcError(self))
+        else:
+            process.post(Call(message, reply, None if asker is None else asker.actor_ref))
+        if not block:
+            return reply
+        return reply.get(timeout=timeout)
+
+    def call(self, request: Any, timeout: float | timedelta | None = 5.0) -> Any:
+        """Ask and wait up to `timeout` seconds, 5 by default; raises what ask() raises."""
+        return self.ask(request, timeout=timeout)
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def stop(
+        self,
+        reason: ExitReason | BaseException = Normal(),  # noqa: B008  frozen
+        *,
+        block: bool = True,
+        timeout: float | timedelta | None = None,
+    ) -> Any:
+        """Stop the actor after the message it is handling; tell whether it was alive.
+
+        The order overtakes queued messages: their asks get NoProcError. terminate() runs.
+
+        Args:
+            reason: what monitors and links see.
+            block: wait here until it has ended (True) or return a future of the answer (False).
+            timeout: seconds to wait; None waits for ever. The actor goes on stopping after it.
+
+        Raises:
+            CallTimeout: it has not ended in time.
+            SelfCallError: an actor waits for its own end; use `self.stop()` there.
+        """
+        reply = Reply()
+        process = self.process
+        if block and process is not None and current.process is process:
+            raise SelfCallError(self)
+        order = StopOrder(as_reason(reason), reply)
+        if process is None or process.has_ended():
+            reply.settle(value=False)
+        else:
+            process.order(order)
+        return reply.get(timeout=timeout) if block else reply
+
+    def exit(self, reason: ExitReason | BaseException) -> None:
+        """Send an exit signal, as a linked actor's end would.
+
+        A trapping actor gets an `Exit` message, another one ends with this reason; Normal() is
+        ignored by the latter, and Killed() cannot be trapped (S148-S150).
+        """
+        process = self.process
+        if process is not None:
+            signals.exit_process(process, as_reason(reason))
+
+    def monitor(self, call: Callable[[Down], None] | None = None) -> Monitor:
+        """Watch the actor: in an actor Down arrives in handle_info, elsewhere use `.wait()`.
+
+        Args:
+            call: called with the Down instead, in the thread in which the actor ends and before
+                its supervisor is told; it must not wait. For what belongs to the actor and must be
+                closed however it ends.
+        """
+        if call is not None:
+            return signals.watch_with(self.process, self, call)
+        return signals.watch(self.process, self, current.process)
+
+    def proxy(self) -> ActorProxy[Any]:
+        """Wrap the ref in Pykka's proxy; an exception in a proxied method is a crash too.
+
+        Raises:
+            NoProcError: when the actor is dead.
+        """
+        self._living()
+        return ActorProxy(actor_ref=self)
+
+
+def _set_event() -> Event:
+    event = Event()
+    event.set()
+    return event

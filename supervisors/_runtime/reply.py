@@ -1,0 +1,264 @@
+"""A future that settles once, calls back, and can be awaited without blocking the event loop."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pykka
+
+from supervisors._runtime.current import current
+from supervisors.errors import CallTimeout
+from supervisors.telemetry import execute
+
+__all__ = ["Reply"]
+
+_FOREIGN: tuple[pykka.Future[Any], ...] = ()
+
+
+class Reply(pykka.Future[Any]):
+    """The future behind `ask(block=False)`, `stop(block=False)` and proxies.
+
+    Safe from any thread; a waiting actor of the pool is replaced by a spare thread meanwhile.
+    Settling is first come, first served: later values go nowhere (S164).
+
+    Example:
+        >>> reply = Reply()
+        >>> reply.done()
+        False
+        >>> reply.set(3)
+        >>> reply.get(timeout=1), reply.map(lambda n: n + 1).result(1)
+        (3, 4)
+    """
+
+    # Almost no reply has a get hook, so it is no instance attribute until there is one; it stands
+    # in a tuple, or it would become a method. `_outcome` is (ok, value) and `_callbacks` a deque;
+    # both live in __dict__ so that setdefault() makes "first" atomic, with and without the GIL.
+    _hook: tuple[Callable[[float | None], Any]] | None = None
+    _sources: tuple[pykka.Future[Any], ...] = _FOREIGN
+
+    def __init__(self) -> None:
+        """Start unsettled."""
+
+    def __repr__(self) -> str:
+        """Tell the state, not the value."""
+        return f"<Reply {'settled' if self.done() else 'pending'}>"
+
+    # ---- settling -----------------------------------------------------------------------------
+
+    def settle(self, value: Any) -> bool:
+        """Give the value; tell whether it was the first outcome."""
+        return self._settle((True, value))
+
+    def fail(self, error: BaseException) -> bool:
+        """Give an exception to raise at whoever waits; tell whether it was the first outcome."""
+        return self._settle((False, error))
+
+    def set(self, value: Any = None) -> None:
+        """Give the value, as Pykka does.
+
+        Raises:
+            RuntimeError: when there is an outcome already.
+        """
+        self._refuse_second(self._hook is None and self.settle(value))
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Give the exception of an exc_info triple, by default the one being handled.
+
+        Raises:
+            RuntimeError: when there is an outcome already.
+        """
+        kind, error, trace = exc_info or sys.exc_info()
+        if error is None:
+            error = (kind or RuntimeError)()
+        if trace is not None:
+            error = error.with_traceback(trace)
+        self._refuse_second(self._hook is None and self.fail(error))
+
+    def set_get_hook(self, func: Callable[[float | None], Any]) -> None:
+        """Compute the value with `func(timeout)` when it is first asked for, as Pykka does.
+
+        Raises:
+            RuntimeError: when there is an outcome already.
+        """
+        self._refuse_second("_outcome" not in self.__dict__)
+        self._hook = (func,)
+
+    def _settle(self, outcome: tuple[bool, Any]) -> bool:
+        if self.__dict__.setdefault("_outcome", outcome) is not outcome:
+            return False
+        self._run_callbacks()
+        return True
+
+    @staticmethod
+    def _refuse_second(was_first: bool) -> None:
+        if not was_first:
+            msg = "this future has its outcome, or its get hook, already"
+            raise RuntimeError(msg)
+
+    # ---- waiting ------------------------------------------------------------------------------
+
+    def get(self, *, timeout: float | timedelta | None = None) -> Any:
+        """Return the value, waiting up to `timeout` seconds; None waits for ever.
+
+        Raises:
+            CallTimeout: when it does not come in time.
+            BaseException: what the actor raised.
+        """
+        outcome = self.__dict__.get("_outcome")
+        if outcome is None:
+            if isinstance(timeout, timedelta):
+                timeout = timeout.total_seconds()
+            if self._hook is not None:
+                outcome = self._run_hook(self._hook[0], timeout)
+            else:
+                host = current.host
+                if host is None:
+                    self.block(timeout)
+                else:
+                    host.wait(self, timeout)
+                outcome = self.__dict__["_outcome"]
+        ok, value = outcome
+        if ok:
+            return value
+        raise value
+
+    def result(self, timeout: float | timedelta | None = None) -> Any:
+        """Return the value like get(); the word of `concurrent.futures`."""
+        return self.get(timeout=timeout)
+
+    def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
+        """Return the exception instead of raising it, or None, waiting like get()."""
+        try:
+            self.get(timeout=timeout)
+        except CallTimeout as error:
+            if not self.done():
+                raise
+            return error
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the answer
+            return error
+        return None
+
+    def done(self) -> bool:
+        """Tell whether get() would return or raise at once."""
+        if "_outcome" in self.__dict__:
+            return True
+        sources = self._sources
+        return bool(sources) and all(isinstance(s, Reply) and s.done() for s in sources)
+
+    def block(self, timeout: float | None) -> None:
+        """Wait in this thread, without telling its host."""
+        gate = threading.Lock()
+        gate.acquire()
+        self._call_when_settled(gate.release)
+        bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        if not gate.acquire(timeout=bound) and "_outcome" not in self.__dict__:
+            # Who asks again and again must not leave a gate each time.
+            with suppress(ValueError):
+                self.__dict__["_callbacks"].remove(gate.release)
+            raise CallTimeout(timeout)
+
+    def _run_hook(
+        self, hook: Callable[[float | None], Any], timeout: float | None
+    ) -> tuple[bool, Any]:
+        value = hook(timeout)
+        self._settle((True, value))
+        return True, value
+
+    # ---- calling back -------------------------------------------------------------------------
+
+    def add_done_callback(self, fn: Callable[[Reply], object]) -> None:
+        """Call `fn(reply)` once there is an outcome, in the thread that settles it, or at once.
+
+        What `fn` raises is reported as `("supervisors", "future", "callback_failed")`.
+        """
+        sources = self._sources
+        if not sources:
+            self._call_when_settled(lambda: fn(self))
+            return
+        # A derived future is done when all its sources are.
+        pending = list(range(len(sources)))
+
+        def one_is_done(_: Reply) -> None:
+            if pending.pop() == 0:  # atomic: only one source takes the last number
+                self._report_failure(lambda: fn(self))
+
+        for source in sources:
+            if isinstance(source, Reply):
+                source.add_done_callback(one_is_done)
+
+    def _call_when_settled(self, fn: Callable[[], object]) -> None:
+        self.__dict__.setdefault("_callbacks", deque()).append(fn)
+        if "_outcome" in self.__dict__:
+            self._run_callbacks()
+
+    def _run_callbacks(self) -> None:
+        # Both the settler and a late registrant may get here; popleft() hands each one out once.
+        callbacks = self.__dict__.get("_callbacks")
+        while callbacks:
+            try:
+                fn = callbacks.popleft()
+            except IndexError:
+                return
+            self._report_failure(fn)
+
+    @staticmethod
+    def _report_failure(fn: Callable[[], object]) -> None:
+        try:
+            fn()
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the settling thread goes on
+            event = ("supervisors", "future", "callback_failed")
+            execute(event, {"count": 1}, {"error": type(error).__name__})
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait in a coroutine; the event loop goes on meanwhile."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        def settled(_: object) -> None:
+            # The loop may be closed by now; then nobody waits any more.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(wake)
+
+        if self._hook is not None and not self._sources:
+            # A foreign hook can only be asked by waiting for it, so a thread does that.
+            return (yield from asyncio.to_thread(self.get).__await__())
+        self.add_done_callback(settled)
+        yield from waiter.__await__()
+        return self.get()
+
+    # ---- derived futures ----------------------------------------------------------------------
+
+    def filter(self, func: Callable[[Any], bool]) -> Reply:
+        """Return a future with only the items for which `func` is true."""
+        return self._derived(super().filter(func), self)
+
+    def join(self, *futures: pykka.Future[Any]) -> Reply:
+        """Return a future with the list of all values."""
+        return self._derived(super().join(*futures), self, *futures)
+
+    def map(self, func: Callable[[Any], Any]) -> Reply:
+        """Return a future with `func` applied to the value."""
+        return self._derived(super().map(func), self)
+
+    def reduce(self, func: Callable[[Any, Any], Any], *args: Any) -> Reply:
+        """Return a future with the items reduced to one value."""
+        return self._derived(super().reduce(func, *args), self)
+
+    @staticmethod
+    def _derived(future: Any, *sources: pykka.Future[Any]) -> Reply:
+        if all(isinstance(source, Reply) for source in sources):
+            future._sources = sources
+        reply: Reply = future
+        return reply

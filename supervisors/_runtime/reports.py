@@ -1,0 +1,53 @@
+"""What the runtime tells the world of a process: by names and types, never by content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from supervisors._runtime.items import Info
+from supervisors.exits import Crashed, ExitReason
+from supervisors.telemetry import execute
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.ref import ActorRef
+
+__all__ = ["report_abandoned", "report_crash", "report_dead_letter", "report_returned"]
+
+
+def report_crash(process: Process, reason: ExitReason, last_message: object) -> None:
+    """Tell of an end that was not clean; a clean one is silent (S176)."""
+    if not isinstance(reason, Crashed):
+        return
+    execute(
+        ("supervisors", "actor", "crashed"),
+        {"count": 1},
+        {
+            "actor": str(process.actor_ref),
+            "path": process.path(),
+            "error": type(reason.exception).__name__,
+            "message_type": type(last_message).__name__,
+            "state_type": type(process.actor).__name__,
+            "trace": reason.trace,
+        },
+    )
+
+
+def report_dead_letter(ref: ActorRef, item: Any) -> None:
+    """Tell of a message that nobody will handle."""
+    message = item.message if isinstance(item, Info) else item
+    execute(
+        ("supervisors", "dead_letter"),
+        {"count": 1},
+        {"actor": str(ref), "message_type": type(message).__name__},
+    )
+
+
+def report_abandoned(ref: ActorRef) -> None:
+    """Tell of an actor that was fenced off inside a handler."""
+    execute(("supervisors", "actor", "abandoned"), {"count": 1}, {"actor": str(ref)})
+
+
+def report_returned(ref: ActorRef) -> None:
+    """Tell that the handler of an abandoned actor has returned at last."""
+    execute(("supervisors", "actor", "abandoned_returned"), {"count": 1}, {"actor": str(ref)})

@@ -1,0 +1,74 @@
+"""The process's root: what was started with start_link outside any actor.
+
+When the interpreter ends, the root's actors are stopped in the reverse of their start order, all
+within one deadline, so that their terminate() runs although their threads are daemons.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from typing import TYPE_CHECKING
+
+from supervisors._runtime.items import StopOrder
+from supervisors._runtime.reply import Reply
+from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
+from supervisors.errors import CallTimeout
+from supervisors.exits import Shutdown
+from supervisors.telemetry import execute
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["root"]
+
+_EXIT_DEADLINE = 10.0
+
+
+class Root:
+    """The list of actors that nobody supervises but that are stopped at exit."""
+
+    def __init__(self) -> None:
+        """Start empty; the exit hook is installed with the first member."""
+        self._lock = threading.Lock()
+        self._members: dict[Process, None] = {}
+        self._hooked = False
+
+    def add(self, process: Process) -> None:
+        """Take a process in; it leaves when it ends."""
+        with self._lock:
+            if not self._hooked:
+                self._hooked = True
+                atexit.register(self.stop_all)
+            self._members[process] = None
+        if process.has_ended():
+            self.discard(process)
+
+    def discard(self, process: Process) -> None:
+        """Forget a process that has ended."""
+        with self._lock:
+            self._members.pop(process, None)
+
+    def members(self) -> list[Process]:
+        """Return what lives, oldest first."""
+        with self._lock:
+            return list(self._members)
+
+    def stop_all(self, timeout: float = _EXIT_DEADLINE) -> list[Process]:
+        """Stop all members in reverse order; return those that would not stop in time."""
+        deadline = Deadline(timeout, timers.clock)
+        stuck = []
+        for process in reversed(self.members()):
+            reply = Reply()
+            process.order(StopOrder(Shutdown(), reply))
+            try:
+                reply.get(timeout=deadline.remaining())
+            except CallTimeout:
+                stuck.append(process)
+                event = ("supervisors", "root", "exit_deadline_passed")
+                execute(event, {"timeout_seconds": timeout}, {"actor": str(process.actor_ref)})
+        return stuck
+
+
+root = Root()

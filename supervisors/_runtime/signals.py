@@ -1,0 +1,155 @@
+"""Links, monitors and exit signals: who is told what when a process ends.
+
+Down, and Exit to a trapping process, are ordinary messages and come behind what the process sent
+before (S153). Fatal exit signals take the control lane. A signal cannot interrupt a handler; it
+is obeyed at the next message boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from supervisors._runtime.current import current
+from supervisors._runtime.items import Info, StopOrder
+from supervisors._runtime.reply import Reply
+from supervisors.exits import Down, Exit, ExitReason, Killed, NoProc, Normal
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["Monitor", "announce_end", "link", "send_exit", "unlink", "watch", "watch_with"]
+
+
+class Monitor:
+    """A watch on one actor that fires exactly once, with the real reason (S151).
+
+    In an actor the `Down` arrives in `handle_info`; elsewhere `wait()` returns it.
+    """
+
+    __slots__ = ("_reply", "_watcher", "active", "ref")
+
+    def __init__(
+        self, ref: Any, watcher: Process | None, call: Callable[[Down], object] | None = None
+    ) -> None:
+        """Made by `monitor()`; `watcher` is the actor that gets the Down, if one watches."""
+        self.ref = ref
+        self.active = True
+        self._watcher = watcher
+        self._reply = Reply()
+        if call is not None:
+            self._reply.add_done_callback(lambda reply: self.active and call(reply.get()))
+
+    def __repr__(self) -> str:
+        """Tell what is watched and whether that goes on."""
+        return f"<Monitor of {self.ref}{'' if self.active else ', over'}>"
+
+    def fire(self, reason: ExitReason) -> None:
+        """Deliver the Down; called once, when the watched actor has ended."""
+        down = Down(self, self.ref, reason)
+        if not self._reply.settle(down):
+            return
+        watcher = self._leave_watcher()
+        if watcher is not None and self.active:
+            watcher.post(Info(down))
+
+    def wait(self, timeout: float | timedelta | None = None) -> Down:
+        """Return the Down, waiting up to `timeout` seconds.
+
+        Raises:
+            CallTimeout: when the actor still lives then.
+        """
+        down: Down = self._reply.get(timeout=timeout)
+        return down
+
+    def cancel(self) -> bool:
+        """Stop watching; no Down of this monitor is handled any more, even a queued one (S152)."""
+        was_active, self.active = self.active, False
+        process = self.ref.process
+        if process is not None:
+            process.forget_monitor(self)
+        self._leave_watcher()
+        return was_active
+
+    def _leave_watcher(self) -> Process | None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.drop_watch(self)
+        return watcher
+
+
+def watch(target: Process | None, ref: Any, watcher: Process | None) -> Monitor:
+    """Monitor a process; a dead one fires at once with NoProc (S151)."""
+    monitor = Monitor(ref, watcher)
+    if watcher is not None and not watcher.add_watch(monitor):
+        # Fenced off meanwhile: nobody is there to be told.
+        monitor.cancel()
+    elif target is None or not target.add_monitor(monitor):
+        monitor.fire(NoProc())
+    return monitor
+
+
+def watch_with(target: Process | None, ref: Any, call: Callable[[Down], object]) -> Monitor:
+    """Monitor a process by a function, called in the thread in which the process ends.
+
+    It is called before links and the supervisor are told, so what belongs to the process can be
+    closed before a successor starts. It must not wait; what it raises is reported.
+    """
+    monitor = Monitor(ref, None, call)
+    if target is None or not target.add_monitor(monitor):
+        monitor.fire(NoProc())
+    return monitor
+
+
+def link(one: Process, other: Process) -> None:
+    """Tie two processes: the abnormal end of either ends the other (S147).
+
+    Who ends signals a partner only while the partner has the link too, and takes it away; so of
+    this function and an end that happens meanwhile exactly one sends the signal.
+    """
+    if one is other:
+        return
+    one.add_link(other)
+    if not other.add_link(one) and one.drop_link(other):
+        send_exit(one, other.actor_ref, NoProc())
+    if one.ended and other.drop_link(one):
+        send_exit(other, one.actor_ref, one.reason or NoProc())
+
+
+def unlink(one: Process, other: Process) -> None:
+    """Untie two processes; an Exit that is queued already stays queued (S156)."""
+    one.drop_link(other)
+    other.drop_link(one)
+
+
+def send_exit(target: Process, sender: Any, reason: ExitReason) -> None:
+    """Send an exit signal, as OTP's exit/2 or a link does (S147-S150, S154)."""
+    parent = target.parent
+    if not target.trap_exit:
+        if not isinstance(reason, Normal):
+            target.order(StopOrder(reason))
+    elif parent is not None and sender is parent.actor_ref:
+        target.order(StopOrder(reason))
+    else:
+        target.post(Info(Exit(sender, reason)))
+
+
+def exit_process(target: Process, reason: ExitReason) -> None:
+    """Carry out `ref.exit(reason)`: a kill cannot be trapped (S149), Normal is ignored (S150)."""
+    if isinstance(reason, Killed):
+        target.kill()
+        return
+    process = current.process
+    send_exit(target, None if process is None else process.actor_ref, reason)
+
+
+def announce_end(
+    process: Process, reason: ExitReason, monitors: Iterable[Monitor], links: Iterable[Process]
+) -> None:
+    """Tell monitors first, then links; a partner that has untied itself meanwhile is not told."""
+    for monitor in monitors:
+        monitor.fire(reason)
+    for linked in links:
+        if linked.drop_link(process):
+            send_exit(linked, process.actor_ref, reason)

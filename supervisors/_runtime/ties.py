@@ -1,0 +1,185 @@
+"""What ties a process to the rest of the world, to be undone when it ends.
+
+Names, timers, monitors of it and by it, links, open calls, and those who wait for its end. Each
+is added under `claim`, which also guards `ended`: what comes after the end is refused or undone at
+once, so nothing is left behind and nobody waits in vain. Nothing here calls out while it holds
+`claim`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from supervisors._runtime.names import NameBook
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.reply import Reply
+    from supervisors._runtime.signals import Monitor
+    from supervisors._runtime.timers import Timer
+
+__all__ = ["Ties", "Undone"]
+
+_FIRST_SWEEP = 16
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What a process was tied to when it ended."""
+
+    monitors: tuple[Monitor, ...]
+    watches: tuple[Monitor, ...]
+    links: tuple[Process, ...]
+    timers: tuple[Timer, ...]
+
+
+class Ties:
+    """The half of a process that others hold on to; all of it is safe from any thread."""
+
+    __slots__ = (
+        "_books",
+        "_deferred",
+        "_links",
+        "_monitors",
+        "_stop_waiters",
+        "_sweep_at",
+        "_timers",
+        "_told",
+        "_watches",
+        "claim",
+        "ended",
+    )
+
+    def __init__(self) -> None:
+        """Start without ties; most processes have few, so each collection comes with its first."""
+        self.claim = threading.Lock()
+        self.ended = False
+        self._told = False
+        self._books: list[NameBook] | None = None
+        self._deferred: set[Reply] | None = None
+        self._links: set[Process] | None = None
+        self._monitors: dict[Monitor, None] | None = None
+        self._watches: set[Monitor] | None = None
+        self._stop_waiters: list[Reply] | None = None
+        self._timers: list[Timer] | None = None
+        self._sweep_at = _FIRST_SWEEP
+
+    # ---- open calls and waits for the end -----------------------------------------------------
+
+    def defer(self, reply: Reply) -> None:
+        """Remember a call that will be answered later, so that its asker is told of the end."""
+        if self._deferred is None:
+            self._deferred = set()
+        self._deferred.add(reply)
+        reply.add_done_callback(self._deferred.discard)
+
+    def await_end(self, reply: Reply) -> None:
+        """Settle this reply once everybody has been told of the end."""
+        with self.claim:
+            if not self._told:
+                if self._stop_waiters is None:
+                    self._stop_waiters = []
+                self._stop_waiters.append(reply)
+                return
+        reply.settle(value=True)
+
+    def _answer_waiters(self) -> None:
+        with self.claim:
+            self._told = True
+            waiters, self._stop_waiters = self._stop_waiters, None
+        for reply in waiters or ():
+            reply.settle(value=True)
+
+    # ---- names and timers ---------------------------------------------------------------------
+
+    def keep_names_in(self, book: NameBook) -> bool:
+        """Free the names in this book at the end; False when that has come already."""
+        with self.claim:
+            if self.ended:
+                return False
+            if self._books is None:
+                self._books = []
+            if book not in self._books:
+                self._books.append(book)
+            return True
+
+    def keep_timer(self, timer: Timer) -> None:
+        """Cancel this timer at the end, or now if that has come already."""
+        with self.claim:
+            if not self.ended:
+                if self._timers is None:
+                    self._timers = []
+                self._timers.append(timer)
+                if len(self._timers) > self._sweep_at:
+                    # Swept when twice as long as after the last sweep, so that each costs O(1).
+                    self._timers = [kept for kept in self._timers if kept.waiting]
+                    self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._timers))
+                return
+        timer.cancel()
+
+    # ---- monitors and links -------------------------------------------------------------------
+
+    def add_monitor(self, monitor: Monitor) -> bool:
+        """Fire this monitor at the end; False when that has come already."""
+        with self.claim:
+            if self.ended:
+                return False
+            if self._monitors is None:
+                self._monitors = {}
+            self._monitors[monitor] = None
+            return True
+
+    def forget_monitor(self, monitor: Monitor) -> None:
+        """Do not fire this monitor."""
+        with self.claim:
+            if self._monitors is not None:
+                self._monitors.pop(monitor, None)
+
+    def add_watch(self, monitor: Monitor) -> bool:
+        """Cancel this monitor, made by this process, at the end; False when that has come."""
+        with self.claim:
+            if self.ended:
+                return False
+            if self._watches is None:
+                self._watches = set()
+            self._watches.add(monitor)
+            return True
+
+    def drop_watch(self, monitor: Monitor) -> None:
+        """Forget a monitor made by this process; it has fired or was cancelled."""
+        with self.claim:
+            if self._watches is not None:
+                self._watches.discard(monitor)
+
+    def add_link(self, other: Process) -> bool:
+        """Signal the other at the end; False when that has come already."""
+        with self.claim:
+            if self.ended:
+                return False
+            if self._links is None:
+                self._links = set()
+            self._links.add(other)
+            return True
+
+    def drop_link(self, other: Process) -> bool:
+        """Do not signal the other; tell whether there was a link."""
+        with self.claim:
+            if self._links is None or other not in self._links:
+                return False
+            self._links.remove(other)
+            return True
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def _untie(self) -> Undone:
+        """Take everything that is to be undone; after the end nothing comes in any more."""
+        with self.claim:
+            undone = Undone(
+                tuple(self._monitors or ()),
+                tuple(self._watches or ()),
+                tuple(self._links or ()),
+                tuple(self._timers or ()),
+            )
+            self._monitors = self._watches = self._links = self._timers = None
+        return undone

@@ -1,0 +1,104 @@
+"""One timer thread for the whole process, over one heap.
+
+The callback runs on the timer thread and must only hand something over, such as a message to a
+mailbox. The thread starts with the first timer and is a daemon.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from supervisors._machines.timer_heap import ArmedTimer, TimerHeap
+from supervisors.clock import Clock, MonotonicClock
+from supervisors.telemetry import execute
+
+__all__ = ["Timer", "TimerService", "timers"]
+
+
+class Timer:
+    """Something that will happen later, unless it is cancelled. Safe from any thread."""
+
+    __slots__ = ("_armed", "_service")
+
+    def __init__(self, service: TimerService, armed: ArmedTimer) -> None:
+        """Made by `TimerService.after` and `send_after`."""
+        self._service = service
+        self._armed = armed
+
+    def __repr__(self) -> str:
+        """Tell whether it still waits."""
+        return f"<Timer {'waiting' if self._armed.pending else 'over'}>"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has neither fired nor been cancelled."""
+        return self._armed.pending
+
+    def cancel(self) -> bool:
+        """Make sure it does not fire; tell whether it was still waiting."""
+        return self._service.cancel(self._armed)
+
+
+class TimerService:
+    """A timer thread and its heap.
+
+    Example:
+        >>> fired = threading.Event()
+        >>> timer = timers.after(0.0, fired.set)
+        >>> fired.wait(10)
+        True
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Use the clock, by default the real one."""
+        self.clock = clock or MonotonicClock()
+        self._heap = TimerHeap()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        """Return the number of timers that wait."""
+        with self._changed:
+            return len(self._heap)
+
+    def after(self, delay: float, callback: Callable[[], object]) -> Timer:
+        """Call `callback()` on the timer thread in `delay` seconds."""
+        at = self.clock.now() + delay
+        with self._changed:
+            earliest = self._heap.next_at()
+            armed = self._heap.arm(at, callback)
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="supervisors-timer", daemon=True)
+                thread.start()
+                self._thread = thread
+            elif earliest is None or at < earliest:
+                self._changed.notify()
+        return Timer(self, armed)
+
+    def cancel(self, armed: ArmedTimer) -> bool:
+        """Cancel what `after` armed; tell whether it was still waiting."""
+        with self._changed:
+            return self._heap.cancel(armed)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                due = self._heap.pop_due(self.clock.now())
+                if not due:
+                    at = self._heap.next_at()
+                    wait = None if at is None else at - self.clock.now()
+                    if wait is None or wait > 0:
+                        self._changed.wait(
+                            None if wait is None else min(wait, threading.TIMEOUT_MAX)
+                        )
+                    continue
+            for callback in due:
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001  the other timers must go on
+                    event = ("supervisors", "timer", "callback_failed")
+                    execute(event, {"count": 1}, {"error": type(error).__name__})
+
+
+timers = TimerService()

@@ -1,0 +1,75 @@
+"""What was abandoned and still runs: the truth about threads that cannot be killed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from supervisors._runtime.timers import timers
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["Unstopped", "unstopped"]
+
+
+class Unstopped(msgspec.Struct, frozen=True):
+    """One abandoned actor whose handler has not returned.
+
+    Attributes:
+        path: the names of its supervisors and its own, joined by "/".
+        thread: the name of the thread that it holds.
+        seconds: how long ago it was abandoned.
+        stack: where that thread is now, innermost call last.
+    """
+
+    path: str
+    thread: str
+    seconds: float
+    stack: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Begin with the path; then thread, age and the innermost call."""
+        where = self.stack[-1].strip().replace("\n", " ") if self.stack else "unknown"
+        return f"{self.path} [{self.thread}] for {self.seconds:.1f} s at {where}"
+
+
+_lock = threading.Lock()
+_stuck: dict[Process, tuple[int, str, float]] = {}
+
+
+def note_abandoned(process: Process, thread_id: int) -> None:
+    """Add an actor that was fenced off while this thread was in its handler."""
+    with _lock:
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        name = names.get(thread_id, f"thread {thread_id}")
+        _stuck[process] = (thread_id, name, timers.clock.now())
+
+
+def note_returned(process: Process) -> bool:
+    """Remove an actor whose handler has returned at last; tell whether it was listed."""
+    with _lock:
+        return _stuck.pop(process, None) is not None
+
+
+def unstopped() -> list[Unstopped]:
+    """List the abandoned actors whose handlers still run, longest first. Safe from any thread.
+
+    Example:
+        >>> unstopped()
+        []
+    """
+    with _lock:
+        entries = list(_stuck.items())
+    frames = sys._current_frames()
+    now = timers.clock.now()
+    result = []
+    for process, (thread_id, name, since) in entries:
+        frame = frames.get(thread_id)
+        stack = tuple(traceback.format_stack(frame)) if frame is not None else ()
+        result.append(Unstopped(process.path(), name, now - since, stack))
+    return sorted(result, key=lambda entry: -entry.seconds)

@@ -1,0 +1,30 @@
+"""Monitoring by any kind of reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.signals import Monitor
+from supervisors.errors import NotAvailableError
+
+__all__ = ["monitor"]
+
+
+def monitor(ref: Any) -> Monitor:
+    """Watch an actor: in an actor the Down arrives in handle_info, elsewhere use `.wait()`.
+
+    Raises:
+        NotAvailableError: for the reference of a plain Pykka actor, in this version.
+
+    Example:
+        >>> from supervisors import GenServer
+        >>> ref = GenServer.start()
+        >>> watch = monitor(ref)
+        >>> ref.stop(), watch.wait(10).reason
+        (True, Normal())
+    """
+    if isinstance(ref, ActorRef):
+        return ref.monitor()
+    msg = f"monitoring a {type(ref).__name__} of plain Pykka"
+    raise NotAvailableError(msg)

@@ -1,0 +1,80 @@
+"""Time as an argument: a clock that can be exchanged, and one deadline for a whole wait.
+
+Monotonic time decides; wall time is never used. Everything is in seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Protocol
+
+__all__ = ["Clock", "Deadline", "MonotonicClock", "as_seconds"]
+
+
+class Clock(Protocol):
+    """Anything that tells the time in seconds and never goes back."""
+
+    def now(self) -> float:
+        """Return the present moment, in seconds since some fixed point."""
+        ...
+
+
+class MonotonicClock:
+    """The real clock, `time.monotonic`. Safe from any thread.
+
+    Example:
+        >>> clock = MonotonicClock()
+        >>> clock.now() <= clock.now()
+        True
+    """
+
+    __slots__ = ()
+
+    def now(self) -> float:
+        """Return `time.monotonic()`, in seconds."""
+        return time.monotonic()
+
+
+class Deadline:
+    """One total deadline for a wait that has several steps.
+
+    Example:
+        >>> Deadline(None, MonotonicClock()).remaining() is None
+        True
+    """
+
+    __slots__ = ("_at", "_clock")
+
+    def __init__(self, timeout: float | None, clock: Clock) -> None:
+        """Start the deadline: `timeout` seconds from now, or never with None."""
+        self._clock = clock
+        self._at = None if timeout is None else clock.now() + timeout
+
+    def remaining(self) -> float | None:
+        """Return the seconds left, at least 0.0, or None when there is no deadline."""
+        return None if self._at is None else max(0.0, self._at - self._clock.now())
+
+
+def as_seconds(value: float | timedelta | None, what: str) -> float | None:
+    """Turn a public duration into seconds: a float, an int or a timedelta; None stays None.
+
+    Raises:
+        TypeError: for anything else, True and False included.
+        ValueError: for negative numbers and NaN.
+
+    Example:
+        >>> as_seconds(timedelta(minutes=1), "timeout")
+        60.0
+    """
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        msg = f"{what} must be seconds (a number), a timedelta or None, not {value!r}"
+        raise TypeError(msg)
+    if not value >= 0:
+        msg = f"{what} must be 0 or more seconds, not {value!r}"
+        raise ValueError(msg)
+    return float(value)

@@ -1,0 +1,286 @@
+"""Every error that `supervisors` raises, one tree with one root.
+
+::
+
+    ActorError
+    ├── StartError
+    │   ├── AlreadyStartedError
+    │   └── StartTimeout
+    ├── CallTimeout
+    ├── NoProcError
+    ├── SelfCallError
+    ├── UnhandledMessageError
+    ├── UnexpectedMessageError
+    ├── ChildSpecError
+    ├── AlreadyPresentError
+    ├── ChildRunningError
+    ├── ChildRestartingError
+    ├── ChildNotFoundError
+    ├── MaxChildrenError
+    ├── UnsupportedRequestError
+    ├── AlreadyRegisteredError
+    ├── UnknownRegistryError
+    └── NotAvailableError
+
+`CallTimeout` is also a `pykka.Timeout` and a `TimeoutError`, `NoProcError` also a
+`pykka.ActorDeadError` and a `LookupError`, bad specs are also `ValueError`, so that code written
+for Pykka or for plain Python catches them. Each error pickles (a reference to an actor comes out
+as `None` where that actor does not live) and names things, never contents.
+"""
+
+from __future__ import annotations
+
+import pickle
+from enum import StrEnum
+from typing import Any
+
+from pykka import ActorDeadError, Timeout
+
+__all__ = [
+    "ActorError",
+    "AlreadyPresentError",
+    "AlreadyRegisteredError",
+    "AlreadyStartedError",
+    "CallTimeout",
+    "ChildNotFoundError",
+    "ChildRestartingError",
+    "ChildRunningError",
+    "ChildSpecError",
+    "MaxChildrenError",
+    "NoProcError",
+    "NotAvailableError",
+    "SelfCallError",
+    "SpecProblem",
+    "StartError",
+    "StartTimeout",
+    "UnexpectedMessageError",
+    "UnhandledMessageError",
+    "UnknownRegistryError",
+    "UnsupportedRequestError",
+]
+
+
+class ActorError(Exception):
+    """The root: catch it to catch everything this package raises by itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by class, text and fields, since the constructors take fields, not the text."""
+        fields = {name: _portable(value) for name, value in self.__dict__.items()}
+        return _restore, (type(self), str(self), fields)
+
+
+def _restore(cls: type[ActorError], text: str, fields: dict[str, Any]) -> ActorError:
+    error = cls.__new__(cls)
+    error.args = (text,)
+    error.__dict__.update(fields)
+    return error
+
+
+def _portable(value: object) -> object:
+    """Give the value itself where it pickles, else its type's name: an error must travel."""
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001  any failure to pickle has the same answer
+        return f"<{type(value).__name__}>"
+    return value
+
+
+class StartError(ActorError):
+    """An actor did not start; nothing of it is left running.
+
+    Attributes:
+        reason: the exit reason, such as `Crashed(exception)`; its exception is also `__cause__`.
+        child_id: the id of the child, when a supervisor was starting it.
+    """
+
+    def __init__(self, text: str, *, reason: Any = None, child_id: Any = None) -> None:
+        """Keep the reason and, where a supervisor did the start, the child's id."""
+        super().__init__(text)
+        self.reason = reason
+        self.child_id = child_id
+
+
+class AlreadyStartedError(StartError):
+    """The name, or the child's id, is held by a living actor: `.ref`. It was left alone."""
+
+    def __init__(self, what: object, ref: Any) -> None:
+        """Name what is taken and by whom."""
+        super().__init__(f"{what!r} is held by {ref}: use that actor, or stop it first")
+        self.ref = ref
+
+
+class StartTimeout(StartError, TimeoutError):
+    """The actor's init did not return in time; the half-started actor was ended (S160)."""
+
+
+class CallTimeout(ActorError, Timeout, TimeoutError):
+    """No reply came in time. The actor was not disturbed, and a late reply goes nowhere (S164)."""
+
+    def __init__(self, timeout: float | None, what: str = "reply") -> None:
+        """Name what was awaited and for how many seconds."""
+        super().__init__(
+            f"no {what} within {timeout} s: wait longer with timeout=, or see what the actor does"
+        )
+        self.timeout = timeout
+
+
+class NoProcError(ActorError, ActorDeadError, LookupError):
+    """The actor is dead, or died before it answered.
+
+    Attributes:
+        reason: why it ended, when that was seen; None when it was dead already.
+    """
+
+    def __init__(self, who: object, reason: Any = None) -> None:
+        """Name the actor, and the reason of its end where known."""
+        cause = f" ({type(reason).__name__})" if reason is not None else ""
+        super().__init__(f"{who} is not alive{cause}: look its name up again, or monitor it")
+        self.reason = reason
+
+
+class SelfCallError(ActorError):
+    """An actor asked itself and would have waited for ever (S163)."""
+
+    def __init__(self, who: object) -> None:
+        """Name the actor that called itself."""
+        super().__init__(f"{who} asked itself: call the method directly, or use tell()")
+
+
+class UnhandledMessageError(ActorError):
+    """A call or a cast came to an actor that has no handler for it; this ends the actor (S174)."""
+
+    def __init__(self, who: object, handler: str, message: object) -> None:
+        """Name the handler to override and the type of the message, not its content."""
+        super().__init__(f"{who} got a {type(message).__name__} but does not override {handler}()")
+        self.handler = handler
+
+
+class UnexpectedMessageError(ActorError):
+    """A supervisor was sent something that is not one of its requests; it was refused (S101)."""
+
+    def __init__(self, who: object, message: object) -> None:
+        """Name the supervisor and the type of the message, not its content."""
+        super().__init__(
+            f"{who} does not take a {type(message).__name__}: use start_child(), "
+            "which_children() and the other methods of its reference"
+        )
+
+
+class SpecProblem(StrEnum):
+    """What is wrong with a child specification or a supervisor's options."""
+
+    MISSING_ID = "missing_id"
+    MISSING_START = "missing_start"
+    BAD_START = "bad_start"
+    BAD_RESTART = "bad_restart"
+    BAD_TYPE = "bad_type"
+    BAD_SHUTDOWN = "bad_shutdown"
+    BAD_SIGNIFICANT = "bad_significant"
+    BAD_COMBINATION = "bad_combination"
+    BAD_ON_STUCK = "bad_on_stuck"
+    BAD_BACKOFF = "bad_backoff"
+    BAD_NAME = "bad_name"
+    BAD_STRATEGY = "bad_strategy"
+    BAD_INTENSITY = "bad_intensity"
+    BAD_PERIOD = "bad_period"
+    BAD_AUTO_SHUTDOWN = "bad_auto_shutdown"
+    BAD_MAX_CHILDREN = "bad_max_children"
+    DUPLICATE_ID = "duplicate_id"
+    UNKNOWN_KEY = "unknown_key"
+    NOT_A_SPEC = "not_a_spec"
+
+
+class ChildSpecError(ActorError, ValueError):
+    """A child specification or a supervisor's option is wrong; nothing was started.
+
+    Attributes:
+        problem: which of the `SpecProblem` it is.
+        value: the offending value.
+    """
+
+    def __init__(self, problem: SpecProblem, text: str, value: Any = None) -> None:
+        """Keep the kind of the problem and the value that caused it."""
+        super().__init__(text)
+        self.problem = problem
+        self.value = value
+
+
+class _ChildError(ActorError):
+    """Something about one child of a supervisor; `.child_id` names it."""
+
+    _text = "child {!r}"
+
+    def __init__(self, child_id: Any) -> None:
+        super().__init__(self._text.format(child_id))
+        self.child_id = child_id
+
+
+class AlreadyPresentError(_ChildError):
+    """A child with this id is known but not running: restart_child() or delete_child() it."""
+
+    _text = "child {!r} is known but not running: use restart_child() or delete_child()"
+
+
+class ChildRunningError(_ChildError):
+    """The child runs; stop it with terminate_child() first."""
+
+    _text = "child {!r} is running: use terminate_child() first"
+
+
+class ChildRestartingError(_ChildError):
+    """The child waits for its next start attempt; terminate_child() cancels that."""
+
+    _text = "child {!r} is restarting: terminate_child() cancels its next attempt"
+
+
+class ChildNotFoundError(_ChildError, LookupError):
+    """The supervisor has no such child."""
+
+    _text = "no child {!r}: which_children() lists what there is"
+
+
+class MaxChildrenError(ActorError):
+    """The dynamic supervisor holds max_children already; nothing was started."""
+
+    def __init__(self, max_children: int) -> None:
+        """Keep the bound."""
+        super().__init__(f"max_children={max_children} is reached: end a child first")
+        self.max_children = max_children
+
+
+class UnsupportedRequestError(ActorError):
+    """A dynamic supervisor has no stopped children to restart or to delete (S111)."""
+
+    def __init__(self, request: str) -> None:
+        """Name the request."""
+        super().__init__(
+            f"a dynamic supervisor does not {request}: it forgets a child that ends, "
+            "so start a new one"
+        )
+        self.request = request
+
+
+class AlreadyRegisteredError(ActorError):
+    """The key of a unique registry is held by `.ref`; nothing was changed (S131, S144)."""
+
+    def __init__(self, key: object, ref: Any) -> None:
+        """Name the key and its holder."""
+        super().__init__(f"key {key!r} is held by {ref}: unregister it there first")
+        self.key = key
+        self.ref = ref
+
+
+class UnknownRegistryError(ActorError, LookupError):
+    """No registry of this name runs (S146)."""
+
+    def __init__(self, registry: object) -> None:
+        """Name the registry that was asked for."""
+        super().__init__(f"no registry {registry!r} runs: start one with Registry.start_link()")
+
+
+class NotAvailableError(ActorError, NotImplementedError):
+    """A name or an option is announced but not part of this version."""
+
+    def __init__(self, what: str) -> None:
+        """Name what is missing."""
+        super().__init__(f"{what} is not available in this version of supervisors")

@@ -1,0 +1,376 @@
+"""`GenServer`: an actor with OTP's contract, on Pykka.
+
+>>> class Counter(GenServer):
+...     def init(self, start=0):
+...         self.count = start
+...     def handle_call(self, request, sender):
+...         self.count += request
+...         return self.count
+>>> counter = Counter.start(40)
+>>> counter.call(2), counter.stop()
+(42, True)
+
+The one break with Pykka: an exception in a handler ends the actor, in `ask` too, where the asker
+gets the exception as well. Name the exceptions that are answers in `reply_exceptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from supervisors._runtime.actor import Actor
+from supervisors._runtime.calling import call_proxied, start_and_wait
+from supervisors._runtime.directives import (
+    IDLE_TIMEOUT,
+    IGNORE,
+    NO_REPLY,
+    Continue,
+    Hibernate,
+    Stop,
+    Timeout,
+)
+from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
+from supervisors._runtime.process import IDLE
+from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.reply import Reply
+from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
+from supervisors._runtime.spawn import IGNORED, READY, Refused
+from supervisors._runtime.timers import Timer, timers
+from supervisors.child_spec import UNSET, ChildSpec
+from supervisors.clock import as_seconds
+from supervisors.errors import UnhandledMessageError
+from supervisors.exits import Down, NoProc, Normal, as_reason
+from supervisors.telemetry import execute
+
+__all__ = [
+    "IDLE_TIMEOUT",
+    "IGNORE",
+    "NO_REPLY",
+    "Continue",
+    "GenServer",
+    "Hibernate",
+    "Sender",
+    "Stop",
+    "Timeout",
+]
+
+
+_DIRECTIVES = (Stop, Continue, Hibernate, Timeout)
+
+
+class Sender:
+    """Who asked: answer with `reply(value)`, now or later, from any thread (S165).
+
+    Attributes:
+        ref: the asking actor's reference, or None when a plain thread asks.
+    """
+
+    __slots__ = ("_reply", "ref")
+
+    def __init__(self, reply: Reply, ref: ActorRef | None) -> None:
+        """Made for each handle_call."""
+        self._reply = reply
+        self.ref = ref
+
+    def reply(self, value: Any) -> bool:
+        """Answer; tell whether this was the first answer and somebody may still get it."""
+        return self._reply.settle(value)
+
+
+class GenServer(Actor):
+    """An actor whose handlers are methods and whose state is `self`.
+
+    All handlers run in the actor, one at a time. What they may return beside a reply: `NO_REPLY`,
+    `Stop`, `Continue`, `Hibernate`, `Timeout`.
+
+    Example:
+        >>> class Door(GenServer):
+        ...     def handle_cast(self, message):
+        ...         return Stop(Normal())
+        >>> door = Door.start()
+        >>> watch = door.monitor()
+        >>> door.tell("close")
+        >>> watch.wait(10).reason
+        Normal()
+    """
+
+    reply_exceptions: ClassVar[tuple[type[Exception], ...]] = ()
+    """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
+
+    _otp_gets_everything: ClassVar[bool] = False
+    _otp_directive: Any = None
+    _otp_idle: Timer | None = None
+    _otp_turn: int = 0
+    _otp_asleep: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Notice whether the class handles messages in Pykka's on_receive."""
+        super().__init_subclass__(**kwargs)
+        cls._otp_gets_everything = overrides_on_receive(cls)
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> Any:
+        """Start the actor and return its ref once `init` has succeeded (S158).
+
+        Args:
+            *args: for init, and for __init__ where the class overrides it.
+            **kwargs: likewise, without `name`, `start_timeout` (seconds) and `dispatcher`
+                ("pool" or "thread"), which are taken here.
+
+        Returns:
+            The ref, or None when init answered IGNORE.
+
+        Raises:
+            StartError: init raised, stopped or returned something else; `.reason` says why.
+            AlreadyStartedError: the name is held, by `.ref`; init did not run.
+            StartTimeout: init did not return in time; the half-started actor was ended.
+        """
+        return start_and_wait(cls, args, kwargs)
+
+    @classmethod
+    def start_link(cls, *args: Any, **kwargs: Any) -> Any:
+        """Start the actor linked to the calling actor, else under the process's root.
+
+        Takes, returns and raises what start() does. A plain thread that starts an actor so never
+        gets anything raised later; the actor is stopped when the interpreter ends.
+        """
+        return start_and_wait(cls, args, kwargs, linked=True)
+
+    @classmethod
+    def child_spec(
+        cls,
+        *args: Any,
+        id: Any = UNSET,
+        name: Any = None,
+        restart: str = "permanent",
+        shutdown: Any = UNSET,
+        type: str = "worker",
+        significant: bool = False,
+        **kwargs: Any,
+    ) -> ChildSpec:
+        """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
+
+        Example:
+            >>> GenServer.child_spec(restart="transient")
+            ChildSpec('GenServer', start=GenServer, restart='transient', shutdown=5.0,\
+ type='worker')
+        """
+        return ChildSpec(
+            cls.__name__ if id is UNSET else id,
+            start=cls,
+            args=args,
+            kwargs=kwargs,
+            restart=restart,
+            shutdown=shutdown,
+            type=type,
+            significant=significant,
+            name=name,
+        )
+
+    # ---- what a user overrides ----------------------------------------------------------------
+
+    def init(self, *args: Any, **kwargs: Any) -> Any:
+        """Set up; an exception fails the start.
+
+        May return None, IGNORE, Stop(reason), Continue, Hibernate or Timeout; anything else fails
+        the start (S159).
+        """
+
+    def handle_call(self, request: Any, sender: Sender) -> Any:
+        """Answer ask() and call(): what is returned is the reply, unless it is a directive."""
+        raise UnhandledMessageError(self, "handle_call", request)
+
+    def handle_cast(self, message: Any) -> Any:
+        """Take tell() and cast()."""
+        raise UnhandledMessageError(self, "handle_cast", message)
+
+    def handle_info(self, message: Any) -> Any:
+        """Take Down, Exit, timers, IDLE_TIMEOUT and what send_info() sent; others are logged."""
+        execute(
+            ("supervisors", "actor", "unexpected_message"),
+            {"count": 1},
+            {"actor": str(self), "message_type": type(message).__name__},
+        )
+
+    def handle_continue(self, continuation: Any) -> Any:
+        """Go on after Continue(continuation), before any message."""
+        raise UnhandledMessageError(self, "handle_continue", continuation)
+
+    def on_hibernate(self) -> None:
+        """Give back what can be made again; called when the actor hibernates."""
+
+    def on_wake(self) -> None:
+        """Prepare for work; called before the first message after hibernation."""
+
+    # ---- what a user calls --------------------------------------------------------------------
+
+    def send_after(self, delay: float | timedelta, message: Any) -> Timer:
+        """Send this actor a message in `delay` seconds; it arrives in handle_info."""
+        process = self._process
+        seconds = as_seconds(delay, "delay") or 0.0
+        timer = timers.after(seconds, lambda: process.post(Info(message)))
+        process.keep_timer(timer)
+        return timer
+
+    def link(self, ref: ActorRef) -> None:
+        """Tie this actor and another: the abnormal end of either ends the other (S147).
+
+        A dead one is as one that ends now, with NoProc().
+        """
+        other = ref.process
+        if other is None:
+            send_exit(self._process, ref, NoProc())
+        else:
+            link(self._process, other)
+
+    def unlink(self, ref: ActorRef) -> None:
+        """Untie this actor and another (S156)."""
+        other = ref.process
+        if other is not None:
+            unlink(self._process, other)
+
+    def monitor(self, ref: ActorRef) -> Monitor:
+        """Watch another actor; its Down arrives in handle_info, exactly once (S151)."""
+        return watch(ref.process, ref, self._process)
+
+    def demonitor(self, monitor: Monitor) -> bool:
+        """Stop watching; no Down of this monitor is handled any more (S152)."""
+        return monitor.cancel()
+
+    # ---- how the runtime calls it -------------------------------------------------------------
+
+    def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = self.init(*args, **kwargs)
+        if result is None:
+            return READY
+        if result is IGNORE:
+            return IGNORED
+        if isinstance(result, Stop):
+            raise Refused(as_reason(result.reason))
+        if isinstance(result, Continue | Hibernate | Timeout):
+            self._otp_directive = result
+            return READY
+        return result
+
+    def _otp_after_start(self) -> None:
+        directive, self._otp_directive = self._otp_directive, None
+        if directive is not None:
+            process = self._process
+            process.handling = directive
+            if not process.ended:
+                self._otp_follow(directive, None)
+
+    def _otp_receive(self, item: Any) -> None:
+        if self._otp_idle is not None and type(item) is not IdleElapsed:
+            self._otp_idle.cancel()
+            self._otp_idle = None
+            self._otp_turn += 1
+        self._otp_wake()
+        kind = type(item)
+        if kind is Call:
+            self._otp_answer(item)
+        elif kind is Info:
+            self._otp_inform(item.message)
+        elif kind is EndSelf or kind is PYKKA_STOP:
+            self._process.end(Normal())
+        elif kind is IdleElapsed:
+            if item.turn == self._otp_turn:
+                self._otp_idle = None
+                self._otp_follow(self.handle_info(IDLE_TIMEOUT), None)
+        elif kind in PROXY_MESSAGES:
+            if item.attr_path[0] not in _FRAMEWORK_NAMES:
+                call_proxied(self, item)
+        else:
+            handler: Callable[[Any], Any]
+            handler = self.on_receive if self._otp_gets_everything else self.handle_cast
+            self._otp_follow(handler(item), None)
+
+    def _otp_answer(self, call: Call) -> None:
+        """Handle a call: the result is the reply, unless it is a directive."""
+        request, reply = call.message, call.reply
+        try:
+            if type(request) in PROXY_MESSAGES:
+                if request.attr_path[0] in _FRAMEWORK_NAMES:
+                    reply.fail(_unreachable(request.attr_path[0]))
+                else:
+                    result = call_proxied(self, request)
+                    self._process.handling = IDLE
+                    reply.settle(result)
+                return
+            if self._otp_gets_everything:
+                result = self.on_receive(request)
+            else:
+                result = self.handle_call(request, Sender(reply, call.sender))
+        except self.reply_exceptions as error:
+            reply.fail(error)
+            return
+        if result is NO_REPLY:
+            self._process.defer(reply)
+        elif isinstance(result, _DIRECTIVES):
+            self._otp_follow(result, reply)
+        else:
+            # Who got this reply has left the handler behind: a kill now is one between messages.
+            self._process.handling = IDLE
+            reply.settle(result)
+
+    def _otp_inform(self, message: Any) -> None:
+        if isinstance(message, Down) and not message.monitor.active:
+            return
+        self._otp_follow(self.handle_info(message), None)
+
+    def _otp_follow(self, directive: Any, reply: Reply | None) -> None:
+        """Do what a handler's return value says; what is no directive means nothing here."""
+        while isinstance(directive, _DIRECTIVES):
+            answer = directive.reply
+            if isinstance(directive, Stop):
+                if reply is None or answer is UNSET:
+                    self._process.end(as_reason(directive.reason))
+                else:
+                    self._process.stop_with_reply(as_reason(directive.reason), answer)
+                return
+            if reply is not None:
+                if answer is UNSET:
+                    self._process.defer(reply)
+                else:
+                    reply.settle(answer)
+                reply = None
+            match directive:
+                case Continue(continuation):
+                    directive = self.handle_continue(continuation)
+                case Timeout(seconds):
+                    self._otp_arm_idle(as_seconds(seconds, "Timeout.seconds") or 0.0)
+                    return
+                case _:
+                    self._otp_sleep()
+                    return
+
+    def _otp_sleep(self) -> None:
+        """Hibernate, unless it does already."""
+        if not self._otp_asleep:
+            self._otp_asleep = True
+            self.on_hibernate()
+
+    def _otp_wake(self) -> None:
+        """Be awake before a message is handled."""
+        if self._otp_asleep:
+            self._otp_asleep = False
+            self.on_wake()
+
+    def _otp_arm_idle(self, seconds: float) -> None:
+        self._otp_turn += 1
+        process, turn = self._process, self._otp_turn
+        self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
+        process.keep_timer(self._otp_idle)
+
+
+_FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
+
+
+def _unreachable(name: str) -> AttributeError:
+    msg = f"{name!r} belongs to the framework and is not reachable by proxy"
+    return AttributeError(msg)

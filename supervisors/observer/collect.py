@@ -1,0 +1,78 @@
+"""Walk the live tree with a deadline; what is dead or silent becomes a fact, not an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from supervisors._machines.vocabulary import RESTARTING, ChildInfo
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.root import root
+from supervisors._runtime.unstopped import unstopped
+from supervisors.clock import Deadline, MonotonicClock
+from supervisors.errors import CallTimeout, NoProcError
+from supervisors.observer.records import SystemSnapshot, TreeNode
+from supervisors.supervisor import SupervisorRef
+
+__all__ = ["snapshot"]
+
+
+def snapshot(tops: Iterable[ActorRef] | None = None, timeout: float = 5.0) -> SystemSnapshot:
+    """Return what lives now. Safe from any thread; inside an actor only of trees it is not in.
+
+    Args:
+        tops: where to begin; by default all that was started with start_link outside any actor.
+        timeout: seconds for the whole walk; a supervisor that does not answer in time is "silent".
+    """
+    deadline = Deadline(timeout, MonotonicClock())
+    refs = [process.actor_ref for process in root.members()] if tops is None else list(tops)
+    trees = tuple(
+        _node(str(ref.name or ref.actor_class.__name__), ref, 0, deadline) for ref in refs
+    )
+    return SystemSnapshot(trees, tuple(str(entry) for entry in unstopped()))
+
+
+def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
+    class_name = ref.actor_class.__name__
+    process = getattr(ref, "process", None)
+    if not isinstance(ref, SupervisorRef):
+        return TreeNode(
+            label=label,
+            kind="worker",
+            class_name=class_name,
+            state="running" if ref.is_alive() else "dead",
+            restarts=restarts,
+            mailbox=0 if process is None else len(process.mailbox),
+        )
+    try:
+        info = ref.describe(timeout=deadline.remaining())
+    except (NoProcError, CallTimeout) as error:
+        state = "dead" if isinstance(error, NoProcError) else "silent"
+        return TreeNode(
+            label=label, kind="supervisor", class_name=class_name, state=state, restarts=restarts
+        )
+    return TreeNode(
+        label=label,
+        kind="supervisor",
+        class_name=class_name,
+        state="running",
+        restarts=restarts,
+        mailbox=0 if process is None else len(process.mailbox),
+        strategy="dynamic" if info.dynamic else info.strategy,
+        counted=info.counted,
+        max_restarts=info.max_restarts,
+        max_seconds=info.max_seconds,
+        children=tuple(_child(child_id, child, deadline) for child_id, child in info.children),
+    )
+
+
+def _child(child_id: Any, info: ChildInfo, deadline: Deadline) -> TreeNode:
+    if info.ref is None or info.ref is RESTARTING:
+        return TreeNode(
+            label=str(child_id),
+            kind=str(info.type),
+            class_name="",
+            state="stopped" if info.ref is None else "restarting",
+            restarts=info.restarts,
+        )
+    return _node(str(child_id), info.ref, info.restarts, deadline)

@@ -1,0 +1,61 @@
+"""A snapshot as text; pure, so that documents and tests show what a user sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supervisors.observer.records import SystemSnapshot, TreeNode
+
+__all__ = ["render"]
+
+_GAP = "  "
+
+
+def render(snapshot: SystemSnapshot) -> str:
+    """Draw all trees of a snapshot, one line an actor, in columns.
+
+    The columns: the tree; strategy or class; state or restart budget; restarts; waiting messages.
+    Restarts and waiting messages are left out where they are 0. Control characters in labels are
+    replaced.
+
+    Example:
+        >>> node = TreeNode(label="a", kind="worker", class_name="Cache", state="running")
+        >>> render(SystemSnapshot((node,)))
+        'a  Cache  running'
+    """
+    lines = []
+    for tree in snapshot.trees:
+        rows = list(_rows(tree, "", ""))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines += [_line(row, widths) for row in rows]
+    lines += [f"abandoned: {_clean(entry)}" for entry in snapshot.unstopped]
+    return "\n".join(lines)
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+    return _GAP.join([*cells, *row[3:]]).rstrip()
+
+
+def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of a node and of everything below it."""
+    if node.max_restarts is None:
+        what, state = node.class_name or node.kind, node.state
+    else:
+        what = node.strategy or ""
+        within = f"{node.max_seconds:g} s"
+        state = f"{node.counted} of {node.max_restarts} restarts in {within}"
+    row = [head + _clean(node.label), what, state]
+    if node.restarts:
+        row.append(f"restarted {node.restarts}×")
+    if node.mailbox:
+        row.append(f"{node.mailbox} waiting")
+    yield tuple(row)
+    for place, child in enumerate(node.children, start=1):
+        last = place == len(node.children)
+        branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        yield from _rows(child, indent + branch, indent + below)
+
+
+def _clean(text: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in text)
