@@ -1,0 +1,147 @@
+"""Accepts TCP connections and routes their requests: upgrades, control routes, everything else 404.
+
+The `websockets` library's own server reads requests without a body only, and the control routes are
+POSTed to on the port of the WebSocket. So requests are read here, and only an upgrade is handed to
+the library's framing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from phoenix_actors.testing import control
+from phoenix_actors.testing.connection import LINGER
+from phoenix_actors.testing.http_messages import BadRequest, HttpResponse, read_request
+
+if TYPE_CHECKING:
+    from phoenix_actors.testing.endpoint import Endpoint
+    from phoenix_actors.testing.http_messages import HttpRequest
+
+__all__ = ["Listener"]
+
+WEBSOCKET_PATH = "/socket/websocket"
+LONGPOLL_PATH = "/socket/longpoll"
+
+# The largest head of a request, in bytes.
+MAX_HEAD = 64 * 1024
+
+LONGPOLL_MISSING = HttpResponse.text(
+    501, "long poll is not available in this version: use /socket/websocket"
+)
+
+
+class _Client:
+    """One accepted TCP connection; it has a writer once its task has begun."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        self.socket = accepted
+        self.writer: asyncio.StreamWriter | None = None
+        self.upgraded = False
+
+
+class Listener:
+    """Serves one listening socket. Only from the server's loop."""
+
+    def __init__(self, endpoint: Endpoint, listening: socket.socket) -> None:
+        self._endpoint = endpoint
+        self._listening = listening
+        self._loop = asyncio.get_running_loop()
+        self._clients: dict[asyncio.Task[None], _Client] = {}
+
+    def open(self) -> None:
+        """Begins to accept."""
+        self._listening.setblocking(False)
+        # Not asyncio.start_server(): its close() leaks a connection that is just being accepted.
+        self._loop.add_reader(self._listening, self._accept)
+
+    async def close(self, drain_timeout: float) -> None:
+        """Stops accepting, closes with 1012, and leaves nothing after `drain_timeout` seconds."""
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        self._endpoint.drain()
+        draining = [task for task, client in self._clients.items() if client.upgraded]
+        for task, client in self._clients.items():
+            if not client.upgraded:
+                task.cancel()
+        if draining:
+            await asyncio.wait(draining, timeout=drain_timeout)
+        for task, client in self._clients.items():
+            if client.writer is not None:
+                client.writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    def _accept(self) -> None:
+        try:
+            accepted, _ = self._listening.accept()
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            # The client is gone already, or there is no descriptor left; others may still come.
+            return
+        client = _Client(accepted)
+        task = self._loop.create_task(self._serve(client), name="connection")
+        self._clients[task] = client
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        client = self._clients.pop(task)
+        if client.writer is None:
+            client.socket.close()
+
+    async def _serve(self, client: _Client) -> None:
+        reader = asyncio.StreamReader(limit=MAX_HEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, client.socket)
+        client.writer = writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
+        try:
+            while (request := await read_request(reader)) is not None:
+                if not await self._answer(request, client, reader, writer):
+                    return
+                await writer.drain()
+        except BadRequest as error:
+            writer.write(HttpResponse.text(error.status, str(error)).render())
+        except ConnectionError:
+            # The client is gone, and with it whom to answer.
+            return
+        finally:
+            await _close(writer)
+
+    async def _answer(
+        self,
+        request: HttpRequest,
+        client: _Client,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        """Answers one request; tells whether another may follow on this connection."""
+        if request.path == WEBSOCKET_PATH and request.method == "GET":
+            await self._endpoint.unstalled.wait()
+            client.upgraded = True
+            client.upgraded = await self._endpoint.serve(request, reader, writer)
+            return request.keeps_alive and not client.upgraded
+        if request.path == WEBSOCKET_PATH:
+            response = HttpResponse(400)
+        elif request.path == LONGPOLL_PATH:
+            response = LONGPOLL_MISSING
+        elif request.path.startswith("/control/"):
+            response = control.answer(request, self._endpoint)
+        else:
+            response = control.NOT_FOUND
+        writer.write(response.render())
+        return request.keeps_alive
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Closes once everything is written, or after a while without it."""
+    try:
+        writer.close()
+        async with asyncio.timeout(LINGER):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        # Reset by the client, or it does not read.
+        return
+    finally:
+        writer.transport.abort()

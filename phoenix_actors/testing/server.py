@@ -1,0 +1,271 @@
+"""`PhoenixServer`: the loopback server in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from phoenix_actors.testing.endpoint_thread import EndpointThread
+from phoenix_actors.testing.http_messages import HttpResponse
+from phoenix_actors.testing.options import ServerOptions, seconds
+from phoenix_actors.testing.override import override
+from phoenix_actors.testing.phoenix_socket import check_routes
+from phoenix_actors.testing.recorder import Handshake, RecordedFrame, Recorder
+from phoenix_actors.testing.reference import REFERENCE_CHANNELS
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from phoenix_actors.testing.channel import ServerChannel
+    from phoenix_actors.testing.endpoint import Endpoint
+
+__all__ = ["PhoenixServer"]
+
+T = TypeVar("T")
+
+
+class PhoenixServer:
+    """A Phoenix server on loopback, with channels in Python and faults on demand.
+
+    It speaks vsn 1.0.0 and 2.0.0, text and binary, and answers as Phoenix 1.8 on Bandit does; the
+    channels are those of the reference application unless `channels` maps topic patterns to
+    subclasses of `ServerChannel`. Use it in tests of clients; `python -m phoenix_actors serve` runs
+    it as a program.
+
+    Durations are seconds, sizes bytes. Every method may be called from any thread; one asyncio loop
+    in a thread of its own does the work. Faults act on the connections present at the call, unless
+    they say otherwise.
+
+    Raises:
+        ValueError: when an option is out of range.
+
+    Example:
+        >>> import urllib.request
+        >>> with PhoenixServer() as server:
+        ...     with urllib.request.urlopen(server.http_url + "/control/stats") as answer:
+        ...         print(answer.status, server.stats()["transports"])
+        200 0
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        idle_timeout: float | timedelta | None = 60.0,
+        compress: bool = True,
+        max_frame_size: int = 10_000_000,
+        max_channels: int = 1_000_000,
+        drain_timeout: float | timedelta = 2.0,
+        channels: Mapping[str, type[ServerChannel]] = REFERENCE_CHANNELS,
+    ) -> None:
+        self._options = ServerOptions(
+            host=host,
+            port=port,
+            idle_timeout=idle_timeout,
+            compress=compress,
+            max_frame_size=max_frame_size,
+            max_channels=max_channels,
+            drain_timeout=drain_timeout,
+        )
+        check_routes(channels)
+        self._channels = dict(channels)
+        self._recorder = Recorder()
+        self._port = port
+        self._thread: EndpointThread | None = None
+        # Guards start and stop against one another.
+        self._lock = threading.RLock()
+
+    @override
+    def __repr__(self) -> str:
+        state = "running" if self._thread is not None else "stopped"
+        return f"<PhoenixServer {self._options.host}:{self._port} {state}>"
+
+    # -- life
+
+    def start(self) -> Self:
+        """Listens and returns once connections are accepted.
+
+        Raises:
+            OSError: when the address cannot be listened on.
+            RuntimeError: when the server runs already.
+        """
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError("the server runs already: stop() it first, or use restart()")
+            thread = EndpointThread(self._options, self._channels, self._recorder)
+            self._port = thread.start(self._port)
+            self._thread = thread
+            return self
+
+    def stop(self) -> None:
+        """Closes every connection with 1012 and ends the thread; stopping twice is harmless.
+
+        Waits up to `drain_timeout` seconds for clients to close their end.
+
+        Raises:
+            RuntimeError: when a channel's handler keeps the loop busy for 10 s beyond that.
+        """
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                thread.stop()
+
+    def restart(self) -> None:
+        """Stops, and starts on the same port; what channels recorded is forgotten."""
+        with self._lock:
+            self.stop()
+            self.start()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port; known from the first start on, and kept after a stop."""
+        if not self._port:
+            raise RuntimeError("the port is known once the server was started: call start() first")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to: `ws://127.0.0.1:PORT/socket/websocket`."""
+        return f"ws://{self._authority}/socket/websocket"
+
+    @property
+    def http_url(self) -> str:
+        """Where the control routes are: `http://127.0.0.1:PORT`."""
+        return f"http://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        host = self._options.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    # -- what the control routes do
+
+    def stats(self) -> dict[str, Any]:
+        """Returns the counts of `GET /control/stats`: transports, channels, by_topic, ids, …."""
+        return self._call(lambda endpoint: endpoint.stats())
+
+    def kill_sockets(self) -> int:
+        """Ends every TCP stream without a close frame, and its channels; returns how many."""
+        return self._call(lambda endpoint: endpoint.kill_sockets())
+
+    def kill_channels(self, topic: str | None = None) -> int:
+        """Kills the channels of a topic, or all; clients get phx_error. Returns how many."""
+        return self._call(lambda endpoint: endpoint.kill_channels(topic))
+
+    def freeze(self, duration: float | timedelta) -> int:
+        """Suspends every present connection for `duration` seconds; returns how many."""
+        length = seconds(duration, "duration")
+        return self._call(lambda endpoint: endpoint.freeze(length))
+
+    def broadcast(self, topic: str, event: str, payload: Any) -> None:
+        """Broadcasts to the clients that joined a topic.
+
+        Raises:
+            ValueError: when the payload is neither a JSON object nor bytes.
+        """
+        self._call(lambda endpoint: endpoint.broadcast(topic, event, payload))
+
+    def disconnect(self, user_id: str) -> None:
+        """Closes every socket that connected with that `user_id`, with 1001."""
+        self._call(lambda endpoint: endpoint.disconnect(user_id))
+
+    def dump(self, topic: str) -> list[Any]:
+        """Returns the payloads that `seq` and `seq_noreply` recorded for a topic, oldest first."""
+        return self._call(lambda endpoint: endpoint.dump(topic))
+
+    def reset(self) -> None:
+        """Forgets what was recorded for all topics."""
+        self._call(lambda endpoint: endpoint.reset())
+
+    # -- further faults
+
+    def refuse_connections(
+        self,
+        status: int,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        """Answers every upgrade with that HTTP status until `accept_connections()`.
+
+        Raises:
+            ValueError: when `status` is no final HTTP status, or a header has a line break.
+        """
+        if not 200 <= status <= 599:
+            raise ValueError(f"status must be from 200 to 599, not {status!r}")
+        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or [])
+        if any(mark in text for pair in pairs for text in pair for mark in "\r\n"):
+            raise ValueError("a header must not hold a line break")
+        response = HttpResponse(status, body, pairs)
+        self._call(lambda endpoint: endpoint.refuse_connections(response))
+
+    def accept_connections(self) -> None:
+        """Accepts upgrades again."""
+        self._call(lambda endpoint: endpoint.accept_connections())
+
+    def stall(self) -> None:
+        """Suspends every connection and leaves upgrades unanswered, until `resume()`.
+
+        Control routes go on.
+        """
+        self._call(lambda endpoint: endpoint.stall())
+
+    def resume(self) -> None:
+        """Ends a stall: what was kept is sent, what waits is read."""
+        self._call(lambda endpoint: endpoint.resume())
+
+    def close_sockets(self, code: int) -> int:
+        """Closes every connection with a close code; returns how many.
+
+        Raises:
+            ValueError: when a server may not send that code.
+        """
+        if code not in {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}:
+            raise ValueError(f"a close frame cannot have the code {code!r}")
+        return self._call(lambda endpoint: endpoint.close_sockets(code))
+
+    def send_raw(self, data: str | bytes) -> int:
+        """Sends a message as it is, garbage too, to every connection; returns how many."""
+        return self._call(lambda endpoint: endpoint.send_raw(data))
+
+    # -- what clients did; these answer after a stop as well
+
+    @property
+    def connections_total(self) -> int:
+        """How many upgrades were ever accepted, restarts included."""
+        return self._recorder.accepted
+
+    def connect_params(self) -> list[Handshake]:
+        """Returns params and headers of the newest 10,000 accepted upgrades, oldest first."""
+        return [handshake for handshake in self.handshakes() if handshake.status == 101]
+
+    def handshakes(self) -> list[Handshake]:
+        """Returns the newest 10,000 upgrades asked for, refused ones included, oldest first."""
+        return self._recorder.handshakes()
+
+    def frames(self) -> list[RecordedFrame]:
+        """Returns the newest 10,000 frames as (connection number, frame), oldest first."""
+        return self._recorder.frames()
+
+    def clear_records(self) -> None:
+        """Forgets frames and handshakes; `connections_total` goes on."""
+        self._recorder.clear()
+
+    def _call(self, function: Callable[[Endpoint], T]) -> T:
+        thread = self._thread
+        if thread is None:
+            raise RuntimeError("the server is not running: call start() first")
+        return thread.call(function)
