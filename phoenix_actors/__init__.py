@@ -1,0 +1,130 @@
+"""A Phoenix Channels client whose processes run under a supervision tree.
+
+Start it, join a topic, push:
+
+    client = SocketClient.start_link(url="ws://localhost:4000/socket/websocket")
+    channel = client.join("room:lobby", {"user": "alice"})
+    reply = channel.push("new_message", {"body": "hi"}).get(timeout=5)
+
+Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata as _metadata
+from typing import Any
+
+from phoenix_actors import logs as _logs
+from phoenix_actors.actors.channel import ChannelActor
+from phoenix_actors.channel import Channel
+from phoenix_actors.client import SocketClient
+from phoenix_actors.errors import (
+    AlreadyJoined,
+    ChannelClosed,
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    DecodeError,
+    EncodeError,
+    HandshakeRefused,
+    InvalidOption,
+    InvalidURL,
+    JoinCancelled,
+    JoinError,
+    JoinRejected,
+    JoinTimeout,
+    NotConnected,
+    NotJoined,
+    PhoenixError,
+    ProtocolError,
+    PushError,
+    PushRejected,
+    PushTimeout,
+    QueueFull,
+    TLSError,
+    WouldDeadlock,
+)
+from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.pool import EncodedPayload
+from phoenix_actors.link.stream import MessageStream
+from phoenix_actors.message import (
+    ChannelState,
+    ClientStopped,
+    CloseReason,
+    ConnectionStatus,
+    HeartbeatTimeout,
+    JoinTimedOut,
+    Left,
+    Message,
+    PushReply,
+    ServerClosed,
+    ServerError,
+)
+from phoenix_actors.options import SocketOptions, SSLOptions, TransportOptions
+from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
+
+__all__ = [
+    "AlreadyJoined",
+    "Channel",
+    "ChannelActor",
+    "ChannelClosed",
+    "ChannelState",
+    "ClientStopped",
+    "CloseReason",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionLost",
+    "ConnectionStatus",
+    "DecodeError",
+    "EncodeError",
+    "EncodedPayload",
+    "HandshakeRefused",
+    "HeartbeatTimeout",
+    "InvalidOption",
+    "InvalidURL",
+    "JoinCancelled",
+    "JoinError",
+    "JoinRejected",
+    "JoinTimedOut",
+    "JoinTimeout",
+    "Left",
+    "Message",
+    "MessageStream",
+    "NotConnected",
+    "NotJoined",
+    "PhoenixError",
+    "ProtocolError",
+    "PushError",
+    "PushFuture",
+    "PushRejected",
+    "PushReply",
+    "PushTimeout",
+    "QueueFull",
+    "SSLOptions",
+    "ServerClosed",
+    "ServerError",
+    "SocketClient",
+    "SocketOptions",
+    "Subscription",
+    "TLSError",
+    "Transport",
+    "TransportEvents",
+    "TransportHandle",
+    "TransportOptions",
+    "WouldDeadlock",
+]
+
+_LATER = ("Presence", "DROP", "aio")
+
+_logs.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Give the version when asked, and say plainly what is announced but not there yet."""
+    if name == "__version__":
+        return _metadata.version("phoenix-actors")
+    msg = f"module 'phoenix_actors' has no attribute {name!r}"
+    if name in _LATER:
+        msg = f"phoenix_actors.{name} is not available in this version of phoenix_actors"
+    raise AttributeError(msg)

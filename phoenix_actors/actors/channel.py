@@ -1,0 +1,168 @@
+"""`ChannelActor`: one per joined topic; derive from it to handle a channel's messages.
+
+>>> class ChatChannel(ChannelActor):
+...     def init(self):
+...         self.lines = []
+...     def handle_message(self, event, payload):
+...         self.lines.append(payload["body"])
+...     def handle_call(self, request, sender):
+...         return self.lines
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, UnsetType
+
+from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
+from phoenix_actors.link.future import PushFuture
+from phoenix_actors.message import ClientStopped, CloseReason, Frame
+from phoenix_actors.telemetry import CHANNEL_CLOSED, CHANNEL_JOINED, CHANNEL_LEFT, emit
+from supervisors import (
+    ActorRef,
+    AlreadyRegisteredError,
+    ExitReason,
+    GenServer,
+    NoProcError,
+    Normal,
+    RegistryRef,
+    UnknownRegistryError,
+    whereis,
+)
+
+if TYPE_CHECKING:
+    from phoenix_actors.link.topic import Topic
+
+__all__ = ["ChannelActor"]
+
+
+class ChannelActor(GenServer):
+    """The actor of one topic: a GenServer whose messages come from the server as well.
+
+    All handlers run in the actor, one at a time, in wire order. One that raises ends the actor; its
+    supervisor starts it anew, with fresh state, and it joins again. `ask` and `tell` from other
+    actors reach `handle_call` and `handle_cast`, as in every GenServer. `init` gets the arguments
+    of `(class, *args)`; set state up there and not in `__init__`.
+    """
+
+    _phx_topic: Topic
+    _phx_open: bool = False
+
+    # ---- what a user overrides ----------------------------------------------------------------
+
+    def handle_join(self, response: Any) -> None:
+        """The server said ok: to the first join and to every rejoin (`self.join_count`)."""
+
+    def handle_join_error(self, response: Any) -> None:
+        """The server refused the join."""
+
+    def handle_message(self, event: str, payload: Any) -> None:
+        """A message of the server, never phx_reply, phx_error or phx_close."""
+
+    def handle_close(self, reason: CloseReason) -> None:
+        """The channel is not joined any more.
+
+        After `Left()`, `ServerClosed()` and `ClientStopped()` the actor ends; after
+        `ServerError(payload)`, `ConnectionLost(code, reason)`, `HeartbeatTimeout()` and
+        `JoinTimedOut()` it waits to rejoin.
+        """
+
+    # ---- what a user calls --------------------------------------------------------------------
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        return self._phx_topic.name
+
+    @property
+    def params(self) -> Any:
+        """The params of the join, or the function that gives them."""
+        return self._phx_topic.params
+
+    @property
+    def client(self) -> Any:
+        """The client this channel belongs to."""
+        return self._phx_topic.session.client
+
+    @property
+    def join_count(self) -> int:
+        """How many times the server has said ok, over all lives of this actor."""
+        return self._phx_topic.join_count
+
+    def push(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        timeout: float | timedelta | UnsetType | None = UNSET,
+    ) -> PushFuture:
+        """Send an event and return a future of the reply; `.get()` works in handlers too.
+
+        Takes and raises what `Channel.push` does.
+        """
+        future: PushFuture = self._phx_topic.facade.push(event, payload, timeout=timeout)
+        return future
+
+    # ---- how the runtime calls it -------------------------------------------------------------
+
+    def _otp_after_start(self) -> None:
+        super()._otp_after_start()
+        registry = whereis(self._phx_topic.session.registry_name)
+        if registry is not None:
+            _register(registry, self.topic, self.actor_ref)
+        self._phx_topic.attach(self.actor_ref)
+
+    def _otp_receive(self, item: Any) -> None:
+        kind = type(item)
+        if kind is Frame:
+            self._otp_wake()
+            self._phx_topic.deliver(item)
+            self.handle_message(item.event, item.payload)
+        elif kind in (Joined, JoinFailed, Closed, Ended):
+            self._otp_wake()
+            self._phx_follow(item)
+        else:
+            super()._otp_receive(item)
+
+    def _phx_follow(self, news: Any) -> None:
+        match news:
+            case Joined(response, join_count):
+                self._phx_open = True
+                emit(CHANNEL_JOINED, topic=self.topic, join_count=join_count)
+                self.handle_join(response)
+            case JoinFailed(response):
+                self.handle_join_error(response)
+            case Closed(reason):
+                self._phx_close(reason)
+            case Ended():
+                self._process.end(Normal())
+
+    def _phx_close(self, reason: CloseReason) -> None:
+        if self._phx_open:
+            self._phx_open = False
+            emit(CHANNEL_LEFT, topic=self.topic, reason=type(reason).__name__)
+        emit(CHANNEL_CLOSED, topic=self.topic, reason=type(reason).__name__)
+        self.handle_close(reason)
+
+    def _otp_stop_ordered(self, reason: ExitReason) -> None:
+        """Say good-bye when it is the whole client that stops."""
+        if self._phx_topic.session.stopping:
+            self._phx_close(ClientStopped())
+        super()._otp_stop_ordered(reason)
+
+
+def _register(registry: RegistryRef, topic: str, ref: ActorRef) -> None:
+    """Let the client's registry find the actor by its topic.
+
+    A former actor of the topic, which was left and is still handling that, gives way.
+    """
+    try:
+        registry.register(topic, owner=ref)
+    except AlreadyRegisteredError as taken:
+        registry.unregister(topic, owner=taken.ref)
+        registry.register(topic, owner=ref)
+    except (NoProcError, UnknownRegistryError):
+        # The registry is just ending, and takes this actor with it.
+        return

@@ -1,0 +1,97 @@
+"""`channel_manager`: the supervisor of the channel actors, one child per wanted topic.
+
+Each topic has a restart budget of its own. One that exceeds it is closed and reported; neither the
+manager nor the other topics notice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from phoenix_actors.errors import JoinCancelled
+from phoenix_actors.link.session import Session
+from phoenix_actors.link.topic import Topic
+from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
+from supervisors import ChildSpec, Reply, Strategy
+from supervisors._machines.supervision import Flags
+from supervisors._machines.vocabulary import EmitReport, Report, RequestReceived, RequestVerb
+from supervisors._runtime.items import Call
+from supervisors._runtime.process import Process
+from supervisors._runtime.supervising import Plan
+from supervisors.dynamic_supervisor import DynamicSupervisor
+
+__all__ = ["ChannelManager", "EnsureChannel"]
+
+_WINDOW = 5.0
+
+
+class EnsureChannel(msgspec.Struct, frozen=True):
+    """Start the channel actor of a wanted topic, unless this manager has done so already."""
+
+    topic: Topic
+
+
+class ChannelManager(DynamicSupervisor):
+    """Starts, restarts and forgets channel actors; made by the client's tree."""
+
+    _phx_session: Session
+
+    @classmethod
+    def child_spec(cls, *, session: Session, id: str = "channel_manager", **keys: Any) -> ChildSpec:  # type: ignore[override]
+        """Return the child of the client's tree."""
+        return ChildSpec(id, start=cls, args=(session,), type="supervisor", **keys)
+
+    def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+        self._phx_session = args[0]
+        return Plan(
+            Flags(
+                strategy=Strategy.ONE_FOR_ONE,
+                max_restarts=self._phx_session.options.channel_max_restarts,
+                max_seconds=_WINDOW,
+                dynamic=True,
+                budget_per_child=True,
+                label=self._process.path(),
+            )
+        )
+
+    def _otp_after_start(self) -> None:
+        """Start every topic that was wanted before this manager lived, in that order."""
+        super()._otp_after_start()
+        for topic in self._phx_session.topics():
+            self._phx_ensure(topic, Reply())
+
+    def _otp_receive(self, item: Any) -> None:
+        if type(item) is Call and isinstance(item.message, EnsureChannel):
+            self._process.defer(item.reply)
+            self._phx_ensure(item.message.topic, item.reply)
+        else:
+            super()._otp_receive(item)
+
+    def _phx_ensure(self, topic: Topic, reply: Reply) -> None:
+        if topic.manager is self._process or topic.closed:
+            reply.settle(None)
+            return
+        topic.manager = self._process
+        self._otp_feed(RequestReceived(reply, RequestVerb.START_CHILD, topic.spec))
+
+    def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
+        topic = self._phx_session.topic(spec.id)
+        process.actor._phx_topic = topic  # type: ignore[attr-defined]  # a ChannelActor
+
+    def _otp_report(self, report: EmitReport) -> None:
+        super()._otp_report(report)
+        if report.kind not in (Report.GAVE_UP, Report.START_FAILED):
+            return
+        topic = self._phx_session.topic(report.child_id)
+        if topic is None or (report.kind is Report.START_FAILED and topic.join_count):
+            # A failed restart is tried again, and counted.
+            return
+        if report.kind is Report.GAVE_UP:
+            emit(CHANNEL_GAVE_UP, topic=topic.name, reason=type(report.reason).__name__)
+            problem = "was given up: its channel actor crashed more often than it may"
+        else:
+            problem = "was not joined: its channel actor did not start"
+        topic.leave_server()
+        topic.close(JoinCancelled(topic.name, problem))

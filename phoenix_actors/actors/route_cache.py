@@ -1,0 +1,36 @@
+"""`route_cache`: which channel class a topic gets, remembered after the first match.
+
+The table is read without asking this actor, which sweeps what is old.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phoenix_actors.link.routes import Routes
+from supervisors import GenServer
+
+__all__ = ["RouteCache"]
+
+_SWEEP = "sweep"
+
+
+class RouteCache(GenServer):
+    """Sweeps the routes; made by the client's tree."""
+
+    def init(self, routes: Routes) -> None:
+        """Sweep now and then."""
+        self.routes = routes
+        self.send_after(routes.sweep_interval, _SWEEP)
+
+    def handle_info(self, message: Any) -> None:
+        """Sweep and arm the next sweep."""
+        if message == _SWEEP:
+            self.routes.sweep()
+            self.send_after(self.routes.sweep_interval, _SWEEP)
+        else:
+            super().handle_info(message)
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        """Answer `"stats"`."""
+        return self.routes.stats() if request == "stats" else super().handle_call(request, sender)

@@ -1,0 +1,397 @@
+"""`SocketClient`: a Phoenix Channels client as a supervised tree, and the way to all of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from msgspec import UNSET
+
+from phoenix_actors.actors.channel import ChannelActor
+from phoenix_actors.actors.socket import Connect, Disconnect
+from phoenix_actors.channel import Channel, Seconds, checked_timeout
+from phoenix_actors.components import BinaryPoolClient, Component, PerformanceMonitorClient
+from phoenix_actors.errors import (
+    ConnectTimeout,
+    InvalidOption,
+    NotJoined,
+    PhoenixError,
+)
+from phoenix_actors.joining import Joiner
+from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.pool import EncodedPool
+from phoenix_actors.link.routes import Routes
+from phoenix_actors.link.scheduling import calling_actor, refuse_waiting
+from phoenix_actors.link.session import Session
+from phoenix_actors.message import ConnectionStatus, Message
+from phoenix_actors.options import SocketOptions
+from phoenix_actors.tree import REGISTRY, ClientSupervisor
+from supervisors import (
+    ActorRef,
+    CallTimeout,
+    ChildSpec,
+    NoProcError,
+    NotAvailableError,
+    RegistryRef,
+    SupervisorRef,
+    via,
+    whereis,
+)
+from supervisors._runtime.calling import start_and_wait
+from supervisors._runtime.timers import timers
+
+__all__ = ["SocketClient"]
+
+_serial = itertools.count(1)
+
+
+class SocketClient(SupervisorRef):
+    """A client: the reference of its supervisor, with the verbs of Phoenix Channels.
+
+    Safe from any thread and from inside any actor. Start one with `start_link(url=…, …)`, or put
+    `child_spec(…)` into a supervisor; `whereis(name)` gives it back.
+
+    Example:
+        >>> client = SocketClient.start_link(url="ws://127.0.0.1:1/socket", auto_connect=False)
+        >>> client.status, client.connected, client.stop()
+        (<ConnectionStatus.DISCONNECTED: 'disconnected'>, False, True)
+    """
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    @classmethod
+    def start_link(cls, **options: Any) -> Self:
+        """Start a client linked to the calling actor, else under the process's root.
+
+        It connects in the background when `auto_connect` is True, the default.
+
+        Args:
+            **options: see `SocketOptions`; `url` is required.
+
+        Raises:
+            InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
+            AlreadyStartedError: the name is held.
+        """
+        checked = SocketOptions.of(**options)
+        client: Self = start_and_wait(
+            _ClientProcess, _parts(checked), {"name": checked.name}, linked=True
+        )
+        client._joiner().join_listed()
+        return client
+
+    @classmethod
+    def child_spec(cls, *, id: Any = None, restart: str = "permanent", **options: Any) -> ChildSpec:
+        """Return how a supervisor starts a client; takes the options of start_link().
+
+        Args:
+            id: the child's id; by default the client's name, else "SocketClient".
+            restart: "permanent", "transient" or "temporary".
+            **options: see `SocketOptions`.
+
+        Raises:
+            InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
+        """
+        checked = SocketOptions.of(**options)
+        return ChildSpec(
+            id or checked.name or cls.__name__,
+            start=_start_child,
+            args=(checked,),
+            restart=restart,
+            type="supervisor",
+        )
+
+    # ---- the connection -----------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The client's shared table.
+
+        Raises:
+            NoProcError: the client is dead.
+        """
+        process = self.process
+        if process is None:
+            raise NoProcError(self)
+        session: Session = process.actor.session  # type: ignore[attr-defined]
+        return session
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """Disconnected (also while it waits to reconnect), connecting, connected or closing."""
+        return self.session.status
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open."""
+        return self.process is not None and self.status is ConnectionStatus.CONNECTED
+
+    def connect(self) -> None:
+        """Connect, in the background; harmless when connected, immediate during a back-off."""
+        self._socket_call(Connect())
+
+    def disconnect(self) -> None:
+        """Close the connection and stay disconnected; wanted topics are kept for connect().
+
+        Returns when the connection is closed.
+        """
+        refuse_waiting("disconnect()")
+        session = self.session
+        self._socket_call(Disconnect())
+        closed = session.when(lambda: session.status is ConnectionStatus.DISCONNECTED)
+        closed.get()
+
+    def wait_connected(self, timeout: float | timedelta | None = 5.0) -> None:
+        """Wait until a connection is open, through retries.
+
+        Args:
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            ConnectError, ConnectionLost: the client has given up.
+            TimeoutError: not connected in time; its cause is the last attempt's error.
+        """
+        refuse_waiting("wait_connected()")
+        session = self.session
+        seconds = checked_timeout(timeout, None)
+        ready = session.when(
+            lambda: session.status is ConnectionStatus.CONNECTED or session.gave_up is not None
+        )
+        try:
+            ready.get(timeout=seconds)
+        except CallTimeout:
+            session.unwatch(ready)
+            raise ConnectTimeout(seconds or 0.0) from session.last_error
+        if session.status is not ConnectionStatus.CONNECTED and session.gave_up is not None:
+            raise session.gave_up
+
+    def ping(self, timeout: float | timedelta | None = 5.0) -> float:
+        """Return the seconds a round trip to the server takes.
+
+        Raises:
+            NotConnected: no connection is open.
+            PushTimeout: no answer in time.
+        """
+        refuse_waiting("ping()")
+        session = self.session
+        seconds = checked_timeout(timeout, None)
+        began = timers.clock.now()
+        session.live_wire().ping(seconds).get()
+        return timers.clock.now() - began
+
+    def _socket_call(self, request: Any) -> None:
+        """Ask the Socket actor; one that is just restarting is waited for by its name."""
+        session = self.session
+        session.wants_connection = isinstance(request, Connect)
+        socket = self._component("socket")
+        if socket is None:
+            return  # its next life reads wants_connection
+        try:
+            socket.call(request)
+        except NoProcError:
+            return
+
+    # ---- topics -------------------------------------------------------------------------------
+
+    def join(
+        self,
+        topic: str,
+        params: Mapping[str, Any] | Callable[[], Any] | None = None,
+        *,
+        channel: Any = None,
+        timeout: Seconds = UNSET,
+        subscriber: Any = None,
+        on: Mapping[str, Callable[[Any], object]] | None = None,
+    ) -> Channel:
+        """Join a topic, wait for the server's answer, and return the channel.
+
+        While the client is disconnected the join is kept, its timeout running. Joining from inside
+        an actor makes that actor the subscriber: it gets each `Message` in handle_info.
+
+        Args:
+            topic: such as "room:lobby".
+            params: a mapping, or a function that gives one for each join and rejoin.
+            channel: a ChannelActor class, `(class, *args)` or a ChildSpec; by default what
+                `topic_channel_map` says, else `default_channel_module`, else a plain ChannelActor.
+            timeout: seconds for the server's answer; None waits for ever; by default join_timeout.
+            subscriber: the actor that gets the messages, instead of the calling one.
+            on: handlers by event, in place before the join is sent.
+
+        Raises:
+            AlreadyJoined: the topic is joined; `.channel` is live and was not disturbed.
+            JoinRejected: the server said no; the topic is not wanted any more.
+            JoinTimeout: no answer in time; the topic stays wanted.
+            JoinCancelled: leave() or the end of the client came first.
+            EncodeError: the params cannot be sent.
+            InvalidOption: an argument makes no sense.
+            WouldDeadlock: on the reader thread.
+        """
+        refuse_waiting("join()")
+        seconds = checked_timeout(timeout, self.session.options.join_timeout)
+        ref = calling_actor() if subscriber is None else subscriber
+        return self._joiner().join(topic, params, channel, seconds, on or {}, ref)
+
+    def _joiner(self) -> Joiner:
+        process = self.process
+        if process is None:
+            raise NoProcError(self)
+        routes: Routes = process.actor.routes  # type: ignore[attr-defined]
+        return Joiner(self.session, routes, self._component)
+
+    def channel(self, topic: str) -> Channel | None:
+        """Return the live channel of a topic, a joining one too, or None."""
+        record = self.session.topic(topic)
+        channel: Channel | None = None if record is None else record.facade
+        return channel
+
+    def joined_channels(self) -> dict[str, dict[str, Any]]:
+        """Return topic → {"status", "params"} of all wanted topics."""
+        return {
+            record.name: {"status": str(record.state), "params": record.params}
+            for record in self.session.topics()
+        }
+
+    def push(self, message: Message) -> Message:
+        """Send a message on a joined topic and do not wait; return it.
+
+        Raises:
+            NotJoined: the topic is not joined.
+            EncodeError, QueueFull, ChannelClosed: as `Channel.push`.
+        """
+        channel = self.channel(message.topic)
+        if channel is None:
+            raise NotJoined(message.topic, message.event)
+        channel.push(message.event, message.payload)
+        return message
+
+    # ---- hooks and state ----------------------------------------------------------------------
+
+    def on_open(self, fn: Callable[[], object]) -> Subscription:
+        """Call `fn()` whenever a connection is open."""
+        return self.session.hooks.open.add(fn)
+
+    def on_close(self, fn: Callable[[int | None, str, bool], object]) -> Subscription:
+        """Call `fn(code, reason, clean)` whenever a connection was lost or closed."""
+        return self.session.hooks.close.add(fn)
+
+    def on_error(self, fn: Callable[[PhoenixError], object]) -> Subscription:
+        """Call `fn(error)` whenever an attempt to connect failed."""
+        return self.session.hooks.error.add(fn)
+
+    def on_message(self, fn: Callable[[Message], object]) -> Subscription:
+        """Call `fn(message)` for every inbound frame, on the reader thread: it must not wait."""
+        return self.session.hooks.message.add(fn)
+
+    def get_state(self, key: str | None = None) -> Any:
+        """Return everything known as a dict, or one value: a known one, else one of put_state()."""
+        session = self.session
+        state = {
+            "status": session.status,
+            "url": session.options.shown_url(),
+            "joined_channels": self.joined_channels(),
+            "vsn": session.options.vsn,
+            "name": session.options.name,
+        }
+        if key is None:
+            return {**session.custom(), **state}
+        return state[key] if key in state else session.get(key)
+
+    def put_state(self, key: str, value: Any) -> None:
+        """Keep a value of the application's with the client.
+
+        Raises:
+            InvalidOption: the key is one of the client's own, which are read only.
+        """
+        if key in ("status", "url", "joined_channels", "vsn", "name"):
+            raise InvalidOption(key, "is the client's own state and read only in this version")
+        self.session.put(key, value)
+
+    def presence(self, topic: str) -> Any:
+        """Raise NotAvailableError: presence is not available in this version."""
+        what = f"presence({topic!r})"
+        raise NotAvailableError(what)
+
+    def register_message_hook(self, hook: Any) -> Subscription:
+        """Raise NotAvailableError; in this version `on_message` sees every frame, as it is."""
+        what = "register_message_hook()"
+        raise NotAvailableError(what)
+
+    # ---- components ---------------------------------------------------------------------------
+
+    @property
+    def registry(self) -> RegistryRef:
+        """The client's registry: its components by their ids, and its channels by topic."""
+        ref: RegistryRef | None = whereis(self.session.registry_name)
+        if ref is None:
+            raise NoProcError(REGISTRY)
+        return ref
+
+    def _component(self, name: str) -> Any:
+        """Return a component's reference, or None between two of its lives."""
+        return whereis(via(self.session.registry_name, name))
+
+    @property
+    def performance_monitor(self) -> PerformanceMonitorClient:
+        """Counts and reports of this client."""
+        return PerformanceMonitorClient("performance_monitor", self._component)
+
+    @property
+    def binary_pool(self) -> BinaryPoolClient:
+        """Payloads encoded once and pushed many times."""
+        return BinaryPoolClient("binary_pool", self._component, self.session, self._pool())
+
+    @property
+    def route_cache(self) -> Component:
+        """Which channel class a topic gets."""
+        return Component("route_cache", self._component)
+
+    @property
+    def hibernation_manager(self) -> Component:
+        """Idle channels."""
+        return Component("hibernation_manager", self._component)
+
+    @property
+    def message_processor(self) -> Component:
+        """Encoding and decoding."""
+        return Component("message_processor", self._component)
+
+    @property
+    def socket(self) -> Component:
+        """The connection."""
+        return Component("socket", self._component)
+
+    def _pool(self) -> EncodedPool:
+        process = self.process
+        if process is None:
+            raise NoProcError(self)
+        pool: EncodedPool = process.actor.pool  # type: ignore[attr-defined]
+        return pool
+
+
+class _ClientProcess(ClientSupervisor):
+    """The client's supervisor, whose reference is the client."""
+
+    ref_class: ClassVar[type[ActorRef]] = SocketClient
+
+
+def _parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
+    """Make what outlives the components of one client."""
+    session = Session(options)
+    number = next(_serial)
+    session.registry_name = options.registry_name or ("phoenix_actors", "registry", number)
+    routes = Routes(
+        options.topic_channel_map,
+        options.default_channel_module or ChannelActor,
+        size=options.route_cache_size,
+        ttl=options.route_cache_ttl,
+        clock=timers.clock,
+    )
+    return session, routes, EncodedPool()
+
+
+def _start_child(options: SocketOptions) -> Any:
+    """Start a client as a supervisor's child; each of its lives begins anew."""
+    client = start_and_wait(_ClientProcess, _parts(options), {"name": options.name}, linked=True)
+    client._joiner().join_listed()
+    return client

@@ -1,0 +1,42 @@
+"""What happened so far, counted where it happens and read without asking anybody."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+__all__ = ["Counters"]
+
+
+class Counters:
+    """The counts of one client, for its life. Safe from any thread.
+
+    Example:
+        >>> counters = Counters()
+        >>> counters.add("frames_sent")
+        >>> counters.add("bytes_sent", 12)
+        >>> counters["frames_sent"], counters["bytes_sent"], counters["decode_errors"]
+        (1, 12, 0)
+    """
+
+    __slots__ = ("_counts", "_lock")
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        # `+=` on a shared number loses updates between threads, so there is a lock.
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Count `amount` more."""
+        with self._lock:
+            self._counts[name] += amount
+
+    def __getitem__(self, name: str) -> int:
+        """Return the count, 0 for what never happened."""
+        return self._counts[name]
+
+    def snapshot(self) -> dict[str, int]:
+        """Return all counts."""
+        with self._lock:
+            return dict(self._counts)

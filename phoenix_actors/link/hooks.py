@@ -1,0 +1,85 @@
+"""Functions of the user's that are called when something happens; each can be removed again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from phoenix_actors.telemetry import HOOK_FAILED, emit
+
+__all__ = ["HookList", "Hooks", "Subscription"]
+
+
+class Subscription:
+    """What `on(...)` returns: `off()` removes the function again. Safe from any thread."""
+
+    __slots__ = ("_remove",)
+
+    def __init__(self, remove: Callable[[], None]) -> None:
+        """Made by the `on` functions."""
+        self._remove = remove
+
+    def off(self) -> None:
+        """Call the function no more; a dispatch under way is not changed (C148)."""
+        self._remove()
+
+
+class HookList:
+    """Functions that are called one after another. Safe from any thread.
+
+    Example:
+        >>> hooks, seen = HookList("example"), []
+        >>> subscription = hooks.add(seen.append)
+        >>> hooks.run(1)
+        >>> subscription.off()
+        >>> hooks.run(2)
+        >>> seen
+        [1]
+    """
+
+    __slots__ = ("_functions", "_lock", "_name")
+
+    def __init__(self, name: str) -> None:
+        """Start empty; `name` is for reports."""
+        self._name = name
+        self._lock = threading.Lock()
+        # Replaced as a whole and never changed in place, so run() needs no lock.
+        self._functions: tuple[tuple[object, Callable[..., object]], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return bool(self._functions)
+
+    def add(self, fn: Callable[..., object]) -> Subscription:
+        """Call `fn` from now on."""
+        mark = object()
+        with self._lock:
+            self._functions = (*self._functions, (mark, fn))
+
+        def remove() -> None:
+            with self._lock:
+                self._functions = tuple(entry for entry in self._functions if entry[0] is not mark)
+
+        return Subscription(remove)
+
+    def run(self, *args: Any) -> None:
+        """Call all; what one raises is reported and stops neither the others nor the caller."""
+        for _, fn in self._functions:
+            try:
+                fn(*args)
+            except Exception as error:  # noqa: BLE001  a user's function must not stop the client
+                emit(HOOK_FAILED, hook=self._name, error=type(error).__name__)
+
+
+class Hooks:
+    """The hooks of one client (C151)."""
+
+    __slots__ = ("close", "error", "message", "open")
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.open = HookList("on_open")
+        self.close = HookList("on_close")
+        self.error = HookList("on_error")
+        self.message = HookList("on_message")

@@ -1,0 +1,107 @@
+"""What a transport's reader thread does with each message.
+
+A reply to a push is settled right here: no actor stands between the frame and the waiting caller.
+Everything else goes to the channel of its topic. Calls that would wait are refused on this thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from phoenix_actors.errors import DecodeError, WouldDeadlock
+from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
+from phoenix_actors.machines.push import is_unmatched_topic
+from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Message, read_reply
+from phoenix_actors.telemetry import MESSAGE_RECEIVED, emit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_actors.link.wire import Wire
+    from phoenix_actors.message import Frame
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """The events of one transport: those of `TransportEvents`, for one generation."""
+
+    __slots__ = ("_generation", "_on_closed", "_on_connected", "_wire")
+
+    def __init__(
+        self,
+        wire: Wire,
+        generation: int,
+        on_connected: Callable[[], None],
+        on_closed: Callable[[int | None, str, bool], None],
+    ) -> None:
+        """Serve this generation; the two functions hand the news to the socket's actor."""
+        self._wire = wire
+        self._generation = generation
+        self._on_connected = on_connected
+        self._on_closed = on_closed
+
+    def connected(self) -> None:
+        """The upgrade is through."""
+        self._on_connected()
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        """The connection is gone."""
+        self._on_closed(code, reason, clean)
+
+    def text(self, data: str | bytes) -> None:
+        """Take a text message."""
+        with no_waiting_here(WouldDeadlock):
+            try:
+                frame = self._wire.session.codec.decode_text(data)
+            except DecodeError as error:
+                self._wire.report_bad_frame(error)
+            else:
+                self._dispatch(frame, len(data))
+
+    def binary(self, data: bytes) -> None:
+        """Take a binary message."""
+        with no_waiting_here(WouldDeadlock):
+            try:
+                frame = self._wire.session.codec.decode_binary(data)
+            except DecodeError as error:
+                self._wire.report_bad_frame(error)
+            else:
+                self._dispatch(frame, len(data))
+
+    def _dispatch(self, frame: Frame, size: int) -> None:
+        wire = self._wire
+        counters = wire.session.counters
+        counters.add("frames_received")
+        counters.add("bytes_received", size)
+        emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
+        wire.session.hooks.message.run(
+            Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref)
+        )
+        if frame.topic == PHOENIX_TOPIC:
+            # A ping of the user's, or the heartbeat, whose ref the Socket actor compares.
+            if not self._settle(frame):
+                wire.on_heartbeat(frame.ref)
+            return
+        if frame.event == PHX_REPLY and frame.ref != frame.join_ref and self._settle(frame):
+            return
+        core = wire.core(frame.topic)
+        if core is None:
+            counters.add("unknown_topic")
+            return
+        core.touched()
+        core.feed(FrameArrived(frame, self._generation), may_write=False)
+
+    def _settle(self, frame: Frame) -> bool:
+        """Settle the push that a reply answers; tell whether there was one."""
+        push = self._wire.take_answered(frame)
+        if push is None:
+            return False
+        reply = read_reply(frame.payload)
+        if is_unmatched_topic(reply):
+            core = self._wire.core(frame.topic)
+            if core is not None:
+                core.feed(TopicUnmatched(push.join_ref), may_write=False)
+        push.token.settle(reply)
+        return True

@@ -1,0 +1,84 @@
+"""Messages of a channel as an iterator, for plain threads and for actors."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Self
+
+from phoenix_actors.errors import WouldDeadlock
+from supervisors import CallTimeout, Reply
+
+if TYPE_CHECKING:
+    from phoenix_actors.message import Message
+
+__all__ = ["MAX_WAITING", "MessageStream"]
+
+MAX_WAITING: Final = 10_000
+
+
+class MessageStream:
+    """What `channel.messages()` returns: iterate over it; it survives restarts and rejoins.
+
+    It keeps up to 10,000 messages that were not taken yet; beyond that the oldest are dropped, and
+    `dropped` counts them. Iteration ends when no message comes within the timeout, and when the
+    channel has ended or `close()` was called and everything is taken. For one thread at a time.
+    """
+
+    def __init__(self, timeout: float | None, on_close: Callable[[MessageStream], None]) -> None:
+        """Wait up to `timeout` seconds for each message; None waits for ever."""
+        self.dropped = 0
+        self._timeout = timeout
+        self._on_close = on_close
+        self._lock = threading.Lock()
+        self._messages: deque[Message] = deque()
+        self._waiter: Reply | None = None
+        self._closed = False
+
+    def put(self, message: Message) -> None:
+        """Add a message; called by the channel's actor."""
+        with self._lock:
+            if self._closed:
+                return
+            if len(self._messages) >= MAX_WAITING:
+                self._messages.popleft()
+                self.dropped += 1
+            self._messages.append(message)
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.settle(None)
+
+    def close(self) -> None:
+        """Take no more messages; those that wait can still be taken. Harmless when repeated."""
+        with self._lock:
+            self._closed = True
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.settle(None)
+        self._on_close(self)
+
+    def __iter__(self) -> Self:
+        """Iterate over the messages from the moment the stream was made."""
+        return self
+
+    def __next__(self) -> Message:
+        """Return the next message.
+
+        Raises:
+            StopIteration: none came in time, or there are no more.
+            WouldDeadlock: on the reader thread.
+        """
+        while True:
+            with self._lock:
+                if self._messages:
+                    return self._messages.popleft()
+                if self._closed:
+                    raise StopIteration
+                waiter = self._waiter = Reply()
+            try:
+                waiter.get(timeout=self._timeout)
+            except CallTimeout:
+                raise StopIteration from None
+            except WouldDeadlock:
+                raise WouldDeadlock("messages()") from None

@@ -1,0 +1,235 @@
+"""One life of the Socket actor as everybody else sees it: refs, pending pushes, channels, way out.
+
+A new Socket actor makes a new wire; the old one is closed by a monitor of the old actor, however
+that ended, before its successor can open anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from phoenix_actors.errors import DecodeError, NotConnected, PushTimeout, QueueFull
+from phoenix_actors.link.outbox import Outbox
+from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
+from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
+from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
+from phoenix_actors.telemetry import FRAME_UNREADABLE, MESSAGE_SENT, emit
+from supervisors import Reply
+from supervisors._runtime.timers import Timer, timers
+
+if TYPE_CHECKING:
+    from phoenix_actors.errors import PhoenixError
+    from phoenix_actors.link.core import ChannelCore
+    from phoenix_actors.link.session import Session
+    from phoenix_actors.message import Frame, LossReason
+    from phoenix_actors.transport.interface import TransportHandle
+
+__all__ = ["Wire"]
+
+
+class Wire:
+    """The shared side of one Socket actor. Safe from any thread.
+
+    `_pushes_lock` guards the pending pushes and the refs, `_cores_lock` the table of channels and
+    which generation is open. Neither is held while anything of the user's runs, or a frame is
+    written.
+    """
+
+    def __init__(self, session: Session, on_heartbeat: Callable[[str | None], None]) -> None:
+        """Begin with no connection."""
+        self.session = session
+        self.on_heartbeat = on_heartbeat
+        label = str(session.options.name or "client")
+        self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken)
+        self.handle: TransportHandle | None = None
+        self._pushes = PendingPushes()
+        self._pushes_lock = threading.Lock()
+        self._push_timer: Timer | None = None
+        self._push_timer_at = 0.0
+        self._cores: dict[str, ChannelCore] = {}
+        self._cores_lock = threading.Lock()
+        self._generation: int | None = None
+        self._closed = False
+
+    # ---- the connection -----------------------------------------------------------------------
+
+    def hold(self, handle: TransportHandle) -> bool:
+        """Keep the handle of an attempt, to abort it at the end; False when that has come."""
+        with self._cores_lock:
+            if self._closed:
+                return False
+            self.handle = handle
+            return True
+
+    def opened(self, generation: int, handle: TransportHandle) -> None:
+        """Write to this handle, and let every channel join, in creation order (C61)."""
+        self.outbox.open(handle)
+        with self._cores_lock:
+            self._generation = generation
+            cores = list(self._cores.values())
+        for core in cores:
+            core.feed(SocketOpened(generation), may_write=False)
+
+    def lost(self, generation: int, reason: LossReason) -> None:
+        """Drop what waits to be written and tell every channel; in-flight pushes fail (C80)."""
+        self.outbox.close()
+        with self._cores_lock:
+            self._generation = None
+            cores = list(self._cores.values())
+        for ping in self.take_topic(PHOENIX_TOPIC):
+            ping.token.fail(push_failure(ping, reason))
+        for core in cores:
+            core.feed(SocketLost(generation, reason), may_write=False)
+
+    def given_up(self, error: PhoenixError) -> None:
+        """Tell every channel that no connection will come (C116)."""
+        for core in self.cores():
+            core.feed(ConnectionGivenUp(error), may_write=False)
+
+    def shut(self, reason: LossReason) -> None:
+        """The Socket actor is gone: drop the connection and fail what is in flight."""
+        with self._cores_lock:
+            self._closed = True
+            handle, generation = self.handle, self._generation
+        if handle is not None:
+            handle.abort()
+        self.lost(generation or 0, reason)
+        with self._pushes_lock:
+            timer, self._push_timer = self._push_timer, None
+        if timer is not None:
+            timer.cancel()
+
+    # ---- channels -----------------------------------------------------------------------------
+
+    def attach(self, core: ChannelCore) -> int | None:
+        """Give the channel the frames of its topic; return the open generation, if one is."""
+        with self._cores_lock:
+            self._cores[core.topic.name] = core
+            return self._generation
+
+    def detach(self, core: ChannelCore) -> None:
+        """Give the channel no frames any more."""
+        with self._cores_lock:
+            if self._cores.get(core.topic.name) is core:
+                del self._cores[core.topic.name]
+
+    def core(self, topic: str) -> ChannelCore | None:
+        """Return the channel of a topic; one dictionary look-up."""
+        return self._cores.get(topic)
+
+    def cores(self) -> list[ChannelCore]:
+        """Return all channels in creation order."""
+        with self._cores_lock:
+            return list(self._cores.values())
+
+    # ---- refs and pending pushes ---------------------------------------------------------------
+
+    def next_ref(self) -> str:
+        """Return the next ref of this socket (C41)."""
+        with self._pushes_lock:
+            return self._pushes.next_ref()
+
+    def pending(self) -> int:
+        """Return how many pushes wait for their reply."""
+        with self._pushes_lock:
+            return len(self._pushes)
+
+    def expect(self, push: PendingPush) -> None:
+        """Note a push that is about to be sent, and see to its deadline."""
+        with self._pushes_lock:
+            self._pushes.add(push)
+            self._arm(push.deadline)
+
+    def take_answered(self, frame: Frame) -> PendingPush | None:
+        """Take out and return the push that this reply answers."""
+        with self._pushes_lock:
+            return self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
+
+    def take_topic(self, topic: str) -> list[PendingPush]:
+        """Take out and return the pushes of a topic."""
+        with self._pushes_lock:
+            return self._pushes.take_topic(topic)
+
+    def _arm(self, deadline: float | None) -> None:
+        """Have the earliest deadline looked at in time; requires holding `_pushes_lock`."""
+        if deadline is None or self._closed:
+            return
+        if self._push_timer is not None:
+            if self._push_timer.waiting and self._push_timer_at <= deadline:
+                return
+            self._push_timer.cancel()
+        self._push_timer_at = deadline
+        self._push_timer = timers.after(max(0.0, deadline - timers.clock.now()), self._expire)
+
+    def _expire(self) -> None:
+        with self._pushes_lock:
+            expired = self._pushes.expire(timers.clock.now())
+            self._arm(self._pushes.next_deadline())
+        for push in expired:
+            self.session.counters.add("push_timeouts")
+            push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
+
+    def ping(self, timeout: float | None) -> Reply:
+        """Send a heartbeat of the caller's own; return a future of its answer.
+
+        Raises:
+            NotConnected: no connection is open.
+        """
+        if self._generation is None:
+            raise NotConnected
+        ref, reply = self.next_ref(), Reply()
+        deadline = None if timeout is None else timers.clock.now() + timeout
+        self.expect(PendingPush(PHOENIX_TOPIC, ref, None, HEARTBEAT, reply, deadline, timeout))
+        codec = self.session.codec
+        prepared = codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
+        self.send(codec.complete(prepared, None, ref), may_write=True)
+        return reply
+
+    # ---- the way out --------------------------------------------------------------------------
+
+    def send(self, frame: str | bytes, *, may_write: bool) -> None:
+        """Queue a frame and see to it that it is written; wait only where that is allowed."""
+        self.outbox.put(frame)
+        self.written(may_write=may_write)
+
+    def written(self, *, may_write: bool) -> None:
+        """See to it that what is queued is written."""
+        if not self.outbox:
+            return
+        if may_write:
+            self.outbox.flush()
+        else:
+            self.outbox.ring()
+
+    def room(self, topic: str, event: str, timeout: float | None) -> None:
+        """Make room for one more frame, helping to write where the bound is met.
+
+        Raises:
+            QueueFull: the bound is met and the peer takes nothing within the timeout.
+        """
+        limit = self.session.options.max_pending_messages
+        if len(self.outbox) < limit:
+            return
+        self.outbox.help(timeout)
+        if len(self.outbox) >= limit:
+            self.session.counters.add("push_refused")
+            raise QueueFull(limit, topic, event)
+
+    def _sent(self, size: int) -> None:
+        self.session.counters.add("frames_sent")
+        self.session.counters.add("bytes_sent", size)
+        emit(MESSAGE_SENT, {"payload_bytes": size})
+
+    def _broken(self, error: Exception) -> None:
+        """A send failed: the connection is of no use; its reader tells everybody else."""
+        self.session.counters.add("send_errors")
+        handle = self.handle
+        if handle is not None:
+            handle.abort()
+
+    def report_bad_frame(self, error: DecodeError) -> None:
+        """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""
+        self.session.counters.add("decode_errors")
+        emit(FRAME_UNREADABLE, problem=error.problem)

@@ -1,0 +1,199 @@
+"""Pushes on the wire that wait for a reply, of all channels of one socket.
+
+Laws:
+
+- A ref is given out once in the life of the table, and refs grow by one (C41).
+- A reply belongs to the entry of its topic and ref; its join_ref is the entry's, or null, which is
+  what the server writes for a topic it does not know (C48).
+- An entry leaves the table once: by its reply, its deadline, the end of its channel, or the loss of
+  the connection (C49). After that its reply is unmatched: counted and ignored.
+
+Every operation costs O(1), or O(1) for each entry that it returns; deadlines are kept in a heap,
+whose entries of replied pushes are swept when they are the majority. The table has no lock of its
+own: replies are resolved on the reader thread and pushes made on others, so its shell holds one
+around every call.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from phoenix_actors.errors import ChannelClosed, ConnectionLost
+from phoenix_actors.message import HeartbeatTimeout
+
+if TYPE_CHECKING:
+    from phoenix_actors.errors import PhoenixError
+    from phoenix_actors.message import CloseReason, PushReply
+
+__all__ = ["PendingPush", "PendingPushes", "is_unmatched_topic", "push_failure"]
+
+# Below this many dead entries the heap is not worth a sweep.
+_SWEEP_FROM: Final = 64
+
+
+class PendingPush(msgspec.Struct, frozen=True):
+    """One push that waits for its reply.
+
+    Attributes:
+        token: whatever the shell wants back, such as a future.
+        deadline: the moment, on the clock that `expire` is told, or None.
+        timeout: the seconds that led to it, for the error's text.
+    """
+
+    topic: str
+    ref: str
+    join_ref: str | None
+    event: str
+    token: Any
+    deadline: float | None = None
+    timeout: float | None = None
+
+    def __repr__(self) -> str:
+        return f"PendingPush(topic={self.topic!r}, ref={self.ref!r}, event={self.event!r})"
+
+
+class PendingPushes:
+    """The table. Not thread-safe: hold a lock around every call.
+
+    Example:
+        >>> pushes = PendingPushes()
+        >>> ref = pushes.next_ref()
+        >>> pushes.add(PendingPush("room:lobby", ref, "1", "shout", token="future", deadline=10.0))
+        >>> pushes.resolve("room:lobby", ref, "1").token
+        'future'
+        >>> pushes.resolve("room:lobby", ref, "1") is None, pushes.unmatched
+        (True, 1)
+    """
+
+    __slots__ = ("_by_topic", "_heap", "_last", "_size", "unmatched")
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._by_topic: dict[str, dict[str, PendingPush]] = {}
+        self._heap: list[tuple[float, str, str]] = []
+        self._size = 0
+        self.unmatched = 0
+
+    def next_ref(self) -> str:
+        """Return the next ref of this socket; joins, leaves and heartbeats take theirs here too."""
+        self._last += 1
+        return str(self._last)
+
+    def add(self, push: PendingPush) -> None:
+        """Enter a push, before it is sent, for its reply may come at once."""
+        self._by_topic.setdefault(push.topic, {})[push.ref] = push
+        self._size += 1
+        if push.deadline is not None:
+            heapq.heappush(self._heap, (push.deadline, push.topic, push.ref))
+
+    def resolve(self, topic: str, ref: str | None, join_ref: str | None) -> PendingPush | None:
+        """Take out and return the push that a reply answers; None for a reply nobody waits for."""
+        push = self._by_topic.get(topic, {}).get(ref) if ref is not None else None
+        if push is None or (join_ref is not None and join_ref != push.join_ref):
+            self.unmatched += 1
+            return None
+        self._remove(push)
+        return push
+
+    def discard(self, topic: str, ref: str) -> PendingPush | None:
+        """Take out and return a push that could not be sent, or that its caller gave up."""
+        push = self._by_topic.get(topic, {}).get(ref)
+        if push is not None:
+            self._remove(push)
+        return push
+
+    def take_topic(self, topic: str) -> list[PendingPush]:
+        """Take out and return the pushes of a topic, in the order they were made."""
+        taken = list(self._by_topic.pop(topic, {}).values())
+        self._size -= len(taken)
+        self._sweep()
+        return taken
+
+    def take_all(self) -> list[PendingPush]:
+        """Take out and return every push, topic by topic in the order they were made."""
+        taken = [push for pushes in self._by_topic.values() for push in pushes.values()]
+        self._by_topic.clear()
+        self._heap.clear()
+        self._size = 0
+        return taken
+
+    def expire(self, now: float) -> list[PendingPush]:
+        """Take out and return the pushes whose deadline has come, the earliest first."""
+        expired = []
+        while self._heap and self._heap[0][0] <= now:
+            _, topic, ref = heapq.heappop(self._heap)
+            push = self.discard(topic, ref)
+            if push is not None:
+                expired.append(push)
+        return expired
+
+    def next_deadline(self) -> float | None:
+        """Return the moment of the next deadline, to call `expire` at; None when there is none."""
+        while self._heap:
+            deadline, topic, ref = self._heap[0]
+            if ref in self._by_topic.get(topic, ()):
+                return deadline
+            heapq.heappop(self._heap)
+        return None
+
+    def _remove(self, push: PendingPush) -> None:
+        """Take out an entry that is there."""
+        pushes = self._by_topic[push.topic]
+        del pushes[push.ref]
+        if not pushes:
+            del self._by_topic[push.topic]
+        self._size -= 1
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop the deadlines of pushes that are gone, once they outnumber the others."""
+        if len(self._heap) > 2 * self._size + _SWEEP_FROM:
+            self._heap = [
+                (push.deadline, push.topic, push.ref)
+                for pushes in self._by_topic.values()
+                for push in pushes.values()
+                if push.deadline is not None
+            ]
+            heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __repr__(self) -> str:
+        return f"<PendingPushes {self._size} waiting, {self.unmatched} unmatched>"
+
+
+def is_unmatched_topic(reply: PushReply) -> bool:
+    """Tell whether a reply says that the server has no channel for the topic (C84).
+
+    Example:
+        >>> from phoenix_actors.message import PushReply
+        >>> is_unmatched_topic(PushReply("error", {"reason": "unmatched topic"}))
+        True
+    """
+    response = reply.response
+    return (
+        reply.status == "error"
+        and isinstance(response, dict)
+        and response.get("reason") == "unmatched topic"
+    )
+
+
+def push_failure(push: PendingPush, reason: CloseReason) -> PhoenixError:
+    """Return the error of a push whose channel closed for `reason` (C80, C91).
+
+    Example:
+        >>> push_failure(PendingPush("t", "2", "1", "shout", None), ConnectionLost(1006)).code
+        1006
+    """
+    match reason:
+        case ConnectionLost(code=code, reason=text):
+            # One error for each caller: raised from several threads, they must not share one.
+            return ConnectionLost(code, text)
+        case HeartbeatTimeout():
+            return ConnectionLost(None, "no answer to the heartbeat")
+        case _:
+            return ChannelClosed(push.topic, push.event, reason, push.ref)

@@ -1,0 +1,177 @@
+"""From the URL a user gives to the one that is opened: path, query, version.
+
+`ws://host:4000/socket` is completed to `…/socket/websocket` (C1), `http` and `https` become `ws`
+and `wss` (C2), a query in the URL is kept and the params follow it, and `vsn` is there exactly
+once, as the option says; one in the URL or in the params is left out (C3, C4, C5).
+
+Params are written as phoenix.js and Plug write them: `{"a": {"b": 1}}` is `a[b]=1`,
+`{"a": [1, 2]}` is `a[]=1&a[]=2`, booleans are `true` and `false`, a None is left out (C7).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote_plus, urlsplit
+
+from phoenix_actors.errors import InvalidOption, InvalidURL
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+__all__ = ["build_url", "encode_params", "redact_url"]
+
+_SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_IPV6: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
+# What may stand in a path and in a query as it is, "%" since both may be encoded already.
+_PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
+_QUERY_SAFE: Final = "/%:@!$&'()*+,;=~-._?[]"
+
+
+def build_url(url: str, params: Mapping[str, Any] | None = None, vsn: str = "2.0.0") -> str:
+    """Return the URL to open for an endpoint, its params and the version of the protocol.
+
+    Raises:
+        InvalidURL: for a scheme other than ws, wss, http, https, without a host, with a bad port,
+            a fragment, user info, white space or control characters.
+        InvalidOption: for params that are no strings, numbers, booleans, mappings or lists.
+
+    Example:
+        >>> build_url("https://example.org/socket?x=1", {"token": "a+b", "room": {"id": 7}})
+        'wss://example.org/socket/websocket?x=1&token=a%2Bb&room%5Bid%5D=7&vsn=2.0.0'
+    """
+    parts = _split(url)
+    path = parts.path.rstrip("/")
+    if not path.endswith("/websocket"):
+        path += "/websocket"
+    query = [piece for piece in parts.query.split("&") if piece and not _is_vsn(piece)]
+    query = [quote(piece, safe=_QUERY_SAFE) for piece in query]
+    encoded = encode_params({key: value for key, value in (params or {}).items() if key != "vsn"})
+    if encoded:
+        query.append(encoded)
+    query.append(f"vsn={quote(vsn, safe='')}")
+    authority = _authority(url, parts)
+    return f"{_SCHEMES[parts.scheme]}://{authority}{quote(path, safe=_PATH_SAFE)}?{'&'.join(query)}"
+
+
+def encode_params(params: Mapping[str, Any]) -> str:
+    """Return params as a query; see the rules at the top of this file.
+
+    Raises:
+        InvalidOption: names the key that cannot be written, not its value.
+
+    Example:
+        >>> encode_params({"name": "é &", "tags": ["a", "b"], "admin": True, "none": None})
+        'name=%C3%A9%20%26&tags%5B%5D=a&tags%5B%5D=b&admin=true'
+    """
+    try:
+        pairs = [f"{_escape(name)}={_escape(value)}" for name, value in _flatten("", params)]
+    except UnicodeEncodeError:
+        raise InvalidOption("params", "has a character that UTF-8 does not have") from None
+    return "&".join(pairs)
+
+
+def redact_url(url: Any) -> str:
+    """Return scheme, host, port and path of a URL, for texts: no query, no user info. Never raises.
+
+    Example:
+        >>> redact_url("ws://al:secret@h:4000/socket?token=secret")
+        'ws://h:4000/socket'
+    """
+    port: int | None = None
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        if not parts.scheme or not parts.hostname:
+            return "(invalid URL)"
+        port = parts.port
+    except ValueError:
+        return "(invalid URL)"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of a URL that can be opened."""
+    if not isinstance(url, str):
+        raise InvalidURL(f"must be a string, not {type(url).__name__}")
+    shown = redact_url(url)
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise InvalidURL("has white space or a control character", url=shown)
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise InvalidURL("has a character that UTF-8 does not have") from None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidURL("has a bad port or bad brackets", url=shown) from None
+    if parts.scheme not in _SCHEMES:
+        raise InvalidURL(f"has the scheme {parts.scheme!r}, not ws, wss, http or https", url=shown)
+    if "@" in parts.netloc:
+        raise InvalidURL("has user info: pass a header Authorization instead", url=shown)
+    if not parts.hostname:
+        raise InvalidURL("has no host", url=shown)
+    if port == 0:
+        raise InvalidURL("has port 0", url=shown)
+    if parts.fragment or url.endswith("#"):
+        raise InvalidURL("has a fragment", url=shown)
+    return parts
+
+
+def _authority(url: str, parts: SplitResult) -> str:
+    """Return host and port as they go on the wire, IPv6 addresses in brackets."""
+    host = parts.hostname or ""
+    try:
+        # The encoding of names turns some letters into others, so its result is what is checked.
+        host = f"[{host}]" if "[" in parts.netloc else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not _NAME.fullmatch(host) and not _IPV6.fullmatch(host):
+        raise InvalidURL("has a host that is neither a name nor an address", url=redact_url(url))
+    return host if parts.port is None else f"{host}:{parts.port}"
+
+
+def _is_vsn(piece: str) -> bool:
+    """Tell whether a piece of a query sets the version."""
+    return unquote_plus(piece.partition("=")[0]) == "vsn"
+
+
+def _escape(text: str) -> str:
+    """Return text for a query, everything but letters, digits and -._~ escaped (C6)."""
+    return quote(text, safe="")
+
+
+def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each plain value below `value`."""
+    match value:
+        case None:
+            return
+        case bool():
+            yield path, "true" if value else "false"
+        case str():
+            yield path, str(value)
+        case int():
+            yield path, str(int(value))
+        case float() if math.isfinite(value):
+            yield path, repr(float(value))
+        case Mapping():
+            for key, inner in value.items():
+                if not isinstance(key, str | int) or isinstance(key, bool):
+                    kind = type(key).__name__
+                    raise InvalidOption("params", f"must have strings as keys, not {kind}")
+                yield from _flatten(f"{path}[{key}]" if path else str(key), inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _flatten(f"{path}[]", inner)
+        case _:
+            kind = (
+                "a number that is not finite" if isinstance(value, float) else type(value).__name__
+            )
+            raise InvalidOption(
+                "params",
+                f"has {kind} at {path!r}: use strings, numbers, booleans, mappings and lists",
+            )

@@ -1,0 +1,315 @@
+"""The options of a client: the one place of their defaults and of their validation."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Final, Self, TypeAlias
+
+import msgspec
+
+from phoenix_actors.errors import ConnectError, InvalidOption
+from phoenix_actors.options import checks
+from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
+from phoenix_actors.options.transport_options import TransportOptions
+
+__all__ = ["LATER", "Overflow", "SocketOptions"]
+
+Params: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+_LATER_VALUE: Final = "is not available in this version"
+
+# Announced options that this version does not have. They are refused, not ignored.
+LATER: Final = frozenset(
+    {
+        "alert_thresholds",
+        "auth_token",
+        "binary_cleanup_interval",
+        "binary_max_age",
+        "binary_pool_size",
+        "collection_interval",
+        "hibernation_memory_threshold",
+        "inbound_overflow",
+        "json_library",
+        "longpoll_fallback",
+        "max_inbound_bytes",
+        "max_inbound_messages",
+        "max_pending_bytes",
+        "performance_monitor",
+        "retention_period",
+        "route_cleanup_interval",
+    }
+)
+
+
+class Overflow(StrEnum):
+    """What happens to a push that meets a full buffer (C81); this version knows one answer."""
+
+    ERROR = "error"
+
+
+class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a client is told when it starts; checked when it is made. Durations in seconds.
+
+    `SocketOptions.of(**keywords)` also refuses names that are unknown, with the choices. A repr
+    shows the names of params and headers and never a value, and URLs without their query (C16).
+
+    Attributes:
+        url: the endpoint; see `endpoint`.
+        params: a mapping for the query, or a function that is run for every attempt (C8).
+        headers: pairs, a mapping, or a function that is run for every attempt.
+        reconnect_interval: no wait between attempts has a longer step than this.
+        backoff: delays before reconnecting, as a list (the last repeats), a function of the attempt
+            from 1, or a `Backoff`; taken as given. None: phoenix.js's steps with jitter.
+        refusal_backoff: the same after an HTTP refusal. None: the step, at least 1 s, at most 10 s
+            or what Retry-After says.
+        max_reconnect_attempts: reconnecting attempts in a row that may fail before the client gives
+            up; None for no limit.
+        heartbeat_interval: 0 or None switches heartbeats off.
+        heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
+            meanwhile (C100); None never gives up.
+        join_channels: topics, or pairs of topic and params, to join on the first connect.
+        transport: an object of the shape `Transport`; None takes the built-in WebSocket.
+
+    Example:
+        >>> options = SocketOptions.of(url="ws://localhost:4000/socket", params={"token": "secret"})
+        >>> options.heartbeat_interval
+        30.0
+        >>> options
+        SocketOptions(url='ws://localhost:4000/socket', params=['token'])
+        >>> SocketOptions.of(url="ws://localhost:4000/socket", heartbeat_intervall=5)
+        Traceback (most recent call last):
+        phoenix_actors.errors.InvalidOption: option heartbeat_intervall is unknown: did you mean \
+'heartbeat_interval'? choose one of auto_connect, ...
+    """
+
+    url: str
+    auto_connect: bool = True
+    params: Params = msgspec.field(default_factory=dict)
+    headers: checks.Headers = ()
+    reconnect: bool = True
+    reconnect_interval: float = 60.0
+    backoff: checks.Schedule | None = None
+    refusal_backoff: checks.Schedule | None = None
+    max_reconnect_attempts: int | None = None
+    reconnect_on_normal_close: bool = True
+    vsn: str = "2.0.0"
+    name: Any = None
+    registry_name: Any = None
+    heartbeat_interval: float | None = 30.0
+    heartbeat_timeout: float | None = 10.0
+    join_timeout: float | None = 10.0
+    push_timeout: float | None = 10.0
+    rejoin_backoff: checks.Schedule = (1.0, 2.0, 5.0, 10.0)
+    retry_refused_rejoins: bool = True
+    join_channels: tuple[tuple[str, Any], ...] = ()
+    topic_channel_map: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    default_channel_module: Any = None
+    default_channel_params: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    channel_max_restarts: int = 3
+    transport: Any = None
+    transport_opts: TransportOptions = TransportOptions()
+    max_pending_messages: int = 500
+    overflow: Overflow = Overflow.ERROR
+    route_cache_size: int = 1000
+    route_cache_ttl: float = 300.0
+    hibernation_enabled: bool = True
+    hibernation_idle_timeout: float = 300.0
+    hibernation_check_interval: float = 60.0
+
+    @classmethod
+    def of(cls, **keywords: Any) -> Self:
+        """Return the options that keywords mean.
+
+        Raises:
+            InvalidOption: for a name that is unknown or not available in this version, and for a
+                value that makes no sense.
+            InvalidURL: for a URL that cannot be opened.
+        """
+        known = [field.name for field in msgspec.structs.fields(cls)]
+        for name in keywords:
+            if name in LATER:
+                raise InvalidOption(name, _LATER_VALUE)
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                choices = ", ".join(sorted(known))
+                raise InvalidOption(name, f"is unknown: {hint}choose one of {choices}")
+        if "url" not in keywords:
+            raise InvalidOption("url", "is required, such as ws://localhost:4000/socket")
+        return cls(**keywords)
+
+    def __post_init__(self) -> None:
+        for name, check in _CHECKS.items():
+            msgspec.structs.force_setattr(self, name, check(name, getattr(self, name)))
+        # A dry run: what can be known to fail is said now and not at the first attempt.
+        build_url(self.url, None, self.vsn)
+
+    def connect_url(self) -> str:
+        """Return the URL of the next attempt; runs the params function if there is one (C8).
+
+        Raises:
+            ConnectError: when that function raises; what it raised is the cause (C9).
+            InvalidOption: when it returns something else than params.
+        """
+        params = self.params
+        if callable(params):
+            params = checks.string_keys("params", self._run("params", params))
+        return build_url(self.url, params, self.vsn)
+
+    def shown_url(self) -> str:
+        """Return the URL without its query, for logs and state."""
+        return redact_url(self.url)
+
+    def connect_options(self) -> TransportOptions:
+        """Return the transport's options of the next attempt; runs the headers function.
+
+        Raises:
+            ConnectError: when that function raises; what it raised is the cause.
+            InvalidOption: when it returns something else than headers.
+        """
+        headers = self.headers
+        if callable(headers):
+            headers = checks.header_pairs("headers", self._run("headers", headers))
+        return msgspec.structs.replace(self.transport_opts, headers=headers)
+
+    def _run(self, option: str, function: Callable[[], Any]) -> Any:
+        """Return what a function of the user's gives; what it raises fails the attempt."""
+        try:
+            return function()
+        except Exception as error:
+            problem = f"the function given as {option} raised {type(error).__name__}"
+            raise ConnectError(problem, url=redact_url(self.url)) from error
+
+    def __repr__(self) -> str:
+        shown = [f"url={redact_url(self.url)!r}"]
+        for field in msgspec.structs.fields(type(self)):
+            value = getattr(self, field.name)
+            factory = field.default_factory
+            default = field.default if factory is msgspec.NODEFAULT else factory()
+            if field.name != "url" and value != default:
+                shown.append(f"{field.name}={_show(value)}")
+        return f"SocketOptions({', '.join(shown)})"
+
+
+def _show(value: Any) -> str:
+    """Return a value for a repr: names at most where values may be secret."""
+    match value:
+        case Mapping():
+            return repr(list(value))
+        case tuple() if value and isinstance(value[0], tuple):
+            return repr([name for name, _ in value])
+        case TransportOptions() | str() | int() | float() | tuple() | None:
+            return repr(value)
+        case _:
+            return f"<{getattr(value, '__name__', type(value).__name__)}>"
+
+
+def _vsn(name: str, value: Any) -> str:
+    """Return the version of the protocol; this version of the package speaks one."""
+    if value == "1.0.0":
+        raise InvalidOption(name, f"'1.0.0' {_LATER_VALUE}: use '2.0.0'")
+    if value != "2.0.0":
+        raise InvalidOption(name, f"must be '2.0.0', not {value!r}")
+    return "2.0.0"
+
+
+def _params(name: str, value: Any) -> Params:
+    """Return params, or the function that gives them."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    copied = checks.string_keys(name, value)
+    encode_params(copied)
+    return copied
+
+
+def _overflow(name: str, value: Any) -> Overflow:
+    """Return what to do when the buffer is full."""
+    if value in ("block", "drop_oldest", "drop_newest"):
+        raise InvalidOption(name, f"{value!r} {_LATER_VALUE}: use 'error'")
+    if value != "error":
+        raise InvalidOption(
+            name, "must be 'error' (later also 'block', 'drop_oldest', 'drop_newest')"
+        )
+    return Overflow.ERROR
+
+
+def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
+    """Return pairs of topic and params."""
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if isinstance(value, str | bytes) or not isinstance(value, list | tuple):
+        raise InvalidOption(name, f"must be a list of topics, not {type(value).__name__}")
+    pairs = []
+    for item in value:
+        topic, params = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
+        if not isinstance(topic, str) or not topic:
+            raise InvalidOption(name, "must hold topics, or pairs of topic and params")
+        pairs.append((topic, params if callable(params) else checks.string_keys(name, params)))
+    return tuple(pairs)
+
+
+def _topic_map(name: str, value: Any) -> dict[str, Any]:
+    """Return a map from topics and patterns to channel classes."""
+    copied = checks.string_keys(name, value)
+    for pattern in copied:
+        checks.topic_pattern(name, pattern)
+    return copied
+
+
+def _transport(name: str, value: Any) -> Any:
+    """Return an object that can open connections."""
+    if value is not None and not callable(getattr(value, "open", None)):
+        raise InvalidOption(name, "must have a method open(url, options, events)")
+    return value
+
+
+def _off_or_seconds(name: str, value: Any) -> float | None:
+    """Return a duration, or None for 0 and None: off."""
+    return (checks.seconds(name, value) or None) if value is not None else None
+
+
+def _schedule_or_none(name: str, value: Any) -> checks.Schedule | None:
+    return None if value is None else checks.schedule(name, value)
+
+
+def _whole_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else checks.whole(name, value)
+
+
+def _at_least_one(name: str, value: Any) -> int:
+    return checks.whole(name, value, 1)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "auto_connect": checks.flag,
+    "params": _params,
+    "headers": checks.headers,
+    "reconnect": checks.flag,
+    "reconnect_interval": checks.positive_seconds,
+    "backoff": _schedule_or_none,
+    "refusal_backoff": _schedule_or_none,
+    "max_reconnect_attempts": _whole_or_none,
+    "reconnect_on_normal_close": checks.flag,
+    "vsn": _vsn,
+    "heartbeat_interval": _off_or_seconds,
+    "heartbeat_timeout": checks.positive_seconds_or_none,
+    "join_timeout": checks.positive_seconds_or_none,
+    "push_timeout": checks.positive_seconds_or_none,
+    "rejoin_backoff": checks.schedule,
+    "retry_refused_rejoins": checks.flag,
+    "join_channels": _join_channels,
+    "topic_channel_map": _topic_map,
+    "default_channel_params": checks.string_keys,
+    "channel_max_restarts": checks.whole,
+    "transport": _transport,
+    "transport_opts": lambda _, value: TransportOptions.of(value),
+    "max_pending_messages": _at_least_one,
+    "overflow": _overflow,
+    "route_cache_size": checks.whole,
+    "route_cache_ttl": checks.positive_seconds,
+    "hibernation_enabled": checks.flag,
+    "hibernation_idle_timeout": checks.positive_seconds,
+    "hibernation_check_interval": checks.positive_seconds,
+}

@@ -1,0 +1,147 @@
+"""What a transport is told about one connection: limits, TLS, headers."""
+
+from __future__ import annotations
+
+import difflib
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+import msgspec
+
+from phoenix_actors.errors import InvalidOption
+from phoenix_actors.options import checks
+
+__all__ = ["SSLOptions", "TransportOptions"]
+
+_MIB: Final = 1024 * 1024
+_LATER: Final = ("tcp_opts",)
+
+
+class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`transport_opts["ssl_opts"]`: how to verify the server and what to show it (C174).
+
+    Attributes:
+        context: a ready `ssl.SSLContext`; then only `server_hostname` counts beside it.
+        ca_certs: path of a file of certificates to trust instead of the system's.
+        verify: False accepts every certificate. For tests only.
+        certfile, keyfile, password: the client's own certificate, its key, and the key's password.
+        server_hostname: the name to verify instead of the host of the URL.
+
+    Example:
+        >>> SSLOptions(certfile="client.pem", password="secret")
+        SSLOptions(certfile='client.pem', password=…)
+    """
+
+    context: ssl.SSLContext | None = None
+    ca_certs: str | None = None
+    verify: bool = True
+    certfile: str | None = None
+    keyfile: str | None = None
+    password: str | None = None
+    server_hostname: str | None = None
+
+    def __post_init__(self) -> None:
+        checks.flag("transport_opts.ssl_opts.verify", self.verify)
+        if not isinstance(self.context, ssl.SSLContext | None):
+            raise InvalidOption("transport_opts.ssl_opts.context", "must be an ssl.SSLContext")
+        for name in ("ca_certs", "certfile", "keyfile", "password", "server_hostname"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                kind = type(value).__name__
+                raise InvalidOption(f"transport_opts.ssl_opts.{name}", f"must be a str, not {kind}")
+
+    def __repr__(self) -> str:
+        given = [
+            f"{name}=…" if name == "password" else f"{name}={getattr(self, name)!r}"
+            for name, default in _defaults(type(self)).items()
+            if getattr(self, name) != default
+        ]
+        return f"SSLOptions({', '.join(given)})"
+
+
+class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `Transport.open` gets beside the URL.
+
+    Attributes:
+        connect_timeout: seconds for DNS, TCP, TLS and upgrade together; None waits for ever.
+        send_timeout: seconds that one send may wait for a peer that does not read; then the
+            connection is given up. None waits for ever.
+        max_message_size: bytes of the longest message taken in; a longer one ends the connection
+            with close code 1009.
+        ssl_opts: for wss.
+        headers: further headers of the upgrade. Set per attempt by the client, not by the user.
+        announce: called once with the handle before open() does anything that takes time, so that
+            another thread may abort() an attempt under way. Set by the client.
+
+    Example:
+        >>> TransportOptions.of({"connect_timeout": 5})
+        TransportOptions(connect_timeout=5.0, send_timeout=10.0, max_message_size=16777216)
+    """
+
+    connect_timeout: float | None = 10.0
+    send_timeout: float | None = 10.0
+    max_message_size: int = 16 * _MIB
+    ssl_opts: SSLOptions | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    announce: Callable[[Any], None] | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """Return the options that a user's `transport_opts` mean.
+
+        Raises:
+            InvalidOption: for a key that is unknown or not available in this version, and for a
+                value that makes no sense.
+        """
+        if isinstance(value, cls):
+            return value
+        given = checks.string_keys("transport_opts", value)
+        known = ["compression", "connect_timeout", "max_message_size", "proxy", "send_timeout"]
+        _check_keys("transport_opts", given, [*known, "ssl_opts"])
+        if checks.flag("transport_opts.compression", given.pop("compression", False)):
+            raise InvalidOption("transport_opts.compression", "is not available in this version")
+        if given.pop("proxy", None) is not None:
+            raise InvalidOption("transport_opts.proxy", "is not available in this version")
+        ssl_opts = given.pop("ssl_opts", None)
+        if ssl_opts is not None and not isinstance(ssl_opts, SSLOptions):
+            ssl_opts = checks.string_keys("transport_opts.ssl_opts", ssl_opts)
+            _check_keys("transport_opts.ssl_opts", ssl_opts, list(_defaults(SSLOptions)))
+            ssl_opts = SSLOptions(**ssl_opts)
+        return cls(**given, ssl_opts=ssl_opts)
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "send_timeout"):
+            value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
+            msgspec.structs.force_setattr(self, name, value)
+        checks.whole("transport_opts.max_message_size", self.max_message_size, 1)
+
+    def __repr__(self) -> str:
+        named = [
+            f"connect_timeout={self.connect_timeout}",
+            f"send_timeout={self.send_timeout}",
+            f"max_message_size={self.max_message_size}",
+        ]
+        if self.ssl_opts is not None:
+            named.append(f"ssl_opts={self.ssl_opts!r}")
+        if self.headers:
+            named.append(f"headers={[name for name, _ in self.headers]}")
+        return f"TransportOptions({', '.join(named)})"
+
+
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the fields of a struct with their defaults."""
+    return {field.name: field.default for field in msgspec.structs.fields(kind)}
+
+
+def _check_keys(name: str, given: Mapping[str, Any], known: list[str]) -> None:
+    """Refuse keys that mean nothing here."""
+    for key in given:
+        if key in _LATER:
+            raise InvalidOption(f"{name}.{key}", "is not available in this version")
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise InvalidOption(
+                f"{name}.{key}", f"is unknown: {hint}choose one of {', '.join(sorted(known))}"
+            )

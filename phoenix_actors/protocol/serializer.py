@@ -1,0 +1,97 @@
+"""What a codec is, and which one speaks which version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from phoenix_actors.errors import InvalidOption
+from phoenix_actors.protocol.v2 import SerializerV2
+
+if TYPE_CHECKING:
+    from phoenix_actors.message import Frame
+    from phoenix_actors.protocol.v2 import Prepared
+
+__all__ = ["Serializer", "serializer_for"]
+
+
+class Serializer(Protocol):
+    """Turns the five parts of a frame into what goes on the wire, and back.
+
+    Implementations keep no state and are safe from any thread.
+    """
+
+    @property
+    def vsn(self) -> str:
+        """The version, as it stands in the URL."""
+        ...
+
+    def encode(
+        self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
+    ) -> str | bytes:
+        """Return a text frame, or for a payload of bytes a binary one.
+
+        Raises:
+            EncodeError: when a part cannot be put on the wire; nothing else is ever raised.
+        """
+        ...
+
+    def prepare(self, topic: str, event: str, payload: Any) -> Prepared:
+        """Encode everything but the refs; `complete` adds them.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        ...
+
+    def prepare_encoded(self, topic: str, event: str, payload: str) -> Prepared:
+        """Do the same with a payload that is JSON text already.
+
+        Raises:
+            EncodeError: when the topic or the event cannot be sent.
+        """
+        ...
+
+    def payload_text(self, payload: Any) -> str:
+        """Return a payload alone as JSON text, for `prepare_encoded`.
+
+        Raises:
+            EncodeError: as `encode`; bytes have no JSON text.
+        """
+        ...
+
+    def complete(self, prepared: Prepared, join_ref: str | None, ref: str | None) -> str | bytes:
+        """Return the whole frame of what `prepare` gave; raises nothing."""
+        ...
+
+    def decode_text(self, data: str | bytes) -> Frame:
+        """Return the frame of a text message, given as text or as its UTF-8.
+
+        Raises:
+            DecodeError: when it is no frame; nothing else is ever raised.
+        """
+        ...
+
+    def decode_binary(self, data: bytes) -> Frame:
+        """Return the frame of a binary message.
+
+        Raises:
+            DecodeError: when it is no frame; nothing else is ever raised.
+        """
+        ...
+
+
+def serializer_for(vsn: str) -> Serializer:
+    """Return the codec of a version of the protocol (C4).
+
+    Raises:
+        InvalidOption: for "1.0.0", which this version of the package lacks, and unknown ones.
+
+    Example:
+        >>> serializer_for("2.0.0").encode("1", "1", "room:lobby", "phx_join", {})
+        '["1","1","room:lobby","phx_join",{}]'
+    """
+    if vsn == SerializerV2.vsn:
+        return SerializerV2()
+    if vsn == "1.0.0":
+        raise InvalidOption("vsn", "'1.0.0' is not available in this version: use '2.0.0'")
+    raise InvalidOption("vsn", f"must be '2.0.0', not {vsn!r}")

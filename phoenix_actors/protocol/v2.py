@@ -1,0 +1,292 @@
+"""Version 2.0.0: JSON arrays of five as text, and three kinds of binary frames.
+
+Text, both ways: `[join_ref, ref, topic, event, payload]`. Binary, every length one byte that
+counts UTF-8 bytes (C30–C34):
+
+    push out   00  len(join_ref) len(ref) len(topic) len(event)   the four strings, data
+    push in    00  len(join_ref) len(topic) len(event)            the three strings, data
+    reply in   01  len(join_ref) len(ref) len(topic) len(status)  the four strings, data
+    broadcast  02  len(topic) len(event)                          the two strings, data
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+
+import msgspec
+
+from phoenix_actors.errors import DecodeError, EncodeError
+from phoenix_actors.message import PHX_REPLY, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Prepared", "PreparedBinary", "SerializerV2"]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Frame).decode
+
+# msgspec writes sets as lists, NaN as null and dates as strings: the server would get something
+# that the user never meant. So a payload may hold these types, finite floats, dicts, lists, tuples.
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_all_plain: Final = _PLAIN.issuperset
+_BYTES: Final = (bytes, bytearray, memoryview)
+_PUSH, _REPLY, _BROADCAST = 0, 1, 2
+
+
+class PreparedBinary(msgspec.Struct, frozen=True):
+    """A binary frame that lacks its refs."""
+
+    topic: str
+    event: str
+    payload: bytes
+
+    def __repr__(self) -> str:
+        return f"PreparedBinary(topic={self.topic!r}, event={self.event!r})"
+
+
+Prepared: TypeAlias = str | PreparedBinary
+_NO_REFS: Final = "[null,null,"
+
+
+class SerializerV2:
+    r"""The codec of vsn 2.0.0. Keeps no state; safe from any thread.
+
+    Example:
+        >>> codec = SerializerV2()
+        >>> codec.encode("1", "2", "room:lobby", "shout", {"body": "é"})
+        '["1","2","room:lobby","shout",{"body":"é"}]'
+        >>> codec.encode("3", "13", "room:lobby", "upload", b"\x01\x02")[:5].hex(" ")
+        '00 01 02 0a 06'
+        >>> codec.decode_text('[null,null,"room:lobby","shout",{}]')
+        Frame(join_ref=None, ref=None, topic='room:lobby', event='shout')
+    """
+
+    __slots__ = ()
+
+    vsn: ClassVar[str] = "2.0.0"
+
+    def encode(
+        self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
+    ) -> str | bytes:
+        """Return a text frame, or a binary one when the payload is bytes-like (C36).
+
+        A payload of None goes out as `{}` (C21). JSON values are dict, list, tuple, str, int,
+        float, bool, None and instances of their subclasses; keys are str, or int and become str.
+
+        Raises:
+            EncodeError: for a payload with anything else in it, such as a set, NaN, a lone
+                surrogate or an object (C26), and for a binary frame with a name over 255 bytes
+                (C35).
+        """
+        if isinstance(payload, _BYTES):
+            return _encode_binary(join_ref, ref, topic, event, payload)
+        try:
+            if payload is None:
+                payload = {}
+            elif not _is_plain(payload):
+                payload = _made_plain(payload)
+            return _encode((join_ref, ref, topic, event, payload)).decode()
+        except _Unfit as unfit:
+            raise EncodeError(str(unfit), topic, event) from None
+        except TypeError:
+            # The one thing left for msgspec to refuse: True, False and None as keys.
+            problem = "it has True, False or None as a key"
+            raise EncodeError(problem, topic, event) from None
+        except UnicodeEncodeError:
+            raise EncodeError("it has a lone surrogate", topic, event) from None
+        except RecursionError:
+            raise EncodeError("it is nested too deep", topic, event) from None
+
+    def prepare(self, topic: str, event: str, payload: Any) -> Prepared:
+        """Encode everything but the refs, which `complete` puts in front later.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        if isinstance(payload, _BYTES):
+            _encode_binary("", "", topic, event, payload)
+            return PreparedBinary(topic, event, bytes(payload))
+        frame = self.encode(None, None, topic, event, payload)
+        return frame[len(_NO_REFS) :] if isinstance(frame, str) else frame.decode()
+
+    def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
+        """Do the same with a payload that is JSON text already.
+
+        Raises:
+            EncodeError: when the topic or the event cannot be sent.
+        """
+        start = self.prepare(topic, event, 0)
+        return f"{str(start)[:-2]}{payload}]"
+
+    def payload_text(self, payload: Any) -> str:
+        """Return a payload alone as JSON text, for `prepare_encoded`.
+
+        Raises:
+            EncodeError: as `encode`; bytes have no JSON text.
+        """
+        if isinstance(payload, _BYTES):
+            raise EncodeError("bytes go out as they are: push them directly", None, None)
+        frame = self.encode(None, None, "", "", payload)
+        return str(frame)[len('[null,null,"","",') : -1]
+
+    def complete(self, prepared: Prepared, join_ref: str | None, ref: str | None) -> str | bytes:
+        """Return the whole frame. The refs are this client's own: digits, or None."""
+        if isinstance(prepared, PreparedBinary):
+            names = (join_ref or "", ref, prepared.topic, prepared.event)
+            return _encode_binary(*names, prepared.payload)
+        first = "null" if join_ref is None else f'"{join_ref}"'
+        second = "null" if ref is None else f'"{ref}"'
+        return f"[{first},{second},{prepared}"
+
+    def decode_text(self, data: str | bytes) -> Frame:
+        """Return the frame of a text message; elements after the fifth are left out (C18).
+
+        Raises:
+            DecodeError: for anything else than an array of join_ref, ref, topic, event and payload.
+        """
+        try:
+            return _decode(data)
+        except msgspec.ValidationError as error:
+            raise DecodeError(f"not an array of five: {error}") from None
+        except msgspec.DecodeError:
+            raise DecodeError("not JSON") from None
+        except UnicodeError:
+            raise DecodeError("not UTF-8") from None
+        except RecursionError:
+            raise DecodeError("nested too deep") from None
+
+    def decode_binary(self, data: bytes) -> Frame:
+        """Return the frame of a binary message: push, reply or broadcast.
+
+        A reply comes as `phx_reply` with `{"status": …, "response": bytes}` (C32). An empty
+        join_ref or ref is null.
+
+        Raises:
+            DecodeError: for a frame cut short, of an unknown kind, or whose names are not UTF-8.
+        """
+        if not data:
+            raise DecodeError("an empty binary message")
+        kind = data[0]
+        if kind == _PUSH:
+            (join_ref, topic, event), payload = _cut(data, 3)
+            return Frame(join_ref or None, None, topic, event, payload)
+        if kind == _REPLY:
+            (join_ref, ref, topic, status), payload = _cut(data, 4)
+            reply = {"status": status, "response": payload}
+            return Frame(join_ref or None, ref or None, topic, PHX_REPLY, reply)
+        if kind == _BROADCAST:
+            (topic, event), payload = _cut(data, 2)
+            return Frame(None, None, topic, event, payload)
+        raise DecodeError(f"a binary message of unknown kind {kind}")
+
+
+class _Unfit(Exception):
+    """A payload holds what JSON cannot; the text says what, without the value."""
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether JSON can hold a value as it is.
+
+    Made for every push: the types of a container are looked at together, in C, and only what is
+    neither plain nor a float costs another call.
+    """
+    kind = type(value)
+    if kind is dict:
+        inside = value.values()
+        if _all_plain(map(type, chain(value, inside))):
+            return True
+        if not _all_plain(map(type, value)):
+            return False
+    elif kind is list or kind is tuple:
+        inside = value
+        if _all_plain(map(type, inside)):
+            return True
+    else:
+        return kind in _PLAIN or (kind is float and math.isfinite(value))
+    for inner in inside:
+        kind = type(inner)
+        if kind in _PLAIN:
+            continue
+        if not (math.isfinite(inner) if kind is float else _is_plain(inner)):
+            return False
+    return True
+
+
+def _made_plain(value: Any) -> Any:
+    """Return a value with instances of subclasses, such as enums, as what they stand for."""
+    match value:
+        case Enum():
+            return _made_plain(value.value)
+        case dict():
+            return {_made_key(key): _made_plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_made_plain(inner) for inner in value]
+        case None | bool():
+            return value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float() if math.isfinite(value):
+            return float(value)
+        case float():
+            raise _Unfit("it has a number that is not finite")
+        case _:
+            raise _Unfit(f"it has a value of type {type(value).__name__}: make it plain JSON first")
+
+
+def _made_key(key: Any) -> str | int:
+    """Return a key with an instance of a subclass, such as an enum, as what it stands for."""
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, str):
+        return str.__str__(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        return int(key)
+    raise _Unfit(f"it has a key of type {type(key).__name__}: use strings")
+
+
+def _encode_binary(
+    join_ref: str | None,
+    ref: str | None,
+    topic: str,
+    event: str,
+    payload: bytes | bytearray | memoryview,
+) -> bytes:
+    """Return the binary frame of a push (C30, C34, C35)."""
+    if join_ref is None:
+        # The server takes an empty join_ref for one, and drops the frame.
+        raise EncodeError("bytes go on a joined topic only", topic, event, "join_ref")
+    names = {"join_ref": join_ref, "ref": ref or "", "topic": topic, "event": event}
+    parts = []
+    for field, text in names.items():
+        try:
+            part = text.encode()
+        except UnicodeEncodeError:
+            raise EncodeError("it has a lone surrogate", topic, event, field) from None
+        if len(part) > 255:
+            problem = f"{len(part)} bytes in UTF-8, and a binary frame has room for 255"
+            raise EncodeError(problem, topic, event, field)
+        parts.append(part)
+    return b"".join(chain([bytes([_PUSH, *map(len, parts)])], parts, [bytes(payload)]))
+
+
+def _cut(data: bytes, count: int) -> tuple[Iterable[str], bytes]:
+    """Return the `count` strings and the data of a binary frame."""
+    start = 1 + count
+    lengths = data[1:start]
+    end = start + sum(lengths)
+    if len(lengths) < count or len(data) < end:
+        raise DecodeError("a binary message cut short")
+    texts = []
+    for length in lengths:
+        try:
+            texts.append(data[start : start + length].decode())
+        except UnicodeDecodeError:
+            raise DecodeError("a binary message with a name that is not UTF-8") from None
+        start += length
+    return texts, bytes(data[end:])

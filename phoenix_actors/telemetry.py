@@ -1,0 +1,62 @@
+"""The names of this package's events, and how they are emitted.
+
+Payloads, params, headers and URLs with their query are never in an event (C188).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from supervisors.telemetry import execute
+
+__all__ = [
+    "CHANNEL_CLOSED",
+    "CHANNEL_GAVE_UP",
+    "CHANNEL_HANDLER_FAILED",
+    "CHANNEL_JOINED",
+    "CHANNEL_LEFT",
+    "FRAME_DROPPED",
+    "FRAME_UNREADABLE",
+    "HEARTBEAT_SENT",
+    "HEARTBEAT_TIMEOUT",
+    "HOOK_FAILED",
+    "MESSAGE_RECEIVED",
+    "MESSAGE_SENT",
+    "RECONNECTION_ATTEMPT",
+    "SOCKET_CONNECTED",
+    "SOCKET_CONNECT_FAILED",
+    "SOCKET_DISCONNECTED",
+    "SOCKET_STATUS",
+    "emit",
+]
+
+_PREFIX: Final = "phoenix_socket_client"
+
+SOCKET_CONNECTED: Final = (_PREFIX, "socket", "connected")
+SOCKET_DISCONNECTED: Final = (_PREFIX, "socket", "disconnected")
+SOCKET_CONNECT_FAILED: Final = (_PREFIX, "socket", "connect_failed")
+SOCKET_STATUS: Final = (_PREFIX, "socket", "status_change")
+RECONNECTION_ATTEMPT: Final = (_PREFIX, "reconnection", "attempt")
+HEARTBEAT_SENT: Final = (_PREFIX, "heartbeat", "sent")
+HEARTBEAT_TIMEOUT: Final = (_PREFIX, "heartbeat", "timeout")
+CHANNEL_JOINED: Final = (_PREFIX, "channel", "joined")
+CHANNEL_LEFT: Final = (_PREFIX, "channel", "left")
+CHANNEL_CLOSED: Final = (_PREFIX, "channel", "closed")
+CHANNEL_GAVE_UP: Final = (_PREFIX, "channel", "gave_up")
+CHANNEL_HANDLER_FAILED: Final = (_PREFIX, "channel", "handler_failed")
+MESSAGE_SENT: Final = (_PREFIX, "message", "sent")
+MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
+FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
+FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
+HOOK_FAILED: Final = (_PREFIX, "hook", "failed")
+
+
+def emit(
+    name: tuple[str, ...], measurements: dict[str, Any] | None = None, /, **metadata: Any
+) -> None:
+    """Tell whoever listens to the event of this name.
+
+    Example:
+        >>> emit(CHANNEL_JOINED, topic="room:lobby")
+    """
+    execute(name, {"count": 1} if measurements is None else measurements, metadata)

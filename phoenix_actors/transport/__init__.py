@@ -1,0 +1,7 @@
+"""What carries frames: the protocol of a transport, the WebSocket, and one in memory for tests."""
+
+from __future__ import annotations
+
+from phoenix_actors.transport.interface import Transport, TransportEvents, TransportHandle
+
+__all__ = ["Transport", "TransportEvents", "TransportHandle"]

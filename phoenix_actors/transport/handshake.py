@@ -1,0 +1,200 @@
+"""The upgrade of an HTTP connection to a WebSocket (RFC 6455, section 4).
+
+Written here and not taken from websocket-client, whose own follows redirects with every header,
+keeps cookies for the whole process and loses the status of a refusal with a short body. One
+request, one answer, nothing remembered; no Origin and no extension is offered (C14, C160, C178).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from phoenix_actors.errors import ConnectError, HandshakeRefused, InvalidURL
+from phoenix_actors.options import redact_url
+from phoenix_actors.transport.stream import EndOfStream
+
+if TYPE_CHECKING:
+    from phoenix_actors.transport.stream import Stream
+
+__all__ = ["Target", "retry_after", "target_of", "upgrade"]
+
+_MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
+_HEAD_LIMIT: Final = 65536
+_BODY_LIMIT: Final = 65536
+# Seconds for a body whose length the server does not say.
+_BODY_PATIENCE: Final = 0.5
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a URL says to a WebSocket client."""
+
+    shown: str
+    secure: bool
+    host: str
+    port: int
+    authority: str
+    resource: str
+
+    def __repr__(self) -> str:
+        return f"Target({self.shown!r})"
+
+
+def target_of(url: str) -> Target:
+    """Return the parts of a ws or wss URL.
+
+    Raises:
+        InvalidURL: for anything else.
+
+    Example:
+        >>> target = target_of("wss://h/socket/websocket?token=secret&vsn=2.0.0")
+        >>> target, target.port
+        (Target('wss://h/socket/websocket'), 443)
+    """
+    shown = redact_url(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise InvalidURL("cannot be read", url=shown) from None
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise InvalidURL("is none of a WebSocket", url=shown)
+    if not url.isascii() or any(character <= " " for character in url):
+        raise InvalidURL("has a character that must be escaped", url=shown)
+    secure = parts.scheme == "wss"
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(
+        shown=shown,
+        secure=secure,
+        host=parts.hostname,
+        port=port or (443 if secure else 80),
+        authority=parts.netloc.rpartition("@")[2],
+        resource=resource,
+    )
+
+
+def upgrade(
+    stream: Stream, target: Target, headers: tuple[tuple[str, str], ...], deadline: float | None
+) -> None:
+    """Ask for a WebSocket, and return when the server has agreed; frames follow on the stream.
+
+    Raises:
+        HandshakeRefused: when the status is not 101.
+        ConnectError: when the answer is none of a WebSocket server.
+        EndOfStream: when the stream ends meanwhile.
+        TimeoutError: when the deadline has come.
+    """
+    key = base64.b64encode(os.urandom(16)).decode()
+    stream.send_all(_request(target, headers, key), deadline)
+    status, answered = _read_head(stream, target, deadline)
+    if status != 101:
+        body = _read_body(stream, answered, deadline)
+        raise HandshakeRefused(
+            status,
+            answered,
+            body,
+            url=target.shown,
+            retry_after=retry_after(answered.get("retry-after"), datetime.now(UTC)),
+        )
+    accept = base64.b64encode(hashlib.sha1((key + _MAGIC).encode()).digest()).decode()  # noqa: S324
+    expected = (
+        answered.get("upgrade", "").lower() == "websocket",
+        "upgrade" in [word.strip() for word in answered.get("connection", "").lower().split(",")],
+        answered.get("sec-websocket-accept") == accept,
+        "sec-websocket-extensions" not in answered,
+        "sec-websocket-protocol" not in answered,
+    )
+    if not all(expected):
+        raise ConnectError("the answer is none of a WebSocket server", url=target.shown)
+
+
+def _request(target: Target, headers: tuple[tuple[str, str], ...], key: str) -> bytes:
+    """Return the request; a header Host of the user replaces ours."""
+    lines = [f"GET {target.resource} HTTP/1.1"]
+    if not any(name.lower() == "host" for name, _ in headers):
+        lines.append(f"Host: {target.authority}")
+    lines += [
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        *(f"{name}: {value}" for name, value in headers),
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _read_head(
+    stream: Stream, target: Target, deadline: float | None
+) -> tuple[int, dict[str, str]]:
+    """Return status and headers of the answer, names in lower case."""
+    head = bytearray()
+    # One byte at a time, from the buffer of the stream: what follows the head are frames.
+    while not head.endswith(b"\r\n\r\n"):
+        head += stream.receive(1, deadline)
+        if len(head) > _HEAD_LIMIT:
+            raise ConnectError("the answer has more than 64 KiB of headers", url=target.shown)
+    first, *lines = bytes(head).split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise ConnectError("the answer is not HTTP", url=target.shown)
+    answered: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            key, text = name.strip().lower(), value.strip()
+            answered[key] = f"{answered[key]}, {text}" if key in answered else text
+    return int(match[1]), answered
+
+
+def _read_body(stream: Stream, answered: dict[str, str], deadline: float | None) -> bytes:
+    """Return the body of a refusal, or what comes of it; at most 64 KiB."""
+    length = answered.get("content-length", "")
+    size = min(int(length), _BODY_LIMIT) if length.isdecimal() else _BODY_LIMIT
+    if not length.isdecimal():
+        patience = time.monotonic() + _BODY_PATIENCE
+        deadline = patience if deadline is None else min(patience, deadline)
+    body = bytearray()
+    try:
+        while len(body) < size:
+            body += stream.receive(size - len(body), deadline)
+    except (EndOfStream, TimeoutError):
+        # The status is what matters.
+        pass
+    return bytes(body)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Return the seconds that a header Retry-After asks for, None when it says nothing (C113).
+
+    Example:
+        >>> retry_after("120", datetime.now(UTC))
+        120.0
+        >>> noon = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+        >>> retry_after("Thu, 01 Jan 2026 12:00:30 GMT", noon)
+        30.0
+        >>> retry_after("soon", noon) is None
+        True
+    """
+    if value is None:
+        return None
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())

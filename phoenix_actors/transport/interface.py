@@ -1,0 +1,93 @@
+"""The shape of a transport. Any object of this shape can replace the built-in ones (C171).
+
+The order of things for one connection:
+
+1. `open` raises, and no event ever comes; or it returns a handle.
+2. `connected()` comes once, before any `text` or `binary`; before `open` returns or after it, from
+   any thread.
+3. `text` and `binary` come in wire order, never two at a time.
+4. `closed(code, reason, clean)` comes exactly once, whoever ends the connection, and nothing comes
+   after it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from phoenix_actors.options import TransportOptions
+
+__all__ = ["Transport", "TransportEvents", "TransportHandle"]
+
+
+class TransportEvents(Protocol):
+    """What a transport tells, on a thread of its own: the callee must neither wait nor raise."""
+
+    def connected(self) -> None:
+        """The connection is open."""
+        ...
+
+    def text(self, data: str | bytes) -> None:
+        """A text message came: text, or its bytes, which may turn out not to be UTF-8."""
+        ...
+
+    def binary(self, data: bytes) -> None:
+        """A binary message came."""
+        ...
+
+    def closed(self, code: int | None, reason: str, clean: bool) -> None:
+        """The connection is gone.
+
+        Args:
+            code: the close code that the peer sent; 1005 when it sent none, 1006 when the stream
+                ended without a close frame, 1002 and 1009 when this side ended it for a mistake or
+                the size of a message of the peer.
+            reason: the peer's reason, or what was noticed here.
+            clean: whether close frames went both ways.
+        """
+        ...
+
+
+class TransportHandle(Protocol):
+    """One connection. Every method may be called from any thread."""
+
+    def send_text(self, data: str) -> None:
+        """Send a text message; returns when the operating system has it.
+
+        Raises:
+            NotConnected: after close(), abort() or the end of the connection.
+            ConnectionLost: when the connection breaks meanwhile, or the peer takes nothing for
+                `send_timeout` seconds.
+        """
+        ...
+
+    def send_binary(self, data: bytes) -> None:
+        """Send a binary message; otherwise like `send_text`."""
+        ...
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send a close frame and return; `closed` comes with the peer's answer.
+
+        A peer that does not answer is the caller's to time: abort() then. Twice is once.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection, or an attempt under way, at once; `closed` comes as always."""
+        ...
+
+
+class Transport(Protocol):
+    """Opens connections. It may be shared by several clients."""
+
+    def open(self, url: str, options: TransportOptions, events: TransportEvents) -> TransportHandle:
+        """Open a connection and return its handle; waits, at most `options.connect_timeout`.
+
+        Raises:
+            HandshakeRefused: when the server answered with another status than 101.
+            TLSError: when TLS could not be agreed on.
+            InvalidURL: when the URL cannot be opened.
+            ConnectTimeout: when it took too long.
+            ConnectError: for everything else; the cause is in `__cause__`.
+        """
+        ...

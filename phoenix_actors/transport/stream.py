@@ -1,0 +1,141 @@
+"""A byte stream over a socket: one reader, any number of writers, a deadline for each step.
+
+The socket, plain or TLS, does not block, and one short lock guards each call into it: OpenSSL does
+not allow a read and a write of one connection at the same moment. Waiting is done by poll, outside
+the lock. `shutdown` wakes whoever waits; `close` is called once, by the owner of the stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from typing import Final
+
+__all__ = ["EndOfStream", "Stream"]
+
+_READ_SIZE: Final = 65536
+_WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
+
+
+class EndOfStream(Exception):
+    """The peer, or this side, ended the stream."""
+
+
+class Stream:
+    """One connected socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take over a connected socket."""
+        sock.setblocking(False)
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._sealed = False  # nothing may be sent any more
+        self._buffer = b""
+        self._position = 0
+
+    def receive(self, size: int, deadline: float | None = None) -> bytes:
+        """Return from 1 to `size` bytes, waiting until `deadline` on `time.monotonic`.
+
+        Only one thread may read.
+
+        Raises:
+            EndOfStream: when there is nothing more.
+            TimeoutError: when the deadline has come.
+        """
+        if self._position == len(self._buffer):
+            self._buffer = self._fill(deadline)
+            self._position = 0
+        start = self._position
+        self._position = min(start + size, len(self._buffer))
+        return self._buffer[start : self._position]
+
+    def _fill(self, deadline: float | None) -> bytes:
+        """Return what the socket has, at least one byte."""
+        while True:
+            try:
+                with self._lock:
+                    data = self._sock.recv(_READ_SIZE)
+            except _WANT_READ:
+                self._wait(writing=False, deadline=deadline)
+            except ssl.SSLWantWriteError:
+                self._wait(writing=True, deadline=deadline)
+            except OSError as error:
+                raise EndOfStream(str(error)) from error
+            else:
+                if not data:
+                    raise EndOfStream
+                return data
+
+    def send_all(self, data: bytes, deadline: float | None = None, *, last: bool = False) -> None:
+        """Send all of `data`, in one piece; nothing more after the `last`. Safe from any thread.
+
+        Raises:
+            EndOfStream: when the stream ended, or the last was sent.
+            TimeoutError: when the deadline has come. Part of `data` may be sent: a stream on which
+                that happened is shut down.
+        """
+        timeout = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._write_lock.acquire(timeout=timeout):
+            self.shutdown()
+            raise TimeoutError
+        try:
+            if self._sealed:
+                raise EndOfStream
+            self._sealed = last
+            self._write(memoryview(data), deadline)
+        except TimeoutError:
+            self.shutdown()
+            raise
+        finally:
+            self._write_lock.release()
+
+    def _write(self, data: memoryview, deadline: float | None) -> None:
+        """Send all of `data`. This method requires holding the write lock."""
+        while data:
+            try:
+                with self._lock:
+                    sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
+                self._wait(writing=True, deadline=deadline)
+            except ssl.SSLWantReadError:
+                self._wait(writing=False, deadline=deadline)
+            except OSError as error:
+                raise EndOfStream(str(error)) from error
+            else:
+                data = data[sent:]
+
+    def _wait(self, *, writing: bool, deadline: float | None) -> None:
+        """Wait until the socket can go on."""
+        timeout = None if deadline is None else deadline - time.monotonic()
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError
+        descriptor = self._sock.fileno()
+        if descriptor < 0:
+            raise EndOfStream
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+            # Up to a whole millisecond, so that a short rest is waited for and not spun through.
+            poll.poll(None if timeout is None else int(timeout * 1000) + 1)
+        else:  # pragma: no cover - Windows
+            wanted = [descriptor]
+            select.select([] if writing else wanted, wanted if writing else [], wanted, timeout)
+
+    def shutdown(self) -> None:
+        """End both directions and wake whoever waits. Safe from any thread, any number of times."""
+        self._sealed = True
+        # Not SSLSocket.shutdown: that one takes the TLS layer off, and a reader would get the
+        # encrypted bytes.
+        with self._lock, contextlib.suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Shut down and give the descriptor back, once no writer uses it."""
+        self.shutdown()
+        with self._write_lock, self._lock:
+            self._sock.close()
