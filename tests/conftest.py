@@ -1,0 +1,43 @@
+"""Fixtures for every test of the project.
+
+- `no_leaks`: the test fails when it leaves a thread or an open socket behind.
+- `fast_switching`: threads take turns every microsecond, which brings races out.
+
+Name `no_leaks` before fixtures that start something (or use `pytest.mark.usefixtures`), so that it
+looks after they have cleaned up.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import leaks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["pytester", "tests.contracts.plugin"]
+
+SWITCH_INTERVAL = 1e-6
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fails the test when a thread or socket of it outlives it by `leaks.DEADLINE` seconds."""
+    before = leaks.resources()
+    yield
+    left = leaks.leaked(before, leaks.DEADLINE)
+    if left:
+        pytest.fail("\n".join(left), pytrace=False)
+
+
+@pytest.fixture
+def fast_switching() -> Iterator[None]:
+    """Lets threads take turns every microsecond during the test."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    yield
+    sys.setswitchinterval(usual)

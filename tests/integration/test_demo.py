@@ -1,0 +1,82 @@
+"""The demo and the command line, as a newcomer runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from phoenix_actors import cli
+from phoenix_actors.testing import PhoenixServer
+
+FAULTS = ("the channel actor raises", "the Socket actor is killed", "the server drops the TCP")
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m phoenix_actors` with these words."""
+    inherited = {key: value for key, value in os.environ.items() if key != "PHOENIX_URL"}
+    return subprocess.run(
+        [sys.executable, "-m", "phoenix_actors", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=inherited | environment,
+        check=False,
+    )
+
+
+def test_demo_heals_three_faults() -> None:
+    """The demo exits 0 in under 20 s, with every check held and the tree before and after."""
+    began = time.monotonic()
+    result = run("demo")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert time.monotonic() - began < 20
+    for number, fault in enumerate(FAULTS, start=1):
+        assert f"fault {number}: {fault}" in result.stdout
+    assert "FAILED" not in result.stdout
+    assert result.stdout.count("channel_manager") >= 3
+    for actor in ("CounterChannel", "Socket"):
+        assert re.search(rf" {actor} +running +restarted 1×$", result.stdout, re.MULTILINE)
+    assert result.stdout.splitlines()[-1].startswith("demo passed: ")
+
+
+def test_demo_takes_a_server_by_environment() -> None:
+    """PHOENIX_URL makes the demo use that server, its control routes included."""
+    with PhoenixServer() as server:
+        result = run("demo", PHOENIX_URL=server.url)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert server.connections_total >= 3
+
+
+def test_demo_without_a_server_fails_with_one_line() -> None:
+    """A server that is not there is exit status 1 and a line that says what failed."""
+    result = run("demo", "ws://127.0.0.1:1/socket/websocket")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("demo failed: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("word", ["listen", "push", "top", "bench"])
+def test_commands_of_later_versions_say_so(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An announced command that this version lacks is exit status 2 and one sentence."""
+    assert cli.main([word]) == cli.EXIT_USAGE
+    assert capsys.readouterr().err == f"phoenix-actors {word}: not available in this version\n"
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["demo", "--fast"]])
+def test_wrong_arguments_are_usage_errors(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong arguments are exit status 2 with a usage line."""
+    assert cli.main(words) == cli.EXIT_USAGE
+    assert "usage: phoenix-actors" in capsys.readouterr().err
+
+
+def test_serve_refuses_a_bad_port(capsys: pytest.CaptureFixture[str]) -> None:
+    """The server's own arguments are checked too."""
+    assert run("serve", "--port", "nonsense").returncode == cli.EXIT_USAGE
+    capsys.readouterr()

@@ -1,0 +1,77 @@
+"""Options of a transport."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import pytest
+
+from phoenix_actors.errors import InvalidOption
+from phoenix_actors.options import SSLOptions, TransportOptions
+
+HIDDEN = "s3cr3t"
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    """Ten seconds to connect, sixteen MiB for a message."""
+    options = TransportOptions.of({})
+    assert options.connect_timeout == 10.0
+    assert options.max_message_size == 16 * 1024 * 1024
+
+
+def test_a_mapping_is_taken_and_options_are_kept() -> None:
+    """Numbers become floats, ssl_opts a struct, and ready options stay the same object."""
+    options = TransportOptions.of(
+        {"connect_timeout": 3, "ssl_opts": {"verify": False}, "compression": False, "proxy": None}
+    )
+    assert options == TransportOptions(connect_timeout=3.0, ssl_opts=SSLOptions(verify=False))
+    assert TransportOptions.of(options) is options
+    ready = SSLOptions(verify=False)
+    assert TransportOptions.of({"ssl_opts": ready}).ssl_opts is ready
+
+
+@pytest.mark.parametrize(
+    ("given", "option", "said"),
+    [
+        ({"connect_timout": 1}, "transport_opts.connect_timout", "did you mean 'connect_timeout'"),
+        ({"x": 1}, "transport_opts.x", "choose one of compression, connect_timeout"),
+        ({"tcp_opts": {}}, "transport_opts.tcp_opts", "not available in this version"),
+        ({"compression": True}, "transport_opts.compression", "not available in this version"),
+        ({"compression": 0}, "transport_opts.compression", "True or False"),
+        ({"proxy": "http://p"}, "transport_opts.proxy", "not available in this version"),
+        ({"connect_timeout": 0}, "transport_opts.connect_timeout", "longer than 0"),
+        ({"send_timeout": "1"}, "transport_opts.send_timeout", "seconds"),
+        ({"max_message_size": 0}, "transport_opts.max_message_size", "1 or more"),
+        ({"ssl_opts": {"ca": 1}}, "transport_opts.ssl_opts.ca", "choose one of ca_certs"),
+        ({"ssl_opts": {"verify": 1}}, "transport_opts.ssl_opts.verify", "True or False"),
+        ({"ssl_opts": {"context": 1}}, "transport_opts.ssl_opts.context", "SSLContext"),
+        ({"ssl_opts": {"ca_certs": 1}}, "transport_opts.ssl_opts.ca_certs", "a str"),
+        ({"ssl_opts": 1}, "transport_opts.ssl_opts", "a mapping"),
+        ([], "transport_opts", "a mapping"),
+    ],
+)
+def test_what_means_nothing_is_refused(given: Any, option: str, said: str) -> None:
+    """No key is accepted and ignored: the error names it and what there is."""
+    with pytest.raises(InvalidOption, match=said) as caught:
+        TransportOptions.of(given)
+    assert caught.value.option == option
+
+
+def test_options_made_directly_are_checked_too() -> None:
+    """There is no way around the checks."""
+    with pytest.raises(InvalidOption):
+        TransportOptions(connect_timeout=-1)
+    assert TransportOptions(connect_timeout=None).connect_timeout is None
+
+
+@pytest.mark.contract("C16")
+def test_reprs_show_no_secret() -> None:
+    """A password and the values of headers are not shown."""
+    options = TransportOptions(
+        headers=(("authorization", HIDDEN),),
+        ssl_opts=SSLOptions(password=HIDDEN, context=ssl.create_default_context()),
+    )
+    assert HIDDEN not in repr(options)
+    assert "authorization" in repr(options)
+    assert "password=…" in repr(options)

@@ -1,0 +1,153 @@
+"""Frames put together, without a socket; the rest is in tests/integration."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+import websocket
+
+from phoenix_actors.errors import NotConnected
+from phoenix_actors.options import TransportOptions
+from phoenix_actors.transport.handshake import target_of
+from phoenix_actors.transport.memory import MemoryTransport
+from phoenix_actors.transport.websocket import (
+    WebSocketHandle,
+    WebSocketTransport,
+    _Frames,
+    _TooBigError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from phoenix_actors.transport import Transport, TransportEvents
+
+TEXT, BINARY, CONTINUATION, PING = 1, 2, 0, 9
+
+
+def frame(opcode: int, data: bytes, *, fin: bool = True, rsv: int = 0, mask: bool = False) -> bytes:
+    """Return a frame as a server sends it."""
+    first = (0x80 if fin else 0) | rsv | opcode
+    marked = 0x80 if mask else 0
+    if len(data) < 126:
+        head = struct.pack("!BB", first, marked | len(data))
+    elif len(data) < 65536:
+        head = struct.pack("!BBH", first, marked | 126, len(data))
+    else:
+        head = struct.pack("!BBQ", first, marked | 127, len(data))
+    return head + (b"\0\0\0\0" if mask else b"") + data
+
+
+def messages(data: bytes, limit: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
+    """Yield the messages of a stream of frames, control frames left out."""
+    position = 0
+
+    def receive(size: int) -> bytes:
+        nonlocal position
+        piece = data[position : position + size]
+        position += len(piece)
+        if not piece:
+            raise EOFError
+        return piece
+
+    frames = _Frames(receive, limit)
+    while position < len(data):
+        opcode, fin, part = frames.receive()
+        if opcode < 8 and frames.add(opcode, part, fin=fin):
+            yield frames.take()
+
+
+def test_messages_come_whole_whatever_their_frames() -> None:
+    """One frame, several, empty ones, with a ping between them, of every size of header."""
+    long, longer = b"x" * 126, b"y" * 65536
+    data = (
+        frame(TEXT, b"one")
+        + frame(TEXT, b"t", fin=False)
+        + frame(CONTINUATION, b"", fin=False)
+        + frame(PING, b"?")
+        + frame(CONTINUATION, b"wo")
+        + frame(BINARY, b"")
+        + frame(BINARY, long)
+        + frame(TEXT, longer)
+    )
+    expected = [(TEXT, b"one"), (TEXT, b"two"), (BINARY, b""), (BINARY, long), (TEXT, longer)]
+    assert list(messages(data)) == expected
+
+
+def test_bytes_that_are_not_utf8_are_not_looked_at() -> None:
+    """Whether a text is UTF-8 is the decoder's to say."""
+    assert list(messages(frame(TEXT, b"\xff"))) == [(TEXT, b"\xff")]
+
+
+@pytest.mark.contract("C176")
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(TEXT, b"x" * 11),
+        frame(TEXT, b"x" * 6, fin=False) + frame(CONTINUATION, b"x" * 5),
+        struct.pack("!BBQ", 0x81, 127, 1 << 62),
+    ],
+    ids=["frame", "fragments", "header alone"],
+)
+def test_a_message_over_the_limit_is_refused_by_its_header(data: bytes) -> None:
+    """Its data is not read; a message of the limit is taken."""
+    assert list(messages(frame(TEXT, b"x" * 10), limit=10)) == [(TEXT, b"x" * 10)]
+    with pytest.raises(_TooBigError):
+        list(messages(data, limit=10))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(TEXT, b"x", rsv=0x40),
+        frame(TEXT, b"x", mask=True),
+        frame(3, b"x"),
+        frame(CONTINUATION, b"x"),
+        frame(TEXT, b"x", fin=False) + frame(TEXT, b"y"),
+        frame(PING, b"x" * 126),
+        frame(PING, b"x", fin=False),
+        frame(8, b"x"),
+        frame(8, struct.pack("!H", 1005)),
+        frame(8, struct.pack("!H", 999)),
+    ],
+)
+def test_what_breaks_the_protocol_is_refused(data: bytes) -> None:
+    """Reserved bits and opcodes, masked frames, fragments out of order, bad control frames."""
+    with pytest.raises(websocket.WebSocketProtocolException):
+        list(messages(data))
+
+
+@pytest.mark.parametrize("code", [0, 999, 1002, 1005, 1006, 2999, 5000])
+def test_codes_that_may_not_be_sent_are_refused(code: int) -> None:
+    """A client closes with 1000, 1001 or 3000 to 4999."""
+    handle = unopened()
+    with pytest.raises(ValueError, match="3000 to 4999"):
+        handle.close(code)
+    with pytest.raises(ValueError, match="123 bytes"):
+        handle.close(1000, "é" * 62)
+
+
+def test_a_handle_that_is_not_open_sends_nothing() -> None:
+    """Before it is open, and after an abort that came first."""
+    handle = unopened()
+    with pytest.raises(NotConnected):
+        handle.send_text("x")
+    with pytest.raises(NotConnected):
+        handle.send_binary(b"x")
+    handle.close()
+    handle.abort()
+    assert repr(handle) == "<WebSocketHandle ws://h/s closing>"
+
+
+def unopened() -> WebSocketHandle:
+    """Return a handle that was never opened."""
+    events: TransportEvents = None  # type: ignore[assignment]
+    return WebSocketHandle(target_of("ws://h/s?token=x"), TransportOptions(), events)
+
+
+def test_both_transports_have_the_shape() -> None:
+    """A type checker agrees that either can take the other's place."""
+    transports: list[Transport] = [WebSocketTransport(), MemoryTransport()]
+    assert all(callable(transport.open) for transport in transports)
