@@ -8,6 +8,8 @@ the library's framing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import socket
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from phoenix_actors.testing.http_messages import HttpRequest
 
 __all__ = ["Listener"]
+
+_logger = logging.getLogger("phoenix_actors.testing")
 
 WEBSOCKET_PATH = "/socket/websocket"
 LONGPOLL_PATH = "/socket/longpoll"
@@ -76,11 +80,13 @@ class Listener:
     def _accept(self) -> None:
         try:
             accepted, _ = self._listening.accept()
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             # The client is gone already, or there is no descriptor left; others may still come.
             return
+        accepted.setblocking(False)
+        with contextlib.suppress(OSError):
+            # Fails on a connection that the client has reset.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = _Client(accepted)
         task = self._loop.create_task(self._serve(client), name="connection")
         self._clients[task] = client
@@ -90,6 +96,8 @@ class Listener:
         client = self._clients.pop(task)
         if client.writer is None:
             client.socket.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("a connection failed: %s", type(error).__name__, exc_info=error)
 
     async def _serve(self, client: _Client) -> None:
         reader = asyncio.StreamReader(limit=MAX_HEAD)

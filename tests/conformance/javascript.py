@@ -27,9 +27,7 @@ def unavailable() -> str | None:
     if major is None or int(major[1]) < OLDEST_NODE:
         return f"Node.js >= {OLDEST_NODE} not found: the official JavaScript client is not compared"
     if not all((FOLDER / "node_modules" / name).is_dir() for name in ("phoenix", "ws")):
-        return (
-            "phoenix and ws for Node.js are not installed: run make test, or npm ci in that folder"
-        )
+        return "phoenix.js is not installed: run make test, or npm ci in tests/conformance/js"
     return None
 
 

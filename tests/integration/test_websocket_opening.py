@@ -6,6 +6,7 @@ import queue
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -91,6 +92,25 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(answer: bytes) -> Non
         assert isinstance(caught.value, TimeoutError)
         thread.join(PATIENCE)
         accepted[0].close()
+
+
+@pytest.mark.contract("C122")
+def test_a_server_that_does_not_even_accept_is_given_up_in_time() -> None:
+    """Its queue of connections is full, so TCP itself gets no answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as queued:
+        for _ in range(8):
+            sock = queued.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if probe.connect_ex(full.getsockname()) == 0:
+                pytest.skip("this system queues more connections than it was asked to")
+        started = time.monotonic()
+        with pytest.raises(ConnectTimeout):
+            url = f"ws://127.0.0.1:{full.getsockname()[1]}/"
+            connect(url, TransportOptions(connect_timeout=0.3))
+        assert time.monotonic() - started < QUICK
 
 
 @pytest.mark.contract("C122")

@@ -7,17 +7,20 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from phoenix_actors.errors import (
     ConnectError,
+    ConnectTimeout,
     TLSError,
 )
 from phoenix_actors.options import SSLOptions, TransportOptions
 from tests.integration.websocket_peers import (
     PATIENCE,
+    QUICK,
     connect,
     echo,
     raw_server,
@@ -110,6 +113,16 @@ def test_tls_to_a_server_without_it_is_a_typed_error() -> None:
 
     with raw_server(script) as url, pytest.raises(TLSError):
         connect(url.replace("ws://", "wss://"))
+
+
+@pytest.mark.contract("C122")
+def test_a_server_that_does_not_answer_tls_is_given_up_in_time() -> None:
+    """The one deadline holds for the handshake of TLS too."""
+    with raw_server(wait_for_end) as url:
+        started = time.monotonic()
+        with pytest.raises(ConnectTimeout):
+            connect(url.replace("ws://", "wss://"), TransportOptions(connect_timeout=0.3))
+        assert time.monotonic() - started < QUICK
 
 
 def test_a_server_that_hangs_up_during_tls_is_a_connect_error() -> None:
