@@ -49,7 +49,11 @@ class TransportEvents(Protocol):
 
 
 class TransportHandle(Protocol):
-    """One connection. Every method may be called from any thread."""
+    """One connection. Every method may be called from any thread.
+
+    A handle with threads of its own may also have `join(timeout)`, which waits until they have
+    ended: a client that stops calls it after `closed` has come.
+    """
 
     def send_text(self, data: str) -> None:
         """Send a text message; returns when the operating system has it.

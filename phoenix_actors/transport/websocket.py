@@ -90,6 +90,7 @@ class WebSocketHandle:
         self._events = events
         self._held: socket.socket | None = None
         self._stream: Stream | None = None
+        self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
         self._aborted = False
         self._closing = False
@@ -128,7 +129,9 @@ class WebSocketHandle:
             upgrade(stream, target, self._options.headers, deadline)
             self._adopt(stream)
             name = f"phoenix-reader-{target.host}:{target.port}"
-            threading.Thread(target=self._read, args=(stream,), name=name, daemon=True).start()
+            reader = threading.Thread(target=self._read, args=(stream,), name=name, daemon=True)
+            reader.start()
+            self._reader = reader
         except BaseException:
             stream.close()
             raise
@@ -242,6 +245,12 @@ class WebSocketHandle:
             stream.shutdown()
         elif held is not None:
             dial.shut_down(held)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait up to `timeout` seconds until the reader thread has ended; not on that thread."""
+        reader = self._reader
+        if reader is not None and reader is not threading.current_thread():
+            reader.join(timeout)
 
     # ---- reading ----
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -146,3 +147,4 @@ class Connection(RuleBasedStateMachine):
 
 
 TestConnection = pytest.mark.contract("C105", "C109", "C117", "C125")(Connection.TestCase)
+TestConnection.settings = settings(deadline=None, stateful_step_count=40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -76,3 +77,4 @@ class Pushes(RuleBasedStateMachine):
 
 
 TestPushes = pytest.mark.contract("C41", "C48", "C49")(Pushes.TestCase)
+TestPushes.settings = settings(deadline=None, stateful_step_count=40)
