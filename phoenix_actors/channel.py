@@ -11,9 +11,8 @@ from msgspec import UNSET, UnsetType
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.scheduling import refuse_waiting
-from phoenix_actors.machines.channel_events import LeaveRequested
 from phoenix_actors.message import ChannelState, PushReply
-from supervisors import NoProcError, Reply, whereis
+from supervisors import NoProcError, whereis
 from supervisors.clock import as_seconds
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class Channel:
 
         What `fn` raises is reported and stops nothing. `.off()` of the result removes it.
         """
-        return self._topic.on(event, fn)
+        return self._topic.listeners.on(event, fn)
 
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on.
@@ -160,14 +159,17 @@ class Channel:
         Args:
             timeout: seconds to wait for each; the iteration ends when none comes. None waits.
         """
-        return self._topic.stream(checked_timeout(timeout, None))
+        return self._topic.listeners.stream(checked_timeout(timeout, None))
 
     def ask(self, message: Any, *, block: bool = True, timeout: float | None = None) -> Any:
         """Ask the channel actor; see `ActorRef.ask`."""
+        if block:
+            refuse_waiting("ask()")
         return self._actor().ask(message, block=block, timeout=timeout)
 
     def call(self, request: Any, timeout: float | None = 5.0) -> Any:
         """Ask the channel actor and wait up to `timeout` seconds."""
+        refuse_waiting("call()")
         return self._actor().call(request, timeout)
 
     def tell(self, message: Any) -> None:
@@ -189,14 +191,7 @@ class Channel:
         refuse_waiting("leave()")
         topic = self._topic
         seconds = checked_timeout(timeout, topic.session.options.push_timeout)
-        topic.session.forget(topic)
-        core = topic.core
-        if core is None:
-            topic.close()
-            return
-        left = Reply()
-        core.feed(LeaveRequested(seconds, left))
-        left.get()
+        topic.leave(seconds).get()
 
     def _actor(self) -> ActorRef:
         ref = self.ref

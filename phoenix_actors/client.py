@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from msgspec import UNSET
 
-from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.socket import Connect, Disconnect
 from phoenix_actors.channel import Channel, Seconds, checked_timeout
-from phoenix_actors.components import BinaryPoolClient, Component, PerformanceMonitorClient
+from phoenix_actors.components import ClientParts
 from phoenix_actors.errors import (
     ConnectTimeout,
     InvalidOption,
     NotJoined,
     PhoenixError,
+    WouldDeadlock,
 )
-from phoenix_actors.joining import Joiner
+from phoenix_actors.joining import Joiner, channel_spec
 from phoenix_actors.link.hooks import Subscription
-from phoenix_actors.link.pool import EncodedPool
-from phoenix_actors.link.routes import Routes
-from phoenix_actors.link.scheduling import calling_actor, refuse_waiting
-from phoenix_actors.link.session import Session
+from phoenix_actors.link.scheduling import (
+    calling_actor,
+    may_wait,
+    refuse_waiting,
+    runs_below,
+)
 from phoenix_actors.message import ConnectionStatus, Message
 from phoenix_actors.options import SocketOptions
-from phoenix_actors.tree import REGISTRY, ClientSupervisor
+from phoenix_actors.tree import THREADS_TIMEOUT, ClientSupervisor, parts
 from supervisors import (
     ActorRef,
     CallTimeout,
     ChildSpec,
+    ExitReason,
     NoProcError,
+    Normal,
     NotAvailableError,
-    RegistryRef,
-    SupervisorRef,
-    via,
-    whereis,
 )
 from supervisors._runtime.calling import start_and_wait
 from supervisors._runtime.timers import timers
 
 __all__ = ["SocketClient"]
 
-_serial = itertools.count(1)
+# What join() waits beyond its timeout, which runs where the join is sent: for restarts on the way.
+_SLACK = 1.0
 
 
-class SocketClient(SupervisorRef):
+class SocketClient(ClientParts):
     """A client: the reference of its supervisor, with the verbs of Phoenix Channels.
 
     Safe from any thread and from inside any actor. Start one with `start_link(url=…, …)`, or put
@@ -58,6 +58,12 @@ class SocketClient(SupervisorRef):
         >>> client.status, client.connected, client.stop()
         (<ConnectionStatus.DISCONNECTED: 'disconnected'>, False, True)
     """
+
+    def __repr__(self) -> str:
+        """Tell name and status."""
+        name = "" if self.name is None else f" {self.name!r}"
+        status = "stopped" if self.process is None else self.status
+        return f"<SocketClient{name} {status}>"
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -74,11 +80,7 @@ class SocketClient(SupervisorRef):
             InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
             AlreadyStartedError: the name is held.
         """
-        checked = SocketOptions.of(**options)
-        client: Self = start_and_wait(
-            _ClientProcess, _parts(checked), {"name": checked.name}, linked=True
-        )
-        client._joiner().join_listed()
+        client: Self = _start(_checked(options))
         return client
 
     @classmethod
@@ -93,29 +95,16 @@ class SocketClient(SupervisorRef):
         Raises:
             InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
         """
-        checked = SocketOptions.of(**options)
+        checked = _checked(options)
         return ChildSpec(
-            id or checked.name or cls.__name__,
-            start=_start_child,
+            (cls.__name__ if checked.name is None else checked.name) if id is None else id,
+            start=_start,
             args=(checked,),
             restart=restart,
             type="supervisor",
         )
 
     # ---- the connection -----------------------------------------------------------------------
-
-    @property
-    def session(self) -> Session:
-        """The client's shared table.
-
-        Raises:
-            NoProcError: the client is dead.
-        """
-        process = self.process
-        if process is None:
-            raise NoProcError(self)
-        session: Session = process.actor.session  # type: ignore[attr-defined]
-        return session
 
     @property
     def status(self) -> ConnectionStatus:
@@ -129,18 +118,33 @@ class SocketClient(SupervisorRef):
 
     def connect(self) -> None:
         """Connect, in the background; harmless when connected, immediate during a back-off."""
-        self._socket_call(Connect())
+        session = self.session
+        session.wants_connection = True
+        socket = self._component("socket")
+        if socket is None:
+            return  # its next life reads wants_connection
+        if not may_wait() or calling_actor() is socket:
+            socket.cast(Connect())
+        else:
+            _call(socket, Connect())
 
     def disconnect(self) -> None:
         """Close the connection and stay disconnected; wanted topics are kept for connect().
 
-        Returns when the connection is closed.
+        Returns when the connection is closed, its socket and threads gone.
+
+        Raises:
+            WouldDeadlock: on the reader thread.
         """
         refuse_waiting("disconnect()")
         session = self.session
-        self._socket_call(Disconnect())
-        closed = session.when(lambda: session.status is ConnectionStatus.DISCONNECTED)
-        closed.get()
+        session.wants_connection = False
+        socket = self._component("socket")
+        if socket is not None:
+            _call(socket, Disconnect())
+        session.when(lambda: session.status is ConnectionStatus.DISCONNECTED).get()
+        if not session.wants_connection:
+            session.join_threads(THREADS_TIMEOUT)
 
     def wait_connected(self, timeout: float | timedelta | None = 5.0) -> None:
         """Wait until a connection is open, through retries.
@@ -151,6 +155,8 @@ class SocketClient(SupervisorRef):
         Raises:
             ConnectError, ConnectionLost: the client has given up.
             TimeoutError: not connected in time; its cause is the last attempt's error.
+            NoProcError: the client was stopped.
+            WouldDeadlock: on the reader thread.
         """
         refuse_waiting("wait_connected()")
         session = self.session
@@ -162,7 +168,8 @@ class SocketClient(SupervisorRef):
             ready.get(timeout=seconds)
         except CallTimeout:
             session.unwatch(ready)
-            raise ConnectTimeout(seconds or 0.0) from session.last_error
+            url = session.options.shown_url()
+            raise ConnectTimeout(seconds or 0.0, url=url) from session.last_error
         if session.status is not ConnectionStatus.CONNECTED and session.gave_up is not None:
             raise session.gave_up
 
@@ -180,17 +187,33 @@ class SocketClient(SupervisorRef):
         session.live_wire().ping(seconds).get()
         return timers.clock.now() - began
 
-    def _socket_call(self, request: Any) -> None:
-        """Ask the Socket actor; one that is just restarting is waited for by its name."""
-        session = self.session
-        session.wants_connection = isinstance(request, Connect)
-        socket = self._component("socket")
-        if socket is None:
-            return  # its next life reads wants_connection
-        try:
-            socket.call(request)
-        except NoProcError:
-            return
+    def stop(
+        self,
+        reason: ExitReason | BaseException = Normal(),  # noqa: B008  frozen
+        *,
+        block: bool = True,
+        timeout: float | timedelta | None = None,
+    ) -> Any:
+        """Stop the client: channels, then the connection, then everything else.
+
+        When it returns, no socket and no thread of the client is left, unless the peer or a hook
+        took more than 2 seconds for its end. Takes and returns what `ActorRef.stop` does.
+
+        Raises:
+            WouldDeadlock: on the reader thread, and in a handler of one of its own actors; with
+                `block=False` it is fine there.
+            CallTimeout: it has not ended in time.
+        """
+        process = self.process
+        if block:
+            refuse_waiting("stop()")
+            if process is not None and runs_below(process):
+                raise WouldDeadlock("stop()")
+        notices = None if process is None else self.session.notices
+        stopped = super().stop(reason, block=block, timeout=timeout)
+        if block and notices is not None:
+            notices.join(THREADS_TIMEOUT)
+        return stopped
 
     # ---- topics -------------------------------------------------------------------------------
 
@@ -233,24 +256,13 @@ class SocketClient(SupervisorRef):
         return self._joiner().join(topic, params, channel, seconds, on or {}, ref)
 
     def _joiner(self) -> Joiner:
-        process = self.process
-        if process is None:
-            raise NoProcError(self)
-        routes: Routes = process.actor.routes  # type: ignore[attr-defined]
-        return Joiner(self.session, routes, self._component)
+        return Joiner(self.session, self._top("routes"), self._component)
 
     def channel(self, topic: str) -> Channel | None:
         """Return the live channel of a topic, a joining one too, or None."""
         record = self.session.topic(topic)
         channel: Channel | None = None if record is None else record.facade
         return channel
-
-    def joined_channels(self) -> dict[str, dict[str, Any]]:
-        """Return topic → {"status", "params"} of all wanted topics."""
-        return {
-            record.name: {"status": str(record.state), "params": record.params}
-            for record in self.session.topics()
-        }
 
     def push(self, message: Message) -> Message:
         """Send a message on a joined topic and do not wait; return it.
@@ -268,7 +280,10 @@ class SocketClient(SupervisorRef):
     # ---- hooks and state ----------------------------------------------------------------------
 
     def on_open(self, fn: Callable[[], object]) -> Subscription:
-        """Call `fn()` whenever a connection is open."""
+        """Call `fn()` whenever a connection is open.
+
+        Hooks run one after another on a thread of their own, where they may call everything.
+        """
         return self.session.hooks.open.add(fn)
 
     def on_close(self, fn: Callable[[int | None, str, bool], object]) -> Subscription:
@@ -307,91 +322,72 @@ class SocketClient(SupervisorRef):
             raise InvalidOption(key, "is the client's own state and read only in this version")
         self.session.put(key, value)
 
+    def joined_channels(self) -> dict[str, dict[str, Any]]:
+        """Return topic → {"status", "params"} of all wanted topics."""
+        return {
+            record.name: {"status": str(record.state), "params": record.params}
+            for record in self.session.topics()
+        }
+
+    # ---- announced ---------------------------------------------------------------------------
+
     def presence(self, topic: str) -> Any:
-        """Raise NotAvailableError: presence is not available in this version."""
+        """Not available in this version.
+
+        Raises:
+            NotAvailableError: always.
+        """
         what = f"presence({topic!r})"
         raise NotAvailableError(what)
 
     def register_message_hook(self, hook: Any) -> Subscription:
-        """Raise NotAvailableError; in this version `on_message` sees every frame, as it is."""
+        """Not available in this version; `on_message` sees every frame but cannot change it.
+
+        Raises:
+            NotAvailableError: always.
+        """
         what = "register_message_hook()"
         raise NotAvailableError(what)
 
-    # ---- components ---------------------------------------------------------------------------
 
-    @property
-    def registry(self) -> RegistryRef:
-        """The client's registry: its components by their ids, and its channels by topic."""
-        ref: RegistryRef | None = whereis(self.session.registry_name)
-        if ref is None:
-            raise NoProcError(REGISTRY)
-        return ref
-
-    def _component(self, name: str) -> Any:
-        """Return a component's reference, or None between two of its lives."""
-        return whereis(via(self.session.registry_name, name))
-
-    @property
-    def performance_monitor(self) -> PerformanceMonitorClient:
-        """Counts and reports of this client."""
-        return PerformanceMonitorClient("performance_monitor", self._component)
-
-    @property
-    def binary_pool(self) -> BinaryPoolClient:
-        """Payloads encoded once and pushed many times."""
-        return BinaryPoolClient("binary_pool", self._component, self.session, self._pool())
-
-    @property
-    def route_cache(self) -> Component:
-        """Which channel class a topic gets."""
-        return Component("route_cache", self._component)
-
-    @property
-    def hibernation_manager(self) -> Component:
-        """Idle channels."""
-        return Component("hibernation_manager", self._component)
-
-    @property
-    def message_processor(self) -> Component:
-        """Encoding and decoding."""
-        return Component("message_processor", self._component)
-
-    @property
-    def socket(self) -> Component:
-        """The connection."""
-        return Component("socket", self._component)
-
-    def _pool(self) -> EncodedPool:
-        process = self.process
-        if process is None:
-            raise NoProcError(self)
-        pool: EncodedPool = process.actor.pool  # type: ignore[attr-defined]
-        return pool
-
-
-class _ClientProcess(ClientSupervisor):
+class ClientProcess(ClientSupervisor):
     """The client's supervisor, whose reference is the client."""
 
     ref_class: ClassVar[type[ActorRef]] = SocketClient
 
 
-def _parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
-    """Make what outlives the components of one client."""
-    session = Session(options)
-    number = next(_serial)
-    session.registry_name = options.registry_name or ("phoenix_actors", "registry", number)
-    routes = Routes(
-        options.topic_channel_map,
-        options.default_channel_module or ChannelActor,
-        size=options.route_cache_size,
-        ttl=options.route_cache_ttl,
-        clock=timers.clock,
-    )
-    return session, routes, EncodedPool()
+def _checked(options: dict[str, Any]) -> SocketOptions:
+    """Return the options of a client, its channel classes checked too.
+
+    Raises:
+        InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
+    """
+    checked = SocketOptions.of(**options)
+    given = [("topic_channel_map", entry) for entry in checked.topic_channel_map.values()]
+    if checked.default_channel_module is not None:
+        given.append(("default_channel_module", checked.default_channel_module))
+    for name, entry in given:
+        try:
+            channel_spec(name, entry)
+        except InvalidOption as error:
+            raise InvalidOption(name, error.problem) from None
+    return checked
 
 
-def _start_child(options: SocketOptions) -> Any:
-    """Start a client as a supervisor's child; each of its lives begins anew."""
-    client = start_and_wait(_ClientProcess, _parts(options), {"name": options.name}, linked=True)
-    client._joiner().join_listed()
+def _start(options: SocketOptions) -> Any:
+    """Start a client, as a supervisor's child too; each of its lives begins anew."""
+    client = start_and_wait(ClientProcess, parts(options), {"name": options.name}, linked=True)
+    try:
+        client._joiner().join_listed()
+    except BaseException:
+        client.stop()
+        raise
     return client
+
+
+def _call(socket: ActorRef, request: Connect | Disconnect) -> None:
+    """Ask the Socket actor; the next life of one that ends meanwhile reads wants_connection."""
+    try:
+        socket.call(request)
+    except NoProcError:
+        return

@@ -7,9 +7,16 @@ from typing import Any
 
 from phoenix_actors.link.pool import EncodedPayload, EncodedPool
 from phoenix_actors.link.session import Session
-from supervisors import ActorRef, NoProcError
+from supervisors import (
+    ActorRef,
+    NoProcError,
+    RegistryRef,
+    SupervisorRef,
+    via,
+    whereis,
+)
 
-__all__ = ["BinaryPoolClient", "Component", "PerformanceMonitorClient"]
+__all__ = ["BinaryPoolClient", "ClientParts", "Component", "PerformanceMonitorClient"]
 
 
 class Component:
@@ -83,3 +90,70 @@ class BinaryPoolClient(Component):
             EncodeError: it cannot be sent as JSON.
         """
         return self._pool.encode(payload, self._session.codec.payload_text)
+
+
+class ClientParts(SupervisorRef):
+    """The part of a client's reference that leads to its table and its components."""
+
+    @property
+    def session(self) -> Session:
+        """The client's shared table.
+
+        Raises:
+            NoProcError: the client is dead.
+        """
+        session: Session = self._top("session")
+        return session
+
+    def _top(self, attribute: str) -> Any:
+        """Return an attribute of the supervisor at the top of the client's tree."""
+        process = self.process
+        if process is None:
+            raise NoProcError(self)
+        return getattr(process.actor, attribute)
+
+    def _component(self, name: str) -> Any:
+        """Return a component's reference, or None between two of its lives."""
+        return whereis(via(self.session.registry_name, name))
+
+    @property
+    def registry(self) -> RegistryRef:
+        """The client's registry: its components by their ids, and its channels by topic.
+
+        Raises:
+            NoProcError: it is just being restarted, or the client is dead.
+        """
+        ref: RegistryRef | None = whereis(self.session.registry_name)
+        if ref is None:
+            raise NoProcError("component 'registry'")
+        return ref
+
+    @property
+    def performance_monitor(self) -> PerformanceMonitorClient:
+        """Counts and reports of this client."""
+        return PerformanceMonitorClient("performance_monitor", self._component)
+
+    @property
+    def binary_pool(self) -> BinaryPoolClient:
+        """Payloads encoded once and pushed many times."""
+        return BinaryPoolClient("binary_pool", self._component, self.session, self._top("pool"))
+
+    @property
+    def route_cache(self) -> Component:
+        """Which channel class a topic gets."""
+        return Component("route_cache", self._component)
+
+    @property
+    def hibernation_manager(self) -> Component:
+        """Idle channels."""
+        return Component("hibernation_manager", self._component)
+
+    @property
+    def message_processor(self) -> Component:
+        """Encoding and decoding."""
+        return Component("message_processor", self._component)
+
+    @property
+    def socket(self) -> Component:
+        """The connection."""
+        return Component("socket", self._component)

@@ -9,16 +9,29 @@ from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
-from phoenix_actors.errors import AlreadyJoined, InvalidOption
+from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
+from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHX_JOIN
-from supervisors import ActorRef, ChildSpec, NoProcError, NotAvailableError
+from supervisors import (
+    ActorRef,
+    CallTimeout,
+    ChildSpec,
+    NoProcError,
+    NotAvailableError,
+    StartError,
+)
 
 if TYPE_CHECKING:
     from phoenix_actors.link.routes import Routes
     from phoenix_actors.link.session import Session
 
-__all__ = ["Joiner"]
+__all__ = ["Joiner", "channel_spec"]
+
+# What join() waits beyond its timeout, which runs where the join is sent: for restarts on the way.
+_SLACK = 1.0
+
+Handlers = Mapping[str, Callable[[Any], object]]
 
 
 class Joiner:
@@ -41,19 +54,28 @@ class Joiner:
         params: Any,
         channel: Any,
         timeout: float | None,
-        handlers: Mapping[str, Callable[[Any], object]],
+        handlers: Handlers,
         subscriber: Any,
     ) -> Channel:
         """Join and wait for the server; see `SocketClient.join`."""
-        record = self.record(topic, params, channel, timeout)
-        for event, fn in handlers.items():
-            record.on(event, fn)
-        present = self._session.want(record)
-        if present is not None:
-            return self._take_over(present, subscriber)
-        self._subscribe(record, subscriber)
+        record = self._record(topic, params, channel, timeout)
+        if subscriber is not None and not isinstance(subscriber, ActorRef):
+            what = "a subscriber that is a plain Pykka actor"
+            raise NotAvailableError(what)
+        manager = self._component("channel_manager")
+        if manager is not None and in_init_below(manager.process):
+            # Its manager starts one channel at a time, and this one has not started yet.
+            raise WouldDeadlock("join() in the init of a channel actor")
+        record = self._want(record, subscriber, handlers)
+        if subscriber is not None:
+            intents = self._component("intents")
+            if intents is not None:
+                intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)
-        record.joined_once.get()
+        try:
+            record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
+        except CallTimeout:
+            raise JoinTimeout(topic, timeout) from None
         joined: Channel = record.facade
         return joined
 
@@ -61,12 +83,12 @@ class Joiner:
         """Want the topics of `join_channels`, without waiting for the server (C167)."""
         options = self._session.options
         for topic, params in options.join_channels:
-            record = self.record(topic, params, None, options.join_timeout)
+            record = self._record(topic, params, None, options.join_timeout)
             record.joined_once.settle(None)
             if self._session.want(record) is None:
                 self._ensure(record)
 
-    def record(self, topic: Any, params: Any, channel: Any, timeout: float | None) -> Topic:
+    def _record(self, topic: Any, params: Any, channel: Any, timeout: float | None) -> Topic:
         """Check the arguments of a join and make the topic's record.
 
         Raises:
@@ -84,30 +106,30 @@ class Joiner:
             params = {**session.options.default_channel_params, **params}
             session.codec.prepare(topic, PHX_JOIN, params)
         chosen = self._routes.resolve(topic) if channel is None else channel
-        record = Topic(session, topic, params, _channel_spec(topic, chosen), timeout)
+        record = Topic(session, topic, params, channel_spec(topic, chosen), timeout)
         record.facade = Channel(record)
         return record
 
-    def _take_over(self, present: Topic, ref: Any) -> Channel:
-        """Give the live channel to the successor of its subscriber; refuse anybody else (C53)."""
-        former = present.subscribers
-        if ref is None or not former or any(kept.is_alive() and kept is not ref for kept in former):
-            raise AlreadyJoined(present.facade, present.name)
-        self._subscribe(present, ref)
-        present.joined_once.get()
-        channel: Channel = present.facade
-        return channel
+    def _want(self, record: Topic, ref: ActorRef | None, handlers: Handlers) -> Topic:
+        """Want the topic, or take over the live one from a subscriber that ended (C53).
 
-    def _subscribe(self, record: Topic, ref: Any) -> None:
-        if ref is None:
-            return
-        if not isinstance(ref, ActorRef):
-            what = "a subscriber that is a plain Pykka actor"
-            raise NotAvailableError(what)
-        if record.subscribe(ref):
-            intents = self._component("intents")
-            if intents is not None:
-                intents.cast(WatchSubscriber(record, ref))
+        Raises:
+            AlreadyJoined: somebody else has it.
+            NoProcError: the client has ended.
+        """
+        if ref is not None:
+            record.listeners.subscribe(ref, handlers)
+        else:
+            for event, fn in handlers.items():
+                record.listeners.on(event, fn)
+        while (present := self._session.want(record)) is not None:
+            if ref is not None and present.listeners.take_over(ref, handlers):
+                return present
+            if not present.listeners.deserted:
+                raise AlreadyJoined(present.facade, present.name)
+            # Its last subscriber has just ended: that one is being left.
+            self._session.forget(present)
+        return record
 
     def _ensure(self, record: Topic) -> None:
         """Have the topic's actor started; a manager that is just restarting does so by itself."""
@@ -115,23 +137,24 @@ class Joiner:
         if manager is not None:
             try:
                 manager.ask(EnsureChannel(record))
-            except NoProcError:
+            except (NoProcError, StartError):
+                # The record tells what became of it.
                 return
 
 
-def _channel_spec(topic: str, channel: Any) -> ChildSpec:
-    """Return how to start a topic's actor.
+def channel_spec(topic: str, channel: Any) -> ChildSpec:
+    """Return how to start a topic's actor from what the user gave for it.
 
     Raises:
         InvalidOption: it is no ChannelActor class, tuple or specification.
     """
+    start, *args = channel if isinstance(channel, tuple) and channel else (channel,)
     if isinstance(channel, ChildSpec):
-        start, args, kwargs = channel.start, channel.args, channel.kwargs
-    elif isinstance(channel, tuple) and channel:
-        start, args, kwargs = channel[0], channel[1:], {}
-    else:
-        start, args, kwargs = channel, (), {}
+        start = channel.start
     if not (isinstance(start, type) and issubclass(start, ChannelActor)):
         problem = "must be a ChannelActor class, (class, *args) or a ChildSpec of one"
         raise InvalidOption("channel", problem)
-    return ChildSpec(topic, start=start, args=args, kwargs=kwargs, restart="transient")
+    if isinstance(channel, ChildSpec):
+        # A topic decides by itself when its actor is started again.
+        return channel.with_(id=topic, restart="transient", type="worker", name=None)
+    return ChildSpec(topic, start=start, args=args, restart="transient")

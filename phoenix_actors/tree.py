@@ -7,9 +7,11 @@ child's crash touches.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from phoenix_actors.actors.binary_pool import BinaryPool
+from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.channel_manager import ChannelManager
 from phoenix_actors.actors.hibernation_manager import HibernationManager
 from phoenix_actors.actors.intents import Intents
@@ -20,11 +22,33 @@ from phoenix_actors.actors.socket import Socket
 from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
+from phoenix_actors.options import SocketOptions
 from supervisors import ChildSpec, ExitReason, Registry, Supervisor, SupervisorSpec, via
+from supervisors._machines.vocabulary import EmitReport, Report
+from supervisors._runtime.timers import timers
 
-__all__ = ["ClientSupervisor", "children"]
+__all__ = ["ClientSupervisor", "children", "parts"]
 
 REGISTRY = "registry"
+# Seconds that a client's threads and sockets may take to be gone when it stops.
+THREADS_TIMEOUT = 2.0
+
+_serial = itertools.count(1)
+
+
+def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
+    """Make what outlives the components of one client."""
+    session = Session(options)
+    number = next(_serial)
+    session.registry_name = options.registry_name or ("phoenix_actors", "registry", number)
+    routes = Routes(
+        options.topic_channel_map,
+        options.default_channel_module or ChannelActor,
+        size=options.route_cache_size,
+        ttl=options.route_cache_ttl,
+        clock=timers.clock,
+    )
+    return session, routes, EncodedPool()
 
 
 def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildSpec]:
@@ -50,24 +74,29 @@ def _worker(registry: Any, name: str, cls: Any, *args: Any) -> ChildSpec:
 class ClientSupervisor(Supervisor):
     """The top of a client's tree."""
 
-    session: Session
-    routes: Routes
-    pool: EncodedPool
+    def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
+        """Have everything in place before anybody can find the client by its name."""
+        super().__init__()
+        self.session, self.routes, self.pool = session, routes, pool
+        session.client = self.actor_ref
+        # However it ends: nobody may wait for this client any more.
+        self.actor_ref.monitor(lambda _: session.end())
 
     def init(self, session: Session, routes: Routes, pool: EncodedPool) -> SupervisorSpec:
         """Say what the children are."""
-        session.client = self.actor_ref
-        session.stopping = False
-        self.session, self.routes, self.pool = session, routes, pool
         return SupervisorSpec(children(session, routes, pool), strategy="rest_for_one")
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""
-        if hasattr(self, "session"):
-            self.session.stopping = True
+        self.session.stopping = True
         super()._otp_stop_ordered(reason)
 
+    def _otp_report(self, report: EmitReport) -> None:
+        """Let every channel know, when the client stops because it gave up."""
+        if report.kind is Report.GAVE_UP:
+            self.session.stopping = True
+        super()._otp_report(report)
+
     def terminate(self, reason: ExitReason) -> None:
-        """Answer whoever still waits for a topic or a connection."""
-        for topic in self.session.topics():
-            topic.close()
+        """See to it that no socket and no thread of the client outlives it."""
+        self.session.join_threads(THREADS_TIMEOUT)

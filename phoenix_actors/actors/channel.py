@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,7 @@ from msgspec import UNSET, UnsetType
 
 from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.message import ClientStopped, CloseReason, Frame
-from phoenix_actors.telemetry import CHANNEL_CLOSED, CHANNEL_JOINED, CHANNEL_LEFT, emit
+from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, ServerClosed
 from supervisors import (
     ActorRef,
     AlreadyRegisteredError,
@@ -28,6 +28,7 @@ from supervisors import (
     NoProcError,
     Normal,
     RegistryRef,
+    Stop,
     UnknownRegistryError,
     whereis,
 )
@@ -48,20 +49,20 @@ class ChannelActor(GenServer):
     """
 
     _phx_topic: Topic
-    _phx_open: bool = False
+    _phx_over: bool = False
 
     # ---- what a user overrides ----------------------------------------------------------------
 
-    def handle_join(self, response: Any) -> None:
+    def handle_join(self, response: Any) -> Any:
         """The server said ok: to the first join and to every rejoin (`self.join_count`)."""
 
-    def handle_join_error(self, response: Any) -> None:
+    def handle_join_error(self, response: Any) -> Any:
         """The server refused the join."""
 
-    def handle_message(self, event: str, payload: Any) -> None:
+    def handle_message(self, event: str, payload: Any) -> Any:
         """A message of the server, never phx_reply, phx_error or phx_close."""
 
-    def handle_close(self, reason: CloseReason) -> None:
+    def handle_close(self, reason: CloseReason) -> Any:
         """The channel is not joined any more.
 
         After `Left()`, `ServerClosed()` and `ClientStopped()` the actor ends; after
@@ -109,47 +110,55 @@ class ChannelActor(GenServer):
 
     def _otp_after_start(self) -> None:
         super()._otp_after_start()
-        registry = whereis(self._phx_topic.session.registry_name)
+        if self._process.ended:
+            return
+        topic = self._phx_topic
+        registry = whereis(topic.session.registry_name)
         if registry is not None:
-            _register(registry, self.topic, self.actor_ref)
-        self._phx_topic.attach(self.actor_ref)
+            _register(registry, topic.name, self.actor_ref)
+        if not topic.attach(self.actor_ref):
+            if topic.leaving:
+                topic.abandon()
+            self._process.end(Normal())
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
         if kind is Frame:
-            self._otp_wake()
+            self._phx_begin_turn()
             self._phx_topic.deliver(item)
-            self.handle_message(item.event, item.payload)
+            self._otp_follow(self.handle_message(item.event, item.payload), None)
         elif kind in (Joined, JoinFailed, Closed, Ended):
-            self._otp_wake()
-            self._phx_follow(item)
+            self._phx_begin_turn()
+            self._otp_follow(self._phx_follow(item), None)
         else:
             super()._otp_receive(item)
 
-    def _phx_follow(self, news: Any) -> None:
-        match news:
-            case Joined(response, join_count):
-                self._phx_open = True
-                emit(CHANNEL_JOINED, topic=self.topic, join_count=join_count)
-                self.handle_join(response)
-            case JoinFailed(response):
-                self.handle_join_error(response)
-            case Closed(reason):
-                self._phx_close(reason)
-            case Ended():
-                self._process.end(Normal())
+    def _phx_begin_turn(self) -> None:
+        """End the wait of a Timeout directive, and hibernation, as every message does."""
+        if self._otp_idle is not None:
+            self._otp_idle.cancel()
+            self._otp_idle = None
+            self._otp_turn += 1
+        self._otp_wake()
 
-    def _phx_close(self, reason: CloseReason) -> None:
-        if self._phx_open:
-            self._phx_open = False
-            emit(CHANNEL_LEFT, topic=self.topic, reason=type(reason).__name__)
-        emit(CHANNEL_CLOSED, topic=self.topic, reason=type(reason).__name__)
-        self.handle_close(reason)
+    def _phx_follow(self, news: Any) -> Any:
+        """Call the handler of the news; it may answer with a directive, as handlers do."""
+        match news:
+            case Joined(response):
+                return self.handle_join(response)
+            case JoinFailed(response):
+                return self.handle_join_error(response)
+            case Closed(reason):
+                self._phx_over = isinstance(reason, Left | ServerClosed | ClientStopped)
+                return self.handle_close(reason)
+            case _:
+                return Stop(Normal())
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Say good-bye when it is the whole client that stops."""
-        if self._phx_topic.session.stopping:
-            self._phx_close(ClientStopped())
+        if self._phx_topic.session.stopping and not self._phx_over:
+            self._phx_over = True
+            self.handle_close(ClientStopped())
         super()._otp_stop_ordered(reason)
 
 
@@ -158,11 +167,14 @@ def _register(registry: RegistryRef, topic: str, ref: ActorRef) -> None:
 
     A former actor of the topic, which was left and is still handling that, gives way.
     """
-    try:
-        registry.register(topic, owner=ref)
-    except AlreadyRegisteredError as taken:
-        registry.unregister(topic, owner=taken.ref)
-        registry.register(topic, owner=ref)
-    except (NoProcError, UnknownRegistryError):
-        # The registry is just ending, and takes this actor with it.
-        return
+    while ref.is_alive():
+        try:
+            registry.register(topic, owner=ref)
+            return
+        except AlreadyRegisteredError as taken:
+            # It may end at this very moment; then its names are free already.
+            with contextlib.suppress(NoProcError):
+                registry.unregister(topic, owner=taken.ref)
+        except (NoProcError, UnknownRegistryError):
+            # The registry is just ending, and takes this actor with it.
+            return

@@ -10,13 +10,19 @@ from typing import Any
 
 import msgspec
 
-from phoenix_actors.errors import JoinCancelled
+from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
-from supervisors import ChildSpec, Reply, Strategy
+from supervisors import ChildSpec, ExitReason, Reply, Strategy, is_abnormal
 from supervisors._machines.supervision import Flags
-from supervisors._machines.vocabulary import EmitReport, Report, RequestReceived, RequestVerb
+from supervisors._machines.vocabulary import (
+    ChildExited,
+    EmitReport,
+    Report,
+    RequestReceived,
+    RequestVerb,
+)
 from supervisors._runtime.items import Call
 from supervisors._runtime.process import Process
 from supervisors._runtime.supervising import Plan
@@ -37,6 +43,7 @@ class ChannelManager(DynamicSupervisor):
     """Starts, restarts and forgets channel actors; made by the client's tree."""
 
     _phx_session: Session
+    _phx_stopping: bool = False
 
     @classmethod
     def child_spec(cls, *, session: Session, id: str = "channel_manager", **keys: Any) -> ChildSpec:  # type: ignore[override]
@@ -66,32 +73,52 @@ class ChannelManager(DynamicSupervisor):
         if type(item) is Call and isinstance(item.message, EnsureChannel):
             self._process.defer(item.reply)
             self._phx_ensure(item.message.topic, item.reply)
+        elif type(item) is ChildExited:
+            self._phx_child_exited(item)
         else:
             super()._otp_receive(item)
 
+    def _otp_stop_ordered(self, reason: ExitReason) -> None:
+        self._phx_stopping = True
+        super()._otp_stop_ordered(reason)
+
     def _phx_ensure(self, topic: Topic, reply: Reply) -> None:
-        if topic.manager is self._process or topic.closed:
+        if topic.manager is self._process or topic.leaving:
             reply.settle(None)
             return
         topic.manager = self._process
+        reply.add_done_callback(lambda started: _check_start(topic, started))
         self._otp_feed(RequestReceived(reply, RequestVerb.START_CHILD, topic.spec))
 
+    def _phx_child_exited(self, item: ChildExited) -> None:
+        """Leave the topic of an actor that ended by its own choice: nobody starts it again."""
+        process = self._otp_lives.get(item.incarnation)
+        super()._otp_receive(item)
+        if process is not None and not self._phx_stopping and not is_abnormal(item.reason):
+            topic: Topic = process.actor._phx_topic  # type: ignore[attr-defined]  # a ChannelActor
+            topic.abandon()
+
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
-        topic = self._phx_session.topic(spec.id)
-        process.actor._phx_topic = topic  # type: ignore[attr-defined]  # a ChannelActor
+        process.actor._phx_topic = spec.id  # type: ignore[attr-defined]  # a ChannelActor
 
     def _otp_report(self, report: EmitReport) -> None:
-        super()._otp_report(report)
-        if report.kind not in (Report.GAVE_UP, Report.START_FAILED):
-            return
-        topic = self._phx_session.topic(report.child_id)
-        if topic is None or (report.kind is Report.START_FAILED and topic.join_count):
-            # A failed restart is tried again, and counted.
-            return
+        topic: Topic = report.child_id
+        named = report.spec.with_(id=topic.name)
+        super()._otp_report(msgspec.structs.replace(report, spec=named))
         if report.kind is Report.GAVE_UP:
             emit(CHANNEL_GAVE_UP, topic=topic.name, reason=type(report.reason).__name__)
             problem = "was given up: its channel actor crashed more often than it may"
-        else:
-            problem = "was not joined: its channel actor did not start"
-        topic.leave_server()
-        topic.close(JoinCancelled(topic.name, problem))
+            topic.abandon(JoinCancelled(topic.name, problem))
+
+
+def _check_start(topic: Topic, started: Reply) -> None:
+    """Close a topic whose first channel actor did not come up; restarts are the manager's."""
+    error = started.exception()
+    if error is None and started.get() is not None:
+        return
+    problem = "was not joined: the init of its channel actor answered IGNORE"
+    if error is not None:
+        problem = f"was not joined: {error}"
+    failure = JoinError(topic.name, problem)
+    failure.__cause__ = error
+    topic.abandon(failure)

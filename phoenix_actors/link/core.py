@@ -10,26 +10,35 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from phoenix_actors.errors import ConnectError, PhoenixError
+from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.link.schedules import guarded
+from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.push import PendingPush, push_failure
-from phoenix_actors.machines.reconnect import RejoinPolicy
+from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, CloseReason
-from phoenix_actors.telemetry import FRAME_DROPPED, emit
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason
+from phoenix_actors.telemetry import (
+    CHANNEL_CLOSED,
+    CHANNEL_JOINED,
+    CHANNEL_LEFT,
+    FRAME_DROPPED,
+    HOOK_FAILED,
+    emit,
+)
 from supervisors._runtime.timers import Timer, timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.protocol.v2 import Prepared
-    from supervisors import ActorRef, Reply
+    from supervisors import ActorRef, ExitReason, Reply
 
 __all__ = ["ChannelCore", "Closed", "Ended", "JoinFailed", "Joined"]
 
@@ -57,6 +66,9 @@ class Ended(msgspec.Struct, frozen=True):
     """To the channel actor: there is nothing more to come."""
 
 
+Deeds: TypeAlias = list[Callable[[], object]]
+
+
 class ChannelCore:
     """One channel on one wire. Safe from any thread."""
 
@@ -69,11 +81,17 @@ class ChannelCore:
         self.machine = ChannelMachine(
             topic.name,
             next_ref=wire.next_ref,
-            rejoin=RejoinPolicy.of(options),
+            rejoin=RejoinPolicy(
+                backoff=guarded("rejoin_backoff", options.rejoin_backoff, REJOIN_STEPS),
+                retry_refused=options.retry_refused_rejoins,
+            ),
             max_buffered=options.max_pending_messages,
             join_count=topic.join_count,
             random=random.random,
         )
+        # Why its actor ended; from then on the next life answers whoever waits for the join.
+        self.orphaned_by: ExitReason | None = None
+        self._joined = False
         self._lock = threading.Lock()
         self._timers: dict[str, Timer] = {}
 
@@ -81,28 +99,58 @@ class ChannelCore:
         """Note that the channel is in use, for the hibernation manager."""
         self.topic.last_active = timers.clock.now()
 
-    def feed(self, event: events.ChannelEvent, *, may_write: bool = True) -> None:
-        """Give the machine an event and carry out what it says.
+    def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
+        """Give the machine events and carry out what it says.
 
         Args:
-            event: what happened.
-            may_write: whether this thread may wait for the peer to take frames; the reader and
-                timers may not.
+            news: what happened, in order; nothing comes between.
+            may_write: whether this thread may wait for the peer to take frames; the reader, timers
+                and the Socket actor may not, nor may the callbacks of the user's that they run.
         """
-        after: list[Callable[[], object]] = []
-        with self._lock:
-            for command in self.machine.handle(event, timers.clock.now()):
-                self._carry_out(command, after)
+        deeds = self.take_in(news)
         self.wire.written(may_write=may_write)
-        for deed in after:
-            deed()
+        if may_write:
+            for deed in deeds:
+                deed()
+        elif deeds:
+            with no_waiting_here():
+                for deed in deeds:
+                    deed()
+
+    def take_in(
+        self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None
+    ) -> Deeds:
+        """Do the first half of `feed`: queue frames; return what may run code of the user's."""
+        deeds: Deeds = []
+        with self._lock:
+            if first is not None:
+                first()
+            for event in news:
+                for command in self.machine.handle(event, timers.clock.now()):
+                    self._carry_out(command, deeds)
+        return deeds
+
+    def orphan(self, reason: ExitReason) -> Deeds:
+        """Close because the actor ended; a join that somebody waits for is left to the next life.
+
+        Return what may run code of the user's.
+        """
+        self.orphaned_by = reason
+        return self.take_in((events.ClientStopping(),))
+
+    def give_way(self) -> Deeds:
+        """Leave now, for the topic is joined anew and the answers to this one come no more.
+
+        Return what may run code of the user's.
+        """
+        return self.take_in((events.LeaveRequested(None), events.ClientStopping()))
 
     def push(self, event: str, prepared: Prepared, reply: Reply, timeout: float | None) -> None:
         """Push, or keep the push until the channel is joined."""
         self.touched()
         self.feed(events.PushRequested(event, prepared, reply, timeout))
 
-    def _carry_out(self, command: events.ChannelCommand, after: list[Callable[[], object]]) -> None:
+    def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         match command:
             case events.DeliverMessage(frame):
                 self.actor.cast(frame)
@@ -117,32 +165,60 @@ class ChannelCore:
                 self._arm(timer, serial, delay)
             case CancelTimer(timer):
                 self._cancel(timer)
-            case events.SettleJoin(token, response):
-                self.topic.response = response
-                after.append(lambda: token.settle(response))
-            case events.FailJoin(token, error) | events.FailPush(token, error):
-                after.append(lambda: token.fail(error))
-            case events.SettleLeave(token):
-                after.append(lambda: token.settle(None))
             case events.FailInFlight(reason):
-                pushes = self.wire.take_topic(self.topic.name)
-                after.extend(_failing(push, reason) for push in pushes)
-            case events.TellJoined(response, join_count):
-                self.topic.response = response
-                self.topic.join_count = join_count
-                self.actor.cast(Joined(response, join_count))
-            case events.TellJoinError(response):
-                self.actor.cast(JoinFailed(response))
-            case events.TellClosed(reason):
-                self.actor.cast(Closed(reason))
+                for push in self.wire.take_topic(self.topic.name):
+                    after.append(_failing(push, reason))
+            case events.TellJoined() | events.TellJoinError() | events.TellClosed():
+                self._tell_actor(command, after)
             case events.ReportDrop(cause, event):
-                self.wire.session.counters.add(f"frames_dropped_{cause}")
-                emit(FRAME_DROPPED, topic=self.topic.name, event=event, cause=str(cause))
+                word, topic = str(cause), self.topic.name
+                self.wire.session.counters.add(f"frames_dropped_{word}")
+                after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
             case events.Forget():
                 self.wire.detach(self)
                 self.actor.cast(Ended())
                 # Behind the answers to whoever waits: closing the topic answers who is left.
                 after.append(lambda: self.topic.core_ended(self))
+            case _:
+                self._answer(command, after)
+
+    def _answer(self, command: events.ChannelCommand, after: Deeds) -> None:
+        """Answer whoever waits, once the lock is free."""
+        match command:
+            case events.SettleJoin(token, response):
+                self.topic.response = response
+                after.append(lambda: token.settle(response))
+            case events.FailJoin(token, error):
+                if self.orphaned_by is None:
+                    after.append(lambda: token.fail(error))
+            case events.FailPush(token, error):
+                after.append(lambda: token.fail(error))
+            case events.SettleLeave(token):
+                after.append(lambda: token.settle(None))
+
+    def _tell_actor(
+        self,
+        command: events.TellJoined | events.TellJoinError | events.TellClosed,
+        after: Deeds,
+    ) -> None:
+        """Tell the actor, and whoever listens to the events of this package."""
+        topic = self.topic.name
+        match command:
+            case events.TellJoined(response, join_count):
+                self.topic.response = response
+                self.topic.join_count = join_count
+                self._joined = True
+                self.actor.cast(Joined(response, join_count))
+                after.append(lambda: emit(CHANNEL_JOINED, topic=topic, join_count=join_count))
+            case events.TellJoinError(response):
+                self.actor.cast(JoinFailed(response))
+            case events.TellClosed(reason):
+                self.actor.cast(Closed(reason))
+                name = type(reason if self.orphaned_by is None else self.orphaned_by).__name__
+                if self._joined:
+                    self._joined = False
+                    after.append(lambda: emit(CHANNEL_LEFT, topic=topic, reason=name))
+                after.append(lambda: emit(CHANNEL_CLOSED, topic=topic, reason=name))
 
     def _send_push(self, command: events.SendPush) -> None:
         wire = self.wire
@@ -158,7 +234,7 @@ class ChannelCore:
         wire.expect(push)
         wire.outbox.put(wire.session.codec.complete(command.payload, command.join_ref, command.ref))
 
-    def _send_join(self, join_ref: str, after: list[Callable[[], object]]) -> None:
+    def _send_join(self, join_ref: str, after: Deeds) -> None:
         """Send phx_join; params that a function gives are asked for on a thread of their own."""
         params = self.topic.params
         if not callable(params):
@@ -174,29 +250,39 @@ class ChannelCore:
         try:
             value = params()
         except Exception as error:  # noqa: BLE001  what a user's function raises fails the join
-            problem = f"the params function of topic {self.topic.name!r} raised"
-            failure: PhoenixError = ConnectError(problem)
+            problem = f"was not joined: its params function raised {type(error).__name__}"
+            failure = JoinError(self.topic.name, problem)
             failure.__cause__ = error
-            self.feed(events.JoinUnsent(join_ref, failure))
+            self._join_unsent(join_ref, failure)
             return
-        after: list[Callable[[], object]] = []
+        if isinstance(value, Mapping):
+            value = {**self.wire.session.options.default_channel_params, **value}
+        after: Deeds = []
         with self._lock:
-            if self.machine.join_ref == join_ref:
+            machine = self.machine
+            # A leave that came meanwhile must not be followed by the join it was to undo.
+            if machine.join_ref == join_ref and machine.state is ChannelState.JOINING:
                 self._put_join(join_ref, value, after)
         self.wire.written(may_write=True)
         for deed in after:
             deed()
 
-    def _put_join(self, join_ref: str, params: Any, after: list[Callable[[], object]]) -> None:
+    def _put_join(self, join_ref: str, params: Any, after: Deeds) -> None:
         codec = self.wire.session.codec
         try:
             prepared = codec.prepare(self.topic.name, PHX_JOIN, params)
         except PhoenixError as error:
-            unsent = events.JoinUnsent(join_ref, error)
-            after.append(lambda: self.feed(unsent, may_write=False))
+            unsent = error
+            after.append(lambda: self._join_unsent(join_ref, unsent))
             return
-        self.topic.last_join_ref = join_ref
+        self.topic.last_join = (self.wire, self.wire.generation, join_ref)
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
+
+    def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
+        """Report what is the fault of params, for on a rejoin nobody waits for it."""
+        kind = type(error.__cause__ or error).__name__
+        emit(HOOK_FAILED, hook=f"params of {self.topic.name}", error=kind)
+        self.feed(events.JoinUnsent(join_ref, error), may_write=False)
 
     def _arm(self, timer: str, serial: int, delay: float) -> None:
         self._cancel(timer)

@@ -2,8 +2,10 @@
 
 Whoever made a frame writes it, and with it whatever stands before it; when somebody writes
 already, that one takes the new frame along. Threads that must not wait for a slow peer (the reader,
-timers) ring a writer thread instead: a reader that waited for a peer which itself waits for us to
-read would never be read again.
+timers, the Socket actor) ring a writer thread instead: a reader that waited for a peer which itself
+waits for us to read would never be read again.
+
+Each connection has a lane of its own, so that nothing of one is ever written to the next (C125).
 """
 
 from __future__ import annotations
@@ -11,12 +13,33 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from phoenix_actors.link.scheduling import may_wait
+from supervisors import CallTimeout, Reply
 
 if TYPE_CHECKING:
     from phoenix_actors.transport.interface import TransportHandle
 
 __all__ = ["Outbox"]
+
+# How many frames a caller writes, its own and those of others, before the writer takes over.
+_SHARE: Final = 64
+
+
+class _Lane:
+    """The way to one connection."""
+
+    __slots__ = ("bell", "closed", "handle", "queue", "writer", "writing")
+
+    def __init__(self, handle: TransportHandle) -> None:
+        self.handle = handle
+        self.queue: deque[str | bytes] = deque()
+        self.writing = threading.Lock()
+        self.bell = threading.Event()
+        self.closed = False
+        # Started by the first ring.
+        self.writer: threading.Thread | None = None
 
 
 class Outbox:
@@ -25,88 +48,138 @@ class Outbox:
     Args:
         name: of the writer thread.
         sent: called for each frame handed to the operating system, with its size.
-        broken: called with what a send raised; the frames behind it are dropped, and whoever waits
-            for their answers is told when the connection's loss is.
+        broken: called with the handle whose send raised, and what it raised; the frames behind are
+            dropped, and whoever waits for their answers is told when the connection's loss is.
     """
 
     def __init__(
-        self, name: str, sent: Callable[[int], None], broken: Callable[[Exception], None]
+        self,
+        name: str,
+        sent: Callable[[int], None],
+        broken: Callable[[TransportHandle, Exception], None],
     ) -> None:
         """Start closed: frames put before `open` are dropped."""
         self._name = name
         self._sent = sent
         self._broken = broken
-        self._queue: deque[str | bytes] = deque()
-        self._writing = threading.Lock()
-        self._bell = threading.Event()
-        self._handle: TransportHandle | None = None
-        self._writer: threading.Thread | None = None
+        self._lane: _Lane | None = None
+        self._lock = threading.Lock()
+        # Who waits for room: below how many frames, and the future to settle.
+        self._waiting: list[tuple[int, Reply]] = []
 
     def __len__(self) -> int:
         """Return the number of frames that wait."""
-        return len(self._queue)
+        lane = self._lane
+        return 0 if lane is None else len(lane.queue)
 
     def open(self, handle: TransportHandle) -> None:
         """Write to this handle from now on."""
-        self._queue.clear()
-        self._handle = handle
-        self._writer = threading.Thread(
-            target=self._write_when_rung, args=(handle,), name=self._name, daemon=True
-        )
-        self._writer.start()
+        self.close()
+        self._lane = _Lane(handle)
 
-    def close(self) -> None:
-        """Write no more; what waits is dropped, and the writer thread ends."""
-        self._handle = None
-        self._queue.clear()
-        self._bell.set()
+    def close(self) -> threading.Thread | None:
+        """Write no more; what waits is dropped. Return the writer thread, which ends."""
+        lane, self._lane = self._lane, None
+        if lane is None:
+            return None
+        lane.closed = True
+        lane.queue.clear()
+        lane.bell.set()
+        self._wake(0)
+        return lane.writer
 
     def put(self, frame: str | bytes) -> None:
         """Append a frame; `flush` or `ring` follows."""
-        self._queue.append(frame)
+        lane = self._lane
+        if lane is not None:
+            lane.queue.append(frame)
 
     def ring(self) -> None:
         """Have the writer thread write what waits; never waits itself."""
-        self._bell.set()
+        lane = self._lane
+        if lane is not None:
+            self._ring(lane)
+
+    def _ring(self, lane: _Lane) -> None:
+        if lane.writer is None:
+            with self._lock:
+                if lane.writer is None and not lane.closed:
+                    lane.writer = threading.Thread(
+                        target=self._write_when_rung, args=(lane,), name=self._name, daemon=True
+                    )
+                    lane.writer.start()
+        lane.bell.set()
 
     def flush(self) -> None:
         """Write what waits, unless another thread is writing, which then writes that too."""
-        while self._queue and self._writing.acquire(blocking=False):
-            try:
-                self._write_all()
-            finally:
-                self._writing.release()
+        lane = self._lane
+        if lane is not None and not self._write(lane, _SHARE):
+            self._ring(lane)
 
-    def help(self, timeout: float | None) -> None:
-        """Wait up to `timeout` seconds for whoever writes, then write what waits."""
-        if self._writing.acquire(timeout=-1 if timeout is None else timeout):
-            try:
-                self._write_all()
-            finally:
-                self._writing.release()
+    def wait_below(self, size: int, timeout: float | None) -> bool:
+        """Wait until fewer than `size` frames wait; tell whether that came within `timeout` s.
 
-    def _write_all(self) -> None:
-        while True:
-            handle = self._handle
+        Where a thread must not wait, only tell.
+        """
+        if len(self) < size or not may_wait():
+            return len(self) < size
+        waiter = (size, Reply())
+        with self._lock:
+            self._waiting.append(waiter)
+        self.ring()
+        # A frame may have gone, or the lane, before anybody could know of this waiter.
+        self._wake(len(self))
+        try:
+            waiter[1].get(timeout=timeout)
+        except CallTimeout:
+            with self._lock:
+                self._waiting = [kept for kept in self._waiting if kept is not waiter]
+        return len(self) < size
+
+    def _wake(self, left: int) -> None:
+        """Tell who waits for room that there is some."""
+        with self._lock:
+            ready = [entry for entry in self._waiting if left < entry[0]]
+            self._waiting = [entry for entry in self._waiting if left >= entry[0]]
+        for _, reply in ready:
+            reply.settle(value=True)
+
+    def _write(self, lane: _Lane, share: int | None) -> bool:
+        """Write at most `share` frames; False when more wait and nobody writes them."""
+        while lane.queue and lane.writing.acquire(blocking=False):
             try:
-                frame = self._queue.popleft()
+                if not self._write_some(lane, share):
+                    return False
+            finally:
+                lane.writing.release()
+        return True
+
+    def _write_some(self, lane: _Lane, share: int | None) -> bool:
+        """Write until the queue is empty (True) or the share is done (False)."""
+        while share is None or share > 0:
+            try:
+                frame = lane.queue.popleft()
             except IndexError:
-                return
-            if handle is None:
-                continue
+                return True
             try:
                 if isinstance(frame, str):
-                    handle.send_text(frame)
+                    lane.handle.send_text(frame)
                 else:
-                    handle.send_binary(frame)
+                    lane.handle.send_binary(frame)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-                self._queue.clear()
-                self._broken(error)
-                return
+                lane.queue.clear()
+                self._broken(lane.handle, error)
+                self._wake(0)
+                return True
             self._sent(len(frame))
+            if self._waiting:
+                self._wake(len(lane.queue))
+            if share is not None:
+                share -= 1
+        return not lane.queue
 
-    def _write_when_rung(self, handle: TransportHandle) -> None:
-        while self._handle is handle:
-            self._bell.wait()
-            self._bell.clear()
-            self.flush()
+    def _write_when_rung(self, lane: _Lane) -> None:
+        while not lane.closed:
+            lane.bell.wait()
+            lane.bell.clear()
+            self._write(lane, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phoenix_actors.errors import DecodeError, WouldDeadlock
+from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
 from phoenix_actors.machines.push import is_unmatched_topic
@@ -52,7 +52,7 @@ class Reader:
 
     def text(self, data: str | bytes) -> None:
         """Take a text message."""
-        with no_waiting_here(WouldDeadlock):
+        with no_waiting_here():
             try:
                 frame = self._wire.session.codec.decode_text(data)
             except DecodeError as error:
@@ -62,7 +62,7 @@ class Reader:
 
     def binary(self, data: bytes) -> None:
         """Take a binary message."""
-        with no_waiting_here(WouldDeadlock):
+        with no_waiting_here():
             try:
                 frame = self._wire.session.codec.decode_binary(data)
             except DecodeError as error:
@@ -76,9 +76,9 @@ class Reader:
         counters.add("frames_received")
         counters.add("bytes_received", size)
         emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
-        wire.session.hooks.message.run(
-            Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref)
-        )
+        hooks = wire.session.hooks.message
+        if hooks:
+            hooks.run(Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref))
         if frame.topic == PHOENIX_TOPIC:
             # A ping of the user's, or the heartbeat, whose ref the Socket actor compares.
             if not self._settle(frame):

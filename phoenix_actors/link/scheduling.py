@@ -15,30 +15,43 @@ from supervisors._runtime.current import current
 
 if TYPE_CHECKING:
     from supervisors import ActorRef, Reply
+    from supervisors._runtime.process import Process
 
-__all__ = ["calling_actor", "no_waiting_here", "refuse_waiting"]
+__all__ = [
+    "calling_actor",
+    "in_init_below",
+    "may_wait",
+    "no_waiting_here",
+    "refuse_waiting",
+    "runs_below",
+]
 
 
 class _Refusing:
     """A host whose thread must not wait."""
 
-    def __init__(self, error: type[WouldDeadlock]) -> None:
-        self._error = error
-
     def wait(self, reply: Reply, timeout: float | None) -> NoReturn:
         """Refuse to wait."""
-        raise self._error("this call")
+        raise WouldDeadlock("this call")
+
+
+_REFUSING = _Refusing()
 
 
 @contextmanager
-def no_waiting_here(error: type[WouldDeadlock]) -> Iterator[None]:
-    """Let every call that would wait raise `error` in this thread, inside the block."""
+def no_waiting_here() -> Iterator[None]:
+    """Let every call that would wait raise WouldDeadlock in this thread, inside the block."""
     before = current.host
-    current.host = _Refusing(error)
+    current.host = _REFUSING
     try:
         yield
     finally:
         current.host = before
+
+
+def may_wait() -> bool:
+    """Tell whether this thread may wait, for a reply or for a slow peer."""
+    return current.host is not _REFUSING
 
 
 def refuse_waiting(operation: str) -> None:
@@ -47,7 +60,7 @@ def refuse_waiting(operation: str) -> None:
     Raises:
         WouldDeadlock: on the reader thread.
     """
-    if isinstance(current.host, _Refusing):
+    if not may_wait():
         raise WouldDeadlock(operation)
 
 
@@ -55,3 +68,17 @@ def calling_actor() -> ActorRef | None:
     """Return the reference of the actor in whose handler this thread is, or None."""
     process = current.process
     return None if process is None else process.actor_ref
+
+
+def runs_below(top: Process | None) -> bool:
+    """Tell whether this thread is in a handler of that actor or of one that it supervises."""
+    process = current.process
+    while process is not None and process is not top:
+        process = process.parent
+    return process is not None
+
+
+def in_init_below(parent: Process | None) -> bool:
+    """Tell whether this thread is in the init of a child of that supervisor."""
+    process = current.process
+    return process is not None and process.parent is parent and not process.initialised

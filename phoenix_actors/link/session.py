@@ -8,17 +8,20 @@ so that they are joined again after anything.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
-from phoenix_actors.link.hooks import Hooks
+from phoenix_actors.link.hooks import HookList, Hooks
+from phoenix_actors.link.notices import Notices
 from phoenix_actors.message import ConnectionStatus
-from supervisors import Reply
+from supervisors import NoProcError, Reply
 
 if TYPE_CHECKING:
+    from phoenix_actors.link.attempt import Attempt
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.options import SocketOptions
@@ -34,6 +37,7 @@ class Session:
         self.options = options
         self.counters = Counters()
         self.hooks = Hooks()
+        self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.codec = Codec(options.vsn, self.counters)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
@@ -49,6 +53,8 @@ class Session:
         self._status = ConnectionStatus.DISCONNECTED
         self._gave_up: PhoenixError | None = None
         self._watchers: list[tuple[Callable[[], bool], Reply]] = []
+        self._attempts: list[Attempt] = []
+        self._ended = False
 
     def __repr__(self) -> str:
         """Tell status and topics."""
@@ -57,8 +63,14 @@ class Session:
     # ---- topics -------------------------------------------------------------------------------
 
     def want(self, topic: Topic) -> Topic | None:
-        """Want this topic: None when that is new, else the record that is there already."""
+        """Want this topic: None when that is new, else the record that is there already.
+
+        Raises:
+            NoProcError: the client has ended.
+        """
         with self._lock:
+            if self._ended:
+                raise NoProcError(self.client)
             present = self._topics.get(topic.name)
             if present is None:
                 self._topics[topic.name] = topic
@@ -91,9 +103,11 @@ class Session:
         """Why the client does not try to connect any more, or None."""
         return self._gave_up
 
-    def set_status(self, status: ConnectionStatus) -> None:
-        """Note a new status and wake who waits for it."""
+    def set_status(self, status: ConnectionStatus, wire: Wire) -> None:
+        """Note a new status and wake who waits for it; a former Socket actor's counts no more."""
         with self._lock:
+            if wire is not self.wire:
+                return
             self._status = status
             if status is ConnectionStatus.CONNECTING:
                 self._gave_up = None
@@ -105,10 +119,29 @@ class Session:
             self._gave_up = error
         self._wake()
 
+    def notify(self, hooks: HookList, *args: Any) -> None:
+        """Have hooks run, in the order of these calls, on a thread where they may wait."""
+        if hooks:
+            self.notices.post(lambda: hooks.run(*args))
+
+    def close_wire(self, wire: Wire) -> None:
+        """The Socket actor of this wire is gone: until its successor comes, there is none."""
+        with self._lock:
+            if wire is not self.wire:
+                return
+            self.wire = None
+            self._status = ConnectionStatus.DISCONNECTED
+        self._wake()
+
     def when(self, condition: Callable[[], bool]) -> Reply:
-        """Return a future that settles when the condition, looked at on each change, holds."""
+        """Return a future that settles when the condition, looked at on each change, holds.
+
+        The future raises NoProcError when the client ends first.
+        """
         reply = Reply()
         with self._lock:
+            if self._ended:
+                reply.fail(NoProcError(self.client))
             self._watchers.append((condition, reply))
         self._wake()
         return reply
@@ -124,6 +157,39 @@ class Session:
             self._watchers = [entry for entry in self._watchers if entry[1] not in ready]
         for reply in ready:
             reply.settle(value=True)
+
+    # ---- connections, and the end --------------------------------------------------------------
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts and connections of which something is left."""
+        with self._lock:
+            self._attempts = [attempt for attempt in self._attempts if not attempt.gone]
+            return list(self._attempts)
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Wait for this one too in `join_threads`."""
+        with self._lock:
+            self._attempts.append(attempt)
+
+    def join_threads(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until no socket and no thread is left; abort those then."""
+        deadline = time.monotonic() + timeout
+        left = [attempt for attempt in self.attempts() if not attempt.join(deadline)]
+        for attempt in left:
+            attempt.abort()
+        return not left
+
+    def end(self) -> None:
+        """The client is gone: answer whoever still waits for a topic or for the connection."""
+        self.stopping = True
+        with self._lock:
+            self._ended = True
+            topics = list(self._topics.values())
+            watchers, self._watchers = self._watchers, []
+        for topic in topics:
+            topic.close()
+        for _, reply in watchers:
+            reply.fail(NoProcError(self.client))
 
     def live_wire(self) -> Wire:
         """Return the wire of the present Socket actor.

@@ -2,39 +2,47 @@
 
 A channel actor may be restarted, the whole lower half of the tree too; the topic keeps what the
 user asked for — params, class, handlers, streams, subscribers — and the way to the present life.
+
+Laws:
+
+- At most one core is current; `attach` ends the one before.
+- A push is given to the current core, or kept for the next; the order of one thread's is kept.
+- `leaving` is set once and never taken back: who finds it set makes a new record. Then no actor
+  attaches any more.
+- `close` answers everybody who still waits for anything of the topic.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
+from phoenix_actors.link.early import EarlyPushes
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.link.hooks import HookList, Subscription
-from phoenix_actors.link.stream import MessageStream
-from phoenix_actors.machines.channel_events import ClientStopping, JoinRequested, SocketOpened
-from phoenix_actors.message import PHX_LEAVE, ChannelState, Frame, Message
-from supervisors import ActorRef, ChildSpec, Down, Reply
+from phoenix_actors.link.listeners import Listeners
+from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.machines.channel_events import (
+    ChannelEvent,
+    ConnectionGivenUp,
+    JoinRequested,
+    LeaveRequested,
+    PushRequested,
+    SocketOpened,
+)
+from phoenix_actors.message import PHX_LEAVE, ChannelState
+from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
+    from phoenix_actors.link.wire import Wire
+    from phoenix_actors.machines.push import PendingPush
+    from phoenix_actors.message import Frame
 
-__all__ = ["EarlyPush", "Topic"]
-
-
-class EarlyPush(msgspec.Struct, frozen=True):
-    """A push made between two lives of the channel actor."""
-
-    event: str
-    prepared: Any
-    reply: Reply
-    timeout: float | None
+__all__ = ["Topic"]
 
 
 class Topic:
@@ -44,7 +52,7 @@ class Topic:
         session: the client's table.
         name: the topic.
         params: the join's params, or a function that gives them for each join.
-        spec: how to start the channel actor.
+        spec: how to start the channel actor; its id becomes this topic.
         timeout: seconds for each join.
     """
 
@@ -60,31 +68,32 @@ class Topic:
         self.session = session
         self.name = name
         self.params = params
-        self.spec = spec
         self.timeout = timeout
         # The answer to the first join, for whoever called join(); settled once.
         self.joined_once = Reply()
         self.response: Any = None
         self.join_count = 0
-        self.last_join_ref: str | None = None
+        # The last phx_join that was sent: wire, generation and join_ref.
+        self.last_join: tuple[Wire, int | None, str] | None = None
         self.last_active = timers.clock.now()
-        # The life that pushes go to, and the present one, which is not asked to join yet at first.
         self.core: ChannelCore | None = None
-        self._life: ChannelCore | None = None
+        self.leaving = False
         self.closed = False
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
         self.facade: Any = None
+        self.listeners = Listeners(name)
         self._lock = threading.Lock()
-        self._early: list[EarlyPush] = []
-        # Replaced as a whole under the lock, read without it.
-        self._handlers: dict[str, HookList] = {}
-        self._streams: tuple[MessageStream, ...] = ()
-        self.subscribers: tuple[Any, ...] = ()
+        self._early = EarlyPushes(name, session.options.max_pending_messages)
+        self.spec = spec.with_(id=self)
 
     def __repr__(self) -> str:
         """Tell name and state."""
         return f"<Topic {self.name!r} {self.state} joins={self.join_count}>"
+
+    def __str__(self) -> str:
+        """Be shown by name, as the id of a child."""
+        return self.name
 
     @property
     def state(self) -> ChannelState:
@@ -94,67 +103,110 @@ class Topic:
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
-    def attach(self, actor: ActorRef) -> None:
-        """A channel actor is up: join for it."""
-        wire = self.session.live_wire()
+    def attach(self, actor: ActorRef) -> bool:
+        """A channel actor is up: join for it. False when it is not wanted, or not any more.
+
+        Between two lives of the Socket actor there is no wire to join on. Then nothing is done: the
+        manager of this actor is about to be replaced, and the actor with it.
+        """
+        wire, process = self.session.wire, actor.process
+        if process is None or process.parent is not self.manager:
+            return False
+        if wire is None:
+            return not self.leaving
         core = ChannelCore(self, wire, actor)
         with self._lock:
-            self._life = core
+            if self.leaving:
+                return False
+            deeds = [] if self.core is None else self.core.orphan(Killed())
+            generation, former = wire.attach(core)
+            if former is not None:
+                deeds += former.give_way()
+            # Before anybody can push to it, it must want to join and have the earlier pushes.
+            deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
+        core.wire.written(may_write=True)
+        for deed in deeds:
+            deed()
         actor.monitor(lambda down: self._actor_ended(core, down))
-        generation = wire.attach(core)
+        return True
+
+    def _publish(self, core: ChannelCore) -> None:
+        self.core = core
+
+    def _first_news(self, generation: int | None) -> Iterator[ChannelEvent]:
+        """Yield what a new core is told; requires holding the lock."""
         if generation is not None:
-            core.feed(SocketOpened(generation))
-        waiter = None if self.joined_once.done() else self.joined_once
-        core.feed(JoinRequested(self.timeout, waiter))
-        # Pushes made meanwhile go first; the core is published once none is left, so that none of
-        # a later push overtakes them, or meets a channel that was not asked to join yet.
-        while True:
-            with self._lock:
-                early, self._early = self._early, []
-                if not early:
-                    if self._life is core:
-                        self.core = core
-                    return
-            for push in early:
-                core.push(push.event, push.prepared, push.reply, push.timeout)
+            yield SocketOpened(generation)
+        yield JoinRequested(self.timeout, None if self.joined_once.done() else self.joined_once)
+        gave_up = self.session.gave_up
+        if gave_up is not None and generation is None:
+            yield ConnectionGivenUp(gave_up)
+        for push in self._early.take():
+            yield PushRequested(push.event, push.prepared, push.reply, push.left())
 
     def _actor_ended(self, core: ChannelCore, down: Down) -> None:
         """The actor of this life is gone; its pushes fail now and not by their time-outs."""
-        for push in core.wire.take_topic(self.name):
-            push.token.fail(ChannelClosed(self.name, push.event, down.reason, push.ref))
+        pushes: list[PendingPush] = []
         with self._lock:
-            if self._life is core:
-                self.core = self._life = None
-        core.feed(ClientStopping(), may_write=False)
+            if self.core is core:
+                self.core = None
+                pushes = core.wire.take_topic(self.name)
+            deeds = core.orphan(down.reason)
+        with no_waiting_here():
+            for push in pushes:
+                push.token.fail(ChannelClosed(self.name, push.event, down.reason, push.ref))
+            for deed in deeds:
+                deed()
+        if self.leaving:
+            self.close()
 
     def core_ended(self, core: ChannelCore) -> None:
-        """The channel closed for good (left, refused or closed by the server), or its life did."""
+        """The channel closed for good: it was left, refused, or closed by the server."""
         with self._lock:
-            if self._life is not core:
+            if self.core is not core:
                 return
-            self.core = self._life = None
+            self.core = None
         self.close()
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def leave(self, timeout: float | None, *, may_write: bool = True) -> Reply:
+        """Want the topic no more; return a future that settles when the server has said so too."""
+        left = Reply()
+        self.session.forget(self)
+        with self._lock:
+            self.leaving = True
+            core = self.core
+        if core is not None:
+            core.feed(LeaveRequested(timeout, left), may_write=may_write)
+        if core is None or core.orphaned_by is not None:
+            self.abandon()
+            left.settle(None)
+        return left
+
+    def abandon(self, error: PhoenixError | None = None) -> None:
+        """Want the topic no more where no actor serves it, and have the server close its side."""
+        with self._lock:
+            last, self.last_join = self.last_join, None
+        if last is not None and not self.closed:
+            wire, generation, join_ref = last
+            if generation is not None and wire.generation == generation:
+                codec = self.session.codec
+                prepared = codec.prepare(self.name, PHX_LEAVE, {})
+                wire.send(codec.complete(prepared, join_ref, wire.next_ref()), may_write=False)
+        self.close(error)
 
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
         self.session.forget(self)
         with self._lock:
-            self.closed = True
-            early, self._early = self._early, []
-            streams, self._streams = self._streams, ()
+            self.leaving = self.closed = True
+            early = self._early.take()
         self.joined_once.fail(error or JoinCancelled(self.name))
-        for push in early:
-            push.reply.fail(ChannelClosed(self.name, push.event))
-        for stream in streams:
-            stream.close()
-
-    def leave_server(self) -> None:
-        """Tell the server that nobody listens any more; for a topic whose actor was given up."""
-        wire, join_ref = self.session.wire, self.last_join_ref
-        if wire is not None and join_ref is not None:
-            codec = self.session.codec
-            prepared = codec.prepare(self.name, PHX_LEAVE, {})
-            wire.send(codec.complete(prepared, join_ref, wire.next_ref()), may_write=False)
+        with no_waiting_here():
+            for push in early:
+                push.reply.fail(ChannelClosed(self.name, push.event))
+        self.listeners.close()
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -170,84 +222,40 @@ class Topic:
         wire = self.session.wire
         if wire is not None:
             wire.room(self.name, event, timeout)
-        reply = PushFuture()
-        core = self.core
-        if core is None:
-            core = self._keep_early(EarlyPush(event, prepared, reply, timeout))
-        if core is not None:
-            core.push(event, prepared, reply, timeout)
+        while True:
+            reply = PushFuture()
+            core = self._core_or_keep(event, prepared, reply, timeout)
+            if core is not None:
+                core.push(event, prepared, reply, timeout)
+            if core is None or core.orphaned_by is None or not _refused(reply):
+                break
+            # That life ended just now, before it took the push.
         self.session.counters.add("pushes")
-        if reply.done():
-            # Refused at once (C83): the caller learns it from the call.
-            error = reply.exception()
-            if isinstance(error, QueueFull | ChannelClosed):
-                raise error
+        if _refused(reply):
+            # The caller learns it from the call (C83).
+            reply.get()
         return reply
 
-    def _keep_early(self, push: EarlyPush) -> ChannelCore | None:
-        limit = self.session.options.max_pending_messages
+    def _core_or_keep(
+        self, event: str, prepared: Any, reply: Reply, timeout: float | None
+    ) -> ChannelCore | None:
+        """Return the present core, or keep the push for the next one and return None."""
+        core = self.core
+        if core is not None and core.orphaned_by is None:
+            return core
         with self._lock:
             if self.core is not None:
                 return self.core
-            if self.closed:
-                raise ChannelClosed(self.name, push.event)
-            if len(self._early) >= limit:
-                raise QueueFull(limit, self.name, push.event)
-            self._early.append(push)
+            if self.leaving:
+                raise ChannelClosed(self.name, event)
+            self._early.add(event, prepared, reply, timeout)
         return None
 
-    # ---- listening ----------------------------------------------------------------------------
-
-    def on(self, event: str, fn: Callable[[Any], object]) -> Subscription:
-        """Call `fn(payload)` for each message of this event."""
-        with self._lock:
-            hooks = self._handlers.get(event)
-            if hooks is None:
-                hooks = HookList(f"on {event} of {self.name}")
-                self._handlers = {**self._handlers, event: hooks}
-        return hooks.add(fn)
-
-    def stream(self, timeout: float | None) -> MessageStream:
-        """Return an iterator over the messages from now on."""
-        stream = MessageStream(timeout, self._drop_stream)
-        with self._lock:
-            closed = self.closed
-            if not closed:
-                self._streams = (*self._streams, stream)
-        if closed:
-            stream.close()
-        return stream
-
-    def _drop_stream(self, stream: MessageStream) -> None:
-        with self._lock:
-            self._streams = tuple(kept for kept in self._streams if kept is not stream)
-
-    def subscribe(self, ref: Any) -> bool:
-        """Send messages to this actor too; False when it gets them already."""
-        with self._lock:
-            if ref in self.subscribers:
-                return False
-            self.subscribers = (*self.subscribers, ref)
-            return True
-
-    def unsubscribe(self, ref: Any) -> bool:
-        """Send this actor no more; tell whether it was the last of any."""
-        with self._lock:
-            had = bool(self.subscribers)
-            self.subscribers = tuple(kept for kept in self.subscribers if kept is not ref)
-            return had and not self.subscribers
-
     def deliver(self, frame: Frame) -> None:
-        """Give a message to handlers, streams and subscribers; runs on the channel's actor."""
-        hooks = self._handlers.get(frame.event)
-        if hooks is not None:
-            hooks.run(frame.payload)
-        if self._streams or self.subscribers:
-            message = Message(
-                self.name, frame.event, frame.payload, frame.ref, frame.join_ref, self.facade
-            )
-            for stream in self._streams:
-                stream.put(message)
-            for ref in self.subscribers:
-                if isinstance(ref, ActorRef):
-                    ref.send_info(message)
+        """Give a message to whoever listens; runs on the channel's actor."""
+        self.listeners.deliver(frame, self.facade)
+
+
+def _refused(reply: Reply) -> bool:
+    """Tell whether a push was refused at once, and not sent."""
+    return reply.done() and isinstance(reply.exception(), QueueFull | ChannelClosed)

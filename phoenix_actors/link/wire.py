@@ -10,12 +10,20 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from phoenix_actors.errors import DecodeError, NotConnected, PushTimeout, QueueFull
+from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
+from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.outbox import Outbox
+from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
-from phoenix_actors.telemetry import FRAME_UNREADABLE, MESSAGE_SENT, emit
+from phoenix_actors.telemetry import (
+    FRAME_UNREADABLE,
+    MESSAGE_SENT,
+    SOCKET_CONNECTED,
+    SOCKET_DISCONNECTED,
+    emit,
+)
 from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
 
@@ -32,9 +40,9 @@ __all__ = ["Wire"]
 class Wire:
     """The shared side of one Socket actor. Safe from any thread.
 
-    `_pushes_lock` guards the pending pushes and the refs, `_cores_lock` the table of channels and
-    which generation is open. Neither is held while anything of the user's runs, or a frame is
-    written.
+    `_pushes_lock` guards the pending pushes and the refs, `_cores_lock` the table of channels, the
+    attempts, and which generation is open. Neither is held while anything of the user's runs, or a
+    frame is written.
     """
 
     def __init__(self, session: Session, on_heartbeat: Callable[[str | None], None]) -> None:
@@ -43,43 +51,71 @@ class Wire:
         self.on_heartbeat = on_heartbeat
         label = str(session.options.name or "client")
         self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken)
-        self.handle: TransportHandle | None = None
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
         self._cores: dict[str, ChannelCore] = {}
         self._cores_lock = threading.Lock()
+        self._attempts: dict[int, Attempt] = {}
         self._generation: int | None = None
         self._closed = False
 
     # ---- the connection -----------------------------------------------------------------------
 
-    def hold(self, handle: TransportHandle) -> bool:
-        """Keep the handle of an attempt, to abort it at the end; False when that has come."""
+    @property
+    def generation(self) -> int | None:
+        """The generation that is open, or None."""
+        return self._generation
+
+    def attempt(self, generation: int) -> Attempt | None:
+        """Return an attempt, or the connection that came of it, that has not ended."""
+        return self._attempts.get(generation)
+
+    def begin(self, generation: int, tell: Callable[[AttemptNews], object]) -> None:
+        """Begin an attempt, unless this wire is closed."""
+        attempt = Attempt(self, generation, tell, self.session.attempts())
         with self._cores_lock:
             if self._closed:
-                return False
-            self.handle = handle
-            return True
+                return
+            self._attempts[generation] = attempt
+        self.session.note_attempt(attempt)
+        attempt.start()
 
-    def opened(self, generation: int, handle: TransportHandle) -> None:
-        """Write to this handle, and let every channel join, in creation order (C61)."""
-        self.outbox.open(handle)
+    def finished(self, generation: int) -> None:
+        """Forget an attempt, or a connection, of which nothing more will be heard."""
+        with self._cores_lock:
+            self._attempts.pop(generation, None)
+
+    def opened(self, generation: int) -> None:
+        """Write to this connection, and let every channel join, in creation order (C61)."""
+        attempt = self._attempts.get(generation)
+        if attempt is None:
+            return
+        self.outbox.open(attempt.handle)
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())
+        emit(SOCKET_CONNECTED, generation=generation)
         for core in cores:
             core.feed(SocketOpened(generation), may_write=False)
 
-    def lost(self, generation: int, reason: LossReason) -> None:
+    def lost(self, generation: int, reason: LossReason, *, clean: bool) -> None:
         """Drop what waits to be written and tell every channel; in-flight pushes fail (C80)."""
-        self.outbox.close()
         with self._cores_lock:
+            if self._generation != generation:
+                return
             self._generation = None
+            attempt = self._attempts.get(generation)
             cores = list(self._cores.values())
-        for ping in self.take_topic(PHOENIX_TOPIC):
-            ping.token.fail(push_failure(ping, reason))
+        writer = self.outbox.close()
+        if attempt is not None:
+            attempt.keep(writer)
+        code = reason.code if isinstance(reason, ConnectionLost) else None
+        emit(SOCKET_DISCONNECTED, code=code, reason=type(reason).__name__, clean=clean)
+        with no_waiting_here():
+            for ping in self.take_topic(PHOENIX_TOPIC):
+                ping.token.fail(push_failure(ping, reason))
         for core in cores:
             core.feed(SocketLost(generation, reason), may_write=False)
 
@@ -88,26 +124,35 @@ class Wire:
         for core in self.cores():
             core.feed(ConnectionGivenUp(error), may_write=False)
 
-    def shut(self, reason: LossReason) -> None:
-        """The Socket actor is gone: drop the connection and fail what is in flight."""
+    def shut(self, reason: LossReason) -> bool:
+        """The Socket actor is gone: drop what is open and fail what is in flight.
+
+        Return whether a connection was open.
+        """
         with self._cores_lock:
             self._closed = True
-            handle, generation = self.handle, self._generation
-        if handle is not None:
-            handle.abort()
-        self.lost(generation or 0, reason)
+            attempts, generation = list(self._attempts.values()), self._generation
+        for attempt in attempts:
+            attempt.abort()
+        if generation is not None:
+            self.lost(generation, reason, clean=False)
         with self._pushes_lock:
             timer, self._push_timer = self._push_timer, None
         if timer is not None:
             timer.cancel()
+        return generation is not None
 
     # ---- channels -----------------------------------------------------------------------------
 
-    def attach(self, core: ChannelCore) -> int | None:
-        """Give the channel the frames of its topic; return the open generation, if one is."""
+    def attach(self, core: ChannelCore) -> tuple[int | None, ChannelCore | None]:
+        """Give the channel the frames of its topic.
+
+        Return the open generation, if one is, and who had these frames, which gets no more.
+        """
         with self._cores_lock:
+            former = self._cores.get(core.topic.name)
             self._cores[core.topic.name] = core
-            return self._generation
+            return self._generation, former
 
     def detach(self, core: ChannelCore) -> None:
         """Give the channel no frames any more."""
@@ -167,9 +212,10 @@ class Wire:
         with self._pushes_lock:
             expired = self._pushes.expire(timers.clock.now())
             self._arm(self._pushes.next_deadline())
-        for push in expired:
-            self.session.counters.add("push_timeouts")
-            push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
+        with no_waiting_here():
+            for push in expired:
+                self.session.counters.add("push_timeouts")
+                push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
 
     def ping(self, timeout: float | None) -> Reply:
         """Send a heartbeat of the caller's own; return a future of its answer.
@@ -177,7 +223,8 @@ class Wire:
         Raises:
             NotConnected: no connection is open.
         """
-        if self._generation is None:
+        generation = self._generation
+        if generation is None:
             raise NotConnected
         ref, reply = self.next_ref(), Reply()
         deadline = None if timeout is None else timers.clock.now() + timeout
@@ -185,6 +232,10 @@ class Wire:
         codec = self.session.codec
         prepared = codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
         self.send(codec.complete(prepared, None, ref), may_write=True)
+        if self._generation != generation:
+            # Lost meanwhile, perhaps before anybody could know of this ping.
+            for ping in self.take_topic(PHOENIX_TOPIC):
+                ping.token.fail(ConnectionLost(None, "the connection was lost"))
         return reply
 
     # ---- the way out --------------------------------------------------------------------------
@@ -195,39 +246,35 @@ class Wire:
         self.written(may_write=may_write)
 
     def written(self, *, may_write: bool) -> None:
-        """See to it that what is queued is written."""
+        """See to it that what is queued is written; the reader thread never writes itself."""
         if not self.outbox:
             return
-        if may_write:
+        if may_write and may_wait():
             self.outbox.flush()
         else:
             self.outbox.ring()
 
     def room(self, topic: str, event: str, timeout: float | None) -> None:
-        """Make room for one more frame, helping to write where the bound is met.
+        """Make room for one more frame, waiting where the bound is met.
 
         Raises:
             QueueFull: the bound is met and the peer takes nothing within the timeout.
         """
         limit = self.session.options.max_pending_messages
-        if len(self.outbox) < limit:
+        if len(self.outbox) < limit or self.outbox.wait_below(limit, timeout):
             return
-        self.outbox.help(timeout)
-        if len(self.outbox) >= limit:
-            self.session.counters.add("push_refused")
-            raise QueueFull(limit, topic, event)
+        self.session.counters.add("push_refused")
+        raise QueueFull(limit, topic, event)
 
     def _sent(self, size: int) -> None:
         self.session.counters.add("frames_sent")
         self.session.counters.add("bytes_sent", size)
         emit(MESSAGE_SENT, {"payload_bytes": size})
 
-    def _broken(self, error: Exception) -> None:
+    def _broken(self, handle: TransportHandle, _: Exception) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
-        handle = self.handle
-        if handle is not None:
-            handle.abort()
+        handle.abort()
 
     def report_bad_frame(self, error: DecodeError) -> None:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""

@@ -1,0 +1,137 @@
+"""Who gets the messages of a topic: `on` handlers, `messages()` streams, subscribed actors.
+
+They belong to the topic and not to an actor's life, so they survive restarts and rejoins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from phoenix_actors.link.hooks import HookList, Subscription
+from phoenix_actors.link.stream import MessageStream
+from phoenix_actors.message import Message
+
+if TYPE_CHECKING:
+    from phoenix_actors.message import Frame
+    from supervisors import ActorRef
+
+__all__ = ["Listeners"]
+
+Handlers = Mapping[str, Callable[[Any], object]]
+
+
+class Listeners:
+    """The listeners of one topic. Safe from any thread."""
+
+    def __init__(self, topic: str) -> None:
+        """Start with none."""
+        self._topic = topic
+        self._lock = threading.Lock()
+        # Replaced as a whole under the lock, read without it.
+        self._handlers: dict[str, HookList] = {}
+        self._streams: tuple[MessageStream, ...] = ()
+        self._subscribers: dict[ActorRef, tuple[Subscription, ...]] = {}
+        self._closed = False
+        # The last subscriber has ended, so the topic is being left.
+        self.deserted = False
+
+    # ---- handlers and streams -----------------------------------------------------------------
+
+    def on(self, event: str, fn: Callable[[Any], object]) -> Subscription:
+        """Call `fn(payload)` for each message of this event."""
+        with self._lock:
+            hooks = self._handlers.get(event)
+            if hooks is None:
+                hooks = HookList(f"on {event} of {self._topic}")
+                self._handlers = {**self._handlers, event: hooks}
+        return hooks.add(fn)
+
+    def stream(self, timeout: float | None) -> MessageStream:
+        """Return an iterator over the messages from now on."""
+        stream = MessageStream(timeout, self._drop)
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._streams = (*self._streams, stream)
+        if closed:
+            stream.close()
+        return stream
+
+    def _drop(self, stream: MessageStream) -> None:
+        with self._lock:
+            self._streams = tuple(kept for kept in self._streams if kept is not stream)
+
+    def close(self) -> None:
+        """End the streams; no more messages come."""
+        with self._lock:
+            self._closed = True
+            streams, self._streams = self._streams, ()
+        for stream in streams:
+            stream.close()
+
+    # ---- subscribers --------------------------------------------------------------------------
+
+    @property
+    def subscribers(self) -> tuple[ActorRef, ...]:
+        """The actors that get each message."""
+        return tuple(self._subscribers)
+
+    def subscribe(self, ref: ActorRef, handlers: Handlers) -> None:
+        """Send messages to this actor too; the handlers are its own and go with it."""
+        added = tuple(self.on(event, fn) for event, fn in handlers.items())
+        with self._lock:
+            self._subscribers = {
+                **self._subscribers,
+                ref: (*self._subscribers.get(ref, ()), *added),
+            }
+
+    def take_over(self, ref: ActorRef, handlers: Handlers) -> bool:
+        """Let an actor follow subscribers that are all dead.
+
+        False when there is nothing to take over: somebody lives, or the topic is being left.
+        """
+        with self._lock:
+            former = self._subscribers
+            if not former or self.deserted or any(kept.is_alive() for kept in former):
+                return False
+            self._subscribers = {ref: ()}
+        _remove(former.values())
+        self.subscribe(ref, handlers)
+        return True
+
+    def unsubscribe(self, ref: ActorRef) -> bool:
+        """Send this actor no more; True when it was the last, and the topic is to be left."""
+        with self._lock:
+            gone = self._subscribers.get(ref)
+            if gone is None:
+                return False
+            self._subscribers = {
+                kept: added for kept, added in self._subscribers.items() if kept is not ref
+            }
+            self.deserted = not self._subscribers
+        _remove([gone])
+        return self.deserted
+
+    # ---- messages -----------------------------------------------------------------------------
+
+    def deliver(self, frame: Frame, channel: Any) -> None:
+        """Give a message to all; runs on the channel's actor."""
+        hooks = self._handlers.get(frame.event)
+        if hooks is not None:
+            hooks.run(frame.payload)
+        if self._streams or self._subscribers:
+            message = Message(
+                self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, channel
+            )
+            for stream in self._streams:
+                stream.put(message)
+            for ref in self._subscribers:
+                ref.send_info(message)
+
+
+def _remove(subscriptions: Iterable[tuple[Subscription, ...]]) -> None:
+    for added in subscriptions:
+        for subscription in added:
+            subscription.off()

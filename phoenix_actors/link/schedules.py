@@ -1,0 +1,34 @@
+"""A user's own delays, made safe: what such a function raises must not end an actor or a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from phoenix_actors.machines.reconnect import step
+from phoenix_actors.options import Schedule
+from phoenix_actors.telemetry import HOOK_FAILED, emit
+
+__all__ = ["guarded"]
+
+
+def guarded(option: str, schedule: Schedule, otherwise: Sequence[float]) -> Schedule:
+    """Return a schedule that takes the step of `otherwise` where the user's function fails.
+
+    Example:
+        >>> guarded("backoff", lambda attempt: 1 / 0, [0.5, 2.0])(7)
+        2.0
+        >>> guarded("backoff", [1.0], [0.5])
+        [1.0]
+    """
+    if not callable(schedule):
+        return schedule
+    function: Callable[[int], float] = schedule
+
+    def delay(attempt: int) -> float:
+        try:
+            return step(function, attempt)
+        except Exception as error:  # noqa: BLE001  a user's function must not stop the client
+            emit(HOOK_FAILED, hook=option, error=type(error).__name__)
+        return step(otherwise, attempt)
+
+    return delay
