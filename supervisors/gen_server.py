@@ -31,8 +31,8 @@ from supervisors._runtime.directives import (
     Stop,
     Timeout,
 )
+from supervisors._runtime.doing import IDLE
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
-from supervisors._runtime.process import IDLE
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply

@@ -147,6 +147,8 @@ class SupervisionMachine:
         while self._operation is None and self._waiting and not self._over:
             self._operation = self._begin(self._waiting.popleft())
             self._advance(None)
+        # What was ordered may hold a child's arguments; nothing of it is kept (S15).
+        self._commands = []
         return commands
 
     def emit(self, command: Command) -> None:

@@ -11,7 +11,7 @@ Laws:
 - At most one thread is in a process: the one that took its mailbox's `slot`. An abandoned process
   is the exception that is told: its thread goes on, but it has ended, so nothing it does counts.
 - `ended` is set exactly once, under `claim`; what follows (mailbox closed and drained, names
-  freed, then monitors, links and the parent told) is done by whoever set it.
+  freed, then monitors, the parent and links told) is done by whoever set it.
 - Every message is handled or rejected; every asker is answered.
 - `handling` is what user code is busy with, IDLE while it is not. Who runs a handler sets it and
   *then* looks at `ended`; who kills sets `ended` and *then* looks at it. So a kill that finds
@@ -22,23 +22,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry
 
 from supervisors._runtime import unstopped
 from supervisors._runtime.current import current
+from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
 from supervisors._runtime.mailbox import Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_dead_letter, report_returned
 from supervisors._runtime.root import root
-from supervisors._runtime.signals import announce_end
+from supervisors._runtime.signals import end_link
 from supervisors._runtime.ties import Ties
-from supervisors._runtime.tracing import crashed
+from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors.errors import NoProcError, StartError
-from supervisors.exits import Abandoned, ExitReason, Killed, Normal
+from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
 
 if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
@@ -46,18 +46,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.names import NameBook
     from supervisors._runtime.ref import ActorRef
 
-__all__ = ["BOOTING", "IDLE", "Process"]
-
-
-class _Doing(Enum):
-    """What `handling` is when it is no message."""
-
-    IDLE = "idle"
-    BOOTING = "booting"
-
-
-IDLE: Final = _Doing.IDLE
-BOOTING: Final = _Doing.BOOTING
+__all__ = ["Process"]
 
 
 class Process(Ties):
@@ -118,11 +107,6 @@ class Process(Ties):
         """Whether exit signals arrive as messages."""
         return self.actor.trap_exit
 
-    @property
-    def actor_stopped(self) -> threading.Event:
-        """Pykka's event, made when it is first asked for and set by the end."""
-        return self.actor.actor_stopped
-
     def has_ended(self) -> bool:
         """Tell whether terminate() has returned, or the process was fenced off."""
         return self.ended
@@ -141,14 +125,15 @@ class Process(Ties):
     def post(self, item: Any) -> None:
         """Put a message into the user lane. Safe from any thread, never raises."""
         if self.mailbox.put(item):
-            self._schedule()
+            self.schedule()
 
     def order(self, item: StopOrder | Urge) -> None:
         """Put an order into the control lane. Safe from any thread, never raises."""
         if self.mailbox.put_control(item):
-            self._schedule()
+            self.schedule()
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Have a turn run; only for who has just taken the mailbox's slot."""
         dispatcher = self.dispatcher
         if dispatcher is None:
             # Not launched yet: the first turn looks into the mailbox itself.
@@ -312,7 +297,8 @@ class Process(Ties):
         A SystemExit or another BaseException ends this actor alone: raised at the asker it would
         end that one too, so the asker is told of the end instead.
         """
-        reason = crashed(error)
+        # Pykka's on_failure gets the traceback; afterwards it goes.
+        reason = crashed(error, keep_traceback=True)
         if isinstance(error, Exception):
             self._last_words = (False, error)
         self.end(reason, item.message if isinstance(item, Call | Info) else item)
@@ -329,6 +315,8 @@ class Process(Ties):
         elif self.initialised and not self.ended:
             self.initialised = False
             reason = self.actor._otp_run_terminate(reason, last_message)
+        if isinstance(reason, Crashed):
+            forget_traceback(reason.exception)
         self.finish(reason)
 
     def kill(self) -> None:
@@ -374,12 +362,16 @@ class Process(Ties):
             timer.cancel()
         for monitor in undone.watches:
             monitor.cancel()
-        announce_end(self, reason, undone.monitors, undone.links)
+        for monitor in undone.monitors:
+            monitor.fire(reason)
         self.actor._otp_after_end(reason)
         if not self._came_up:
             self._start_cut_short(reason)
         elif self.parent is not None and self.incarnation:
+            # Before the links: those they end must not be known dead to the parent before this one.
             self.parent.actor._otp_child_ended(self.incarnation, reason)
+        for linked in undone.links:
+            end_link(linked, self, reason)
         self._answer_waiters()
         if self.dispatcher is not None:
             self.dispatcher.detach(self)

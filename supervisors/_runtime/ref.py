@@ -92,7 +92,7 @@ class ActorRef(pykka.ActorRef[Any]):
         """An event that is set once the actor has ended."""
         process = self.process
         if process is not None:
-            return process.actor_stopped
+            return process.actor.actor_stopped
         return _set_event()
 
     def _actor_weakref(self) -> Any:  # type: ignore[override]

@@ -56,14 +56,20 @@ class Root:
             return list(self._members)
 
     def stop_all(self, timeout: float = _EXIT_DEADLINE) -> list[Process]:
-        """Stop all members in reverse order; return those that would not stop in time."""
+        """Stop all members in reverse order; return those that would not stop in time.
+
+        One that would not stop takes at most half of the time that is left, so that those before
+        it have theirs.
+        """
         deadline = Deadline(timeout, timers.clock)
         stuck = []
-        for process in reversed(self.members()):
+        members = self.members()
+        for process in reversed(members):
             reply = Reply()
             process.order(StopOrder(Shutdown(), reply))
+            left = deadline.remaining() or 0.0
             try:
-                reply.get(timeout=deadline.remaining())
+                reply.get(timeout=left if process is members[0] else left / 2)
             except CallTimeout:
                 stuck.append(process)
                 event = ("supervisors", "root", "exit_deadline_passed")

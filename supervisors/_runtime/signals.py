@@ -7,7 +7,7 @@ is obeyed at the next message boundary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from supervisors.exits import Down, Exit, ExitReason, Killed, NoProc, Normal
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["Monitor", "announce_end", "link", "send_exit", "unlink", "watch", "watch_with"]
+__all__ = ["Monitor", "end_link", "link", "send_exit", "unlink", "watch", "watch_with"]
 
 
 class Monitor:
@@ -111,10 +111,10 @@ def link(one: Process, other: Process) -> None:
     if one is other:
         return
     one.add_link(other)
-    if not other.add_link(one) and one.drop_link(other):
-        send_exit(one, other.actor_ref, NoProc())
-    if one.ended and other.drop_link(one):
-        send_exit(other, one.actor_ref, one.reason or NoProc())
+    if not other.add_link(one):
+        end_link(one, other, NoProc())
+    if one.ended:
+        end_link(other, one, one.reason or NoProc())
 
 
 def unlink(one: Process, other: Process) -> None:
@@ -124,15 +124,40 @@ def unlink(one: Process, other: Process) -> None:
 
 
 def send_exit(target: Process, sender: Any, reason: ExitReason) -> None:
-    """Send an exit signal, as OTP's exit/2 or a link does (S147-S150, S154)."""
+    """Send an exit signal, as OTP's exit/2 does (S147-S150, S154)."""
+    match _signal(target, sender, reason):
+        case StopOrder() as order:
+            target.order(order)
+        case Info() as message:
+            target.post(message)
+
+
+def _signal(target: Process, sender: Any, reason: ExitReason) -> StopOrder | Info | None:
+    """Return what the signal comes to: an order to the target, a message, or nothing."""
     parent = target.parent
     if not target.trap_exit:
-        if not isinstance(reason, Normal):
-            target.order(StopOrder(reason))
-    elif parent is not None and sender is parent.actor_ref:
-        target.order(StopOrder(reason))
-    else:
-        target.post(Info(Exit(sender, reason)))
+        return None if isinstance(reason, Normal) else StopOrder(reason)
+    if parent is not None and sender is parent.actor_ref:
+        return StopOrder(reason)
+    return Info(Exit(sender, reason))
+
+
+def end_link(partner: Process, dead: Process, reason: ExitReason) -> None:
+    """Signal a partner that still has the link, and take it away.
+
+    Both at once, under the partner's claim: after its unlink() has returned nothing arrives (S156).
+    """
+    signal = _signal(partner, dead.actor_ref, reason)
+    with partner.claim:
+        if partner.ended or not partner.remove_link(dead):
+            return
+        mailbox = partner.mailbox
+        if signal is None:
+            return
+        put = mailbox.put_control if isinstance(signal, StopOrder) else mailbox.put
+        must_schedule = put(signal)
+    if must_schedule:
+        partner.schedule()
 
 
 def exit_process(target: Process, reason: ExitReason) -> None:
@@ -142,14 +167,3 @@ def exit_process(target: Process, reason: ExitReason) -> None:
         return
     process = current.process
     send_exit(target, None if process is None else process.actor_ref, reason)
-
-
-def announce_end(
-    process: Process, reason: ExitReason, monitors: Iterable[Monitor], links: Iterable[Process]
-) -> None:
-    """Tell monitors first, then links; a partner that has untied itself meanwhile is not told."""
-    for monitor in monitors:
-        monitor.fire(reason)
-    for linked in links:
-        if linked.drop_link(process):
-            send_exit(linked, process.actor_ref, reason)

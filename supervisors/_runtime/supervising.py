@@ -43,9 +43,10 @@ from supervisors._machines.vocabulary import (
 )
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import take_options
+from supervisors._runtime.doing import IDLE
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
-from supervisors._runtime.process import IDLE, Process
+from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.signals import unlink
 from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm, spawn

@@ -162,13 +162,17 @@ class Ties:
             self._links.add(other)
             return True
 
-    def drop_link(self, other: Process) -> bool:
-        """Do not signal the other; tell whether there was a link."""
+    def drop_link(self, other: Process) -> None:
+        """Do not signal the other, nor be signalled by it any more."""
         with self.claim:
-            if self._links is None or other not in self._links:
-                return False
-            self._links.remove(other)
-            return True
+            self.remove_link(other)
+
+    def remove_link(self, other: Process) -> bool:
+        """Take a link away and tell whether there was one. Requires holding `claim`."""
+        if self._links is None or other not in self._links:
+            return False
+        self._links.remove(other)
+        return True
 
     # ---- the end ------------------------------------------------------------------------------
 

@@ -1,51 +1,57 @@
-"""From an exception to an exit reason that keeps no local variable alive."""
+"""From an exception to an exit reason that keeps no frame alive."""
 
 from __future__ import annotations
 
 import os
-import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from supervisors.exits import Crashed, TraceEntry
 
-__all__ = ["crashed"]
+__all__ = ["crashed", "forget_traceback"]
 
-_HERE = str(Path(__file__).parent.parent) + os.sep
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
-def crashed(error: BaseException) -> Crashed:
-    """Return the reason for this exception, with its frames' local variables cleared.
+def crashed(error: BaseException, *, keep_traceback: bool = False) -> Crashed:
+    """Return the reason for this exception; files, lines and functions stay in its `trace`.
 
-    A stored exception would keep every local of every frame alive through its traceback, and a
-    reason is stored for long. Lines and functions stay, in `trace` and in the traceback; those of
-    the runtime around the handler are taken away, for its frames still run and cannot be cleared.
+    A traceback keeps every local of every frame alive, those of the runtime and of the whole
+    thread below the handler too, and a reason is stored for long. So the exception loses it and
+    gets a note of the same lines instead, now or when `forget_traceback` is called.
     """
-    trace = []
-    error.__traceback__ = entry = _skip_runtime(error.__traceback__)
-    while entry is not None:
-        code = entry.tb_frame.f_code
-        trace.append(TraceEntry(code.co_filename, entry.tb_lineno, code.co_name))
-        entry = entry.tb_next
-    _clear(error, set())
-    return Crashed(error, tuple(trace))
+    reason = Crashed(error, _entries(error.__traceback__))
+    if not keep_traceback:
+        forget_traceback(error)
+    return reason
 
 
-def _skip_runtime(entry: TracebackType | None) -> TracebackType | None:
-    """Begin at the first frame that is not this package's, or at the last of all."""
-    while (
-        entry is not None
-        and entry.tb_next is not None
-        and entry.tb_frame.f_code.co_filename.startswith(_HERE)
-    ):
-        entry = entry.tb_next
-    return entry
+def forget_traceback(error: BaseException) -> None:
+    """Turn the tracebacks of an exception, and of those it came from, into notes."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        waiting += [each.__cause__, each.__context__]
+        entries = _entries(each.__traceback__)
+        each.__traceback__ = None
+        if entries:
+            lines = [f'  File "{at.file}", line {at.line}, in {at.function}' for at in entries]
+            # Notes that somebody replaced by something odd are no reason to fail here.
+            with suppress(TypeError):
+                each.add_note("\n".join(["Raised in an actor:", *lines]))
 
 
-def _clear(error: BaseException | None, seen: set[int]) -> None:
-    """Clear the frames of an exception and of those it came from."""
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        _clear(error.__cause__, seen)
-        error = error.__context__
+def _entries(traceback: TracebackType | None) -> tuple[TraceEntry, ...]:
+    """Return what is to be kept: from the first frame that is not this package's, or the last."""
+    found: list[TraceEntry] = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if found or traceback.tb_next is None or not code.co_filename.startswith(_PACKAGE):
+            found.append(TraceEntry(code.co_filename, traceback.tb_lineno, code.co_name))
+        traceback = traceback.tb_next
+    return tuple(found)
