@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from phoenix_actors.link.scheduling import may_wait
 from supervisors import CallTimeout, Reply
+from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.transport.interface import TransportHandle
@@ -121,8 +123,15 @@ class Outbox:
 
         Where a thread must not wait, only tell.
         """
-        if len(self) < size or not may_wait():
-            return len(self) < size
+        deadline = Deadline(timeout, timers.clock)
+        # Others may be woken by the same room and take it first, so it is looked for again.
+        while len(self) >= size:
+            if not may_wait() or not self._await_room(size, deadline.remaining()):
+                return len(self) < size
+        return True
+
+    def _await_room(self, size: int, timeout: float | None) -> bool:
+        """Wait until there was room for a moment; False when that did not come in time."""
         waiter = (size, Reply())
         with self._lock:
             self._waiting.append(waiter)
@@ -134,7 +143,8 @@ class Outbox:
         except CallTimeout:
             with self._lock:
                 self._waiting = [kept for kept in self._waiting if kept is not waiter]
-        return len(self) < size
+            return False
+        return True
 
     def _wake(self, left: int) -> None:
         """Tell who waits for room that there is some."""

@@ -125,11 +125,7 @@ def spawn(
     """
     dispatcher = _dispatcher(cls, options)
     timeout = as_seconds(options.start_timeout, "start_timeout")
-    if options.name is not None:
-        book, key, _ = book_and_key(options.name)
-        holder = book.owner_of(key)
-        if holder is not None:
-            raise AlreadyStartedError(key, holder.actor_ref)
+    _refuse_held(options.name)
     actor = _make(cls, args, kwargs)
     process = actor._process
     ref = process.actor_ref
@@ -156,6 +152,16 @@ def spawn(
         process.launch(dispatcher, lambda: _boot(actor, args, kwargs))
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
+
+
+def _refuse_held(name: Any) -> None:
+    """Refuse a name that is held before anything of the class runs."""
+    if name is None:
+        return
+    book, key, _ = book_and_key(name)
+    holder = book.owner_of(key)
+    if holder is not None:
+        raise AlreadyStartedError(key, holder.actor_ref)
 
 
 def _take_name(process: Process, name: Any) -> None:
