@@ -15,12 +15,13 @@ from collections.abc import Callable, Hashable
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from supervisors._runtime.calling import start_and_wait
+from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.current import current
+from supervisors._runtime.foreign import process_of
 from supervisors._runtime.names import NameBook, via, whereis
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
-from supervisors.child_spec import UNSET, ChildSpec, word
+from supervisors.child_spec import UNSET, ChildSpec, refuse_unknown, word
 from supervisors.errors import (
     AlreadyRegisteredError,
     NoProcError,
@@ -31,6 +32,9 @@ from supervisors.errors import (
 from supervisors.gen_server import GenServer
 
 __all__ = ["Keys", "Registry", "RegistryRef", "via", "whereis"]
+
+
+_SPEC_KEYS = ("id", "name", "restart", "shutdown", "type", "significant")
 
 
 class Keys(StrEnum):
@@ -85,7 +89,7 @@ class RegistryRef(ActorRef):
 
     def keys(self, ref: ActorRef) -> list[Hashable]:
         """Return the keys of an actor, oldest first."""
-        process = ref.process
+        process = process_of(ref, "keys")
         return [] if process is None else self._book.keys_of(process)
 
     def values(self, key: Hashable, ref: ActorRef) -> list[Any]:
@@ -122,7 +126,7 @@ class RegistryRef(ActorRef):
 
 
 def _owner(owner: ActorRef | None) -> Process:
-    process = current.process if owner is None else owner.process
+    process = current.process if owner is None else process_of(owner, "register")
     if process is None:
         raise NoProcError(owner or "a plain thread, which cannot hold a key without owner=,")
     return process
@@ -142,15 +146,24 @@ class Registry(GenServer):
     trap_exit = True
 
     @classmethod
-    def start_link(cls, *, keys: str = Keys.UNIQUE, name: Any = None) -> Any:
+    def start_link(cls, *, keys: str = Keys.UNIQUE, name: Any = None, **options: Any) -> Any:
         """Start a registry, linked; return its ref.
 
+        Args:
+            keys: "unique".
+            name: a name to register it under, by which `via()` finds it.
+            **options: `start_timeout` and `dispatcher`, as for any actor.
+
         Raises:
-            ChildSpecError: `keys` is neither "unique" nor "duplicate".
+            ChildSpecError: `keys` is neither "unique" nor "duplicate", or an option is unknown.
             NotAvailableError: `keys="duplicate"`, which is not part of this version.
         """
-        _check_keys(keys)
-        return start_and_wait(cls, (), {"name": name}, linked=True)
+        return start_and_wait(cls, (), {**_checked(keys, options), "name": name}, linked=True)
+
+    @classmethod
+    def start(cls, *, keys: str = Keys.UNIQUE, name: Any = None, **options: Any) -> Any:
+        """Start it without a link; takes and raises what start_link() does."""
+        return start_and_wait(cls, (), {**_checked(keys, options), "name": name})
 
     @classmethod
     def child_spec(cls, *, keys: str = Keys.UNIQUE, **keywords: Any) -> ChildSpec:  # type: ignore[override]
@@ -159,7 +172,7 @@ class Registry(GenServer):
         Raises:
             ChildSpecError, NotAvailableError: as start_link().
         """
-        _check_keys(keys)
+        _checked(keys, {key: keywords[key] for key in keywords if key not in _SPEC_KEYS})
         name = keywords.get("name")
         keywords.setdefault("id", UNSET if name is None else name)
         return super().child_spec(**keywords)
@@ -172,7 +185,12 @@ class Registry(GenServer):
         """Ignore the ends of registrants; their keys are free already (S134)."""
 
 
-def _check_keys(keys: object) -> None:
+def _checked(keys: object, options: dict[str, Any]) -> dict[str, Any]:
+    """Check what a registry is started with and return the options of every start."""
     if word(Keys, keys, SpecProblem.UNKNOWN_KEY, "keys") is Keys.DUPLICATE:
         msg = "Registry(keys='duplicate')"
         raise NotAvailableError(msg)
+    taken, unknown = take_options(options)
+    choices = ("keys", "name", "start_timeout", "dispatcher")
+    refuse_unknown(unknown, choices, "option", "a registry")
+    return taken.given()

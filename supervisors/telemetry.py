@@ -109,7 +109,7 @@ def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str
     for handler_id, fn, config in entries:
         try:
             fn(event, measurements, metadata, config)
-        except Exception as error:  # noqa: BLE001  a listener must not break what it listens to
+        except (Exception, SystemExit) as error:  # noqa: BLE001  what it listens to goes on
             detach(handler_id)
             if event != _HANDLER_FAILED:
                 execute(

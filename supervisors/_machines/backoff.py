@@ -7,6 +7,8 @@ Chance comes in as a sample from 0 to 1, so a test knows the result.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 __all__ = ["Backoff"]
@@ -41,19 +43,17 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
         checks = (
-            ("initial", self.initial, self.initial >= 0, "0 or more seconds"),
-            ("maximum", self.maximum, self.maximum >= self.initial, "at least initial"),
-            ("factor", self.factor, self.factor >= 1, "1.0 or more"),
-            ("jitter", self.jitter, 0 <= self.jitter <= 1, "from 0.0 to 1.0"),
-            (
-                "reset_after",
-                self.reset_after,
-                self.reset_after is None or self.reset_after >= 0,
-                "0 or more seconds, or None",
-            ),
+            ("initial", 0, math.inf, "0 or more seconds"),
+            ("maximum", self.initial, math.inf, "at least initial"),
+            ("factor", 1, math.inf, "1.0 or more"),
+            ("jitter", 0, 1, "from 0.0 to 1.0"),
+            ("reset_after", 0, math.inf, "0 or more seconds, or None"),
         )
-        for name, value, good, expected in checks:
-            if not good:
+        for name, least, most, expected in checks:
+            value = getattr(self, name)
+            if value is None and name == "reset_after":
+                continue
+            if not isinstance(value, int | float) or not least <= value <= most:
                 msg = f"Backoff.{name} must be {expected}, not {value!r}"
                 raise ValueError(msg)
 

@@ -1,15 +1,31 @@
-"""Plain Pykka actors under a supervisor: not in this version, and said so where they come in."""
+"""Plain Pykka actors: not supervised or watched in this version, and said so where they come in."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 
 from supervisors._runtime.actor import Actor
+from supervisors._runtime.ref import ActorRef
 from supervisors.errors import NotAvailableError
 
-__all__ = ["refuse_foreign"]
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["process_of", "refuse_foreign"]
+
+
+def process_of(ref: Any, what: str) -> Process | None:
+    """Return the process behind a reference, or None when its actor is dead.
+
+    Raises:
+        NotAvailableError: it is none of this package's, so `what` is not possible with it.
+    """
+    if isinstance(ref, ActorRef):
+        return ref.process
+    msg = f"{what} with a {type(ref).__name__} that is not of a GenServer or a Supervisor"
+    raise NotAvailableError(msg)
 
 
 def refuse_foreign(start: Any) -> None:

@@ -387,5 +387,6 @@ class Process(Ties):
                 call.reply.settle(words[1])
             else:
                 call.reply.fail(words[1])
-        for reply in list(self._deferred or ()):
+        # A copy in one step: others may answer, and so take out, at this moment.
+        for reply in (self._deferred or set()).copy():
             reply.fail(self.gone())

@@ -159,7 +159,7 @@ class Reply(pykka.Future[Any]):
         bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
         if not gate.acquire(timeout=bound) and "_outcome" not in self.__dict__:
             # Who asks again and again must not leave a gate each time.
-            with suppress(ValueError):
+            with suppress(ValueError, IndexError):
                 self.__dict__["_callbacks"].remove(gate.release)
             raise CallTimeout(timeout)
 

@@ -138,7 +138,8 @@ class SupervisingActor(Actor):
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""
         if self._otp_machine is not None:
-            for process in list(self._otp_lives.values()):
+            # A copy in one step: the killed supervisor's own thread may be adding one.
+            for process in self._otp_lives.copy().values():
                 process.order(StopOrder(reason))
             # What a machine that was cut short still knows of its children.
             self._otp_lives.clear()

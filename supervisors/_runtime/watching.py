@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisors._runtime.ref import ActorRef
-from supervisors._runtime.signals import Monitor
-from supervisors.errors import NotAvailableError
+from supervisors._runtime.current import current
+from supervisors._runtime.foreign import process_of
+from supervisors._runtime.signals import Monitor, watch
 
 __all__ = ["monitor"]
 
@@ -24,7 +24,4 @@ def monitor(ref: Any) -> Monitor:
         >>> ref.stop(), watch.wait(10).reason
         (True, Normal())
     """
-    if isinstance(ref, ActorRef):
-        return ref.monitor()
-    msg = f"monitoring a {type(ref).__name__} of plain Pykka"
-    raise NotAvailableError(msg)
+    return watch(process_of(ref, "monitor"), ref, current.process)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from supervisors._machines.vocabulary import RESTARTING, ChildInfo
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
 from supervisors._runtime.unstopped import unstopped
-from supervisors.clock import Deadline, MonotonicClock
+from supervisors.clock import Deadline, MonotonicClock, as_seconds
 from supervisors.errors import CallTimeout, NoProcError
 from supervisors.observer.records import SystemSnapshot, TreeNode
 from supervisors.supervisor import SupervisorRef
@@ -17,14 +18,17 @@ from supervisors.supervisor import SupervisorRef
 __all__ = ["snapshot"]
 
 
-def snapshot(tops: Iterable[ActorRef] | None = None, timeout: float = 5.0) -> SystemSnapshot:
+def snapshot(
+    tops: Iterable[ActorRef] | None = None, timeout: float | timedelta | None = 5.0
+) -> SystemSnapshot:
     """Return what lives now. Safe from any thread; inside an actor only of trees it is not in.
 
     Args:
         tops: where to begin; by default all that was started with start_link outside any actor.
-        timeout: seconds for the whole walk; a supervisor that does not answer in time is "silent".
+        timeout: seconds for the whole walk, None for as long as it takes; a supervisor that does
+            not answer in time is "silent".
     """
-    deadline = Deadline(timeout, MonotonicClock())
+    deadline = Deadline(as_seconds(timeout, "timeout"), MonotonicClock())
     refs = [process.actor_ref for process in root.members()] if tops is None else list(tops)
     trees = tuple(
         _node(str(ref.name or ref.actor_class.__name__), ref, 0, deadline) for ref in refs
