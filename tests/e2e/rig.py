@@ -1,4 +1,4 @@
-"""What the tests of a client against a server share: waiting, logging, and channel actors that tell."""
+"""What the tests of a client against a server share: waiting, logging, channel actors that tell."""
 
 from __future__ import annotations
 

@@ -1,0 +1,185 @@
+"""Timer heap, name table, restart budget and mailbox against models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from supervisors._machines.intensity import RestartIntensity
+from supervisors._machines.name_table import NameTable
+from supervisors._machines.timer_heap import ArmedTimer, TimerHeap
+from supervisors._runtime.mailbox import Mailbox
+
+TIMES = st.integers(0, 20).map(float)
+
+
+class Timers(RuleBasedStateMachine):
+    """The heap against a sorted list."""
+
+    armed = Bundle("armed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heap = TimerHeap()
+        self.model: list[tuple[float, int]] = []
+        self.count = 0
+
+    @rule(target=armed, at=TIMES)
+    def arm(self, at: float) -> tuple[ArmedTimer, tuple[float, int]]:
+        """A timer is armed."""
+        self.count += 1
+        self.model.append((at, self.count))
+        return self.heap.arm(at, self.count), (at, self.count)
+
+    @rule(entry=armed)
+    def cancel(self, entry: tuple[ArmedTimer, tuple[float, int]]) -> None:
+        """A timer is cancelled, in time or not."""
+        timer, known = entry
+        waiting = known in self.model
+        assert self.heap.cancel(timer) == waiting
+        if waiting:
+            self.model.remove(known)
+
+    @rule(now=TIMES)
+    def pop_due(self, now: float) -> None:
+        """What is due comes in order."""
+        due = sorted(entry for entry in self.model if entry[0] <= now)
+        assert self.heap.pop_due(now) == [number for _, number in due]
+        self.model = [entry for entry in self.model if entry not in due]
+
+    @invariant()
+    def agrees(self) -> None:
+        """Length and next moment are the model's; the heap stays small."""
+        assert len(self.heap) == len(self.model)
+        assert self.heap.next_at() == min((at for at, _ in self.model), default=None)
+        assert len(self.heap._heap) <= 2 * len(self.model) + 1
+
+
+class Names(RuleBasedStateMachine):
+    """The name table against a dictionary."""
+
+    keys = st.sampled_from(["a", "b", 1, 1.0, True, None])
+    owners = st.integers(1, 3)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: NameTable[int] = NameTable()
+        self.model: dict[tuple[type, Any], tuple[int, Any]] = {}
+
+    @rule(key=keys, owner=owners, value=st.integers())
+    def claim(self, key: Any, owner: int, value: int) -> None:
+        """Only a free key is given."""
+        held = self.model.get((type(key), key))
+        assert self.table.claim(key, owner, value) == (None if held is None else held[0])
+        self.model.setdefault((type(key), key), (owner, value))
+
+    @rule(key=keys, owner=owners)
+    def release(self, key: Any, owner: int) -> None:
+        """Only its owner frees a key."""
+        held = self.model.get((type(key), key), (0, None))[0] == owner
+        assert self.table.release(key, owner) == held
+        if held:
+            del self.model[type(key), key]
+
+    @rule(key=keys, owner=owners, value=st.integers())
+    def update(self, key: Any, owner: int, value: int) -> None:
+        """Only its owner changes the value of a key."""
+        held = self.model.get((type(key), key), (0, None))[0] == owner
+        assert self.table.update(key, owner, value) == held
+        if held:
+            self.model[type(key), key] = (owner, value)
+
+    @rule(owner=owners)
+    def release_owner(self, owner: int) -> None:
+        """All keys of an owner go at once."""
+        mine = [key for key, (holder, _) in self.model.items() if holder == owner]
+        assert [(type(key), key) for key in self.table.release_owner(owner)] == mine
+        for key in mine:
+            del self.model[key]
+
+    @invariant()
+    def agrees(self) -> None:
+        """Entries and their order are the model's, and so is what each owner holds."""
+        found = [((type(key), key), (owner, value)) for key, owner, value in self.table.items()]
+        assert found == list(self.model.items())
+        for owner in (1, 2, 3):
+            mine = [key for key, (holder, _) in self.model.items() if holder == owner]
+            assert [(type(key), key) for key in self.table.keys_of(owner)] == mine
+
+
+TestTimers = Timers.TestCase
+TestNames = pytest.mark.contract("S131", "S134", "S141", "S144")(Names.TestCase)
+
+
+@pytest.mark.contract("S52", "S54", "S58", "S59")
+@given(
+    max_restarts=st.integers(0, 5),
+    max_seconds=st.integers(1, 5).map(float),
+    pauses=st.lists(st.integers(0, 4).map(float), max_size=40),
+)
+def test_intensity(max_restarts: int, max_seconds: float, pauses: list[float]) -> None:
+    """At most max_restarts restarts lie within any max_seconds, both ends included."""
+    budget = RestartIntensity(max_restarts, max_seconds)
+    now, made = 0.0, []
+    for pause in pauses:
+        now += pause
+        made.append(now)
+        counting = sum(now - at <= max_seconds for at in made)
+        assert budget.charge(now) == (counting <= max_restarts)
+        assert budget.counted(now) == counting
+
+
+class Sequences(RuleBasedStateMachine):
+    """The mailbox of a process that one runner empties: each message handled or rejected, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rejected: list[int] = []
+        self.box = Mailbox(self.rejected.append)
+        self.handled: list[int] = []
+        self.put_so_far = 0
+        self.scheduled = False
+
+    @rule(control=st.booleans())
+    def put(self, control: bool) -> None:
+        """A message comes; who takes the slot schedules."""
+        self.put_so_far += 1
+        put = self.box.put_control if control else self.box.put
+        if put(self.put_so_far):
+            assert not self.scheduled
+            self.scheduled = True
+
+    @rule(budget=st.integers(1, 3))
+    def turn(self, budget: int) -> None:
+        """A scheduled turn handles control messages first, then a few others."""
+        if not self.scheduled:
+            return
+        for _ in range(budget):
+            lane = self.box.control or self.box.user
+            if lane:
+                self.handled.append(lane.popleft())
+        if self.box.has_work():
+            return
+        self.scheduled = False
+        self.box.slot.release()
+
+    @rule()
+    def close(self) -> None:
+        """The process ends."""
+        self.box.close()
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """What was put is handled, rejected or waits; what waits has a turn coming."""
+        waiting = [*self.box.control, *self.box.user]
+        everything = sorted([*self.handled, *self.rejected, *waiting])
+        assert everything == list(range(1, self.put_so_far + 1))
+        assert not waiting or self.scheduled
+        assert not (self.box.closed and waiting)
+
+
+TestSequences = Sequences.TestCase

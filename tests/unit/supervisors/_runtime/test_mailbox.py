@@ -1,0 +1,77 @@
+"""Two lanes, one slot, and no message lost behind the last drain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisors._runtime.mailbox import Mailbox
+
+
+def mailbox() -> tuple[Mailbox, list[Any]]:
+    """Returns a mailbox and what it rejects."""
+    rejected: list[Any] = []
+    return Mailbox(rejected.append), rejected
+
+
+def test_only_the_first_putter_schedules() -> None:
+    """Who takes the slot must schedule; the others need not, until it is given back."""
+    box, _ = mailbox()
+    assert [box.put(1), box.put(2), box.put_control(3)] == [True, False, False]
+    box.slot.release()
+    assert box.has_work()
+    assert box.put_control(4)
+    assert (list(box.user), list(box.control), len(box)) == ([1, 2], [3, 4], 2)
+
+
+def test_close_rejects_what_waits() -> None:
+    """Control messages first, each lane in order; nothing is left."""
+    box, rejected = mailbox()
+    for item in "ab":
+        box.put(item)
+    box.put_control("stop")
+    box.close()
+    assert rejected == ["stop", "a", "b"]
+    assert not box.has_work()
+
+
+def test_put_after_close() -> None:
+    """A message that comes too late is rejected by who puts it, and nobody is scheduled."""
+    box, rejected = mailbox()
+    box.close()
+    assert [box.put("a"), box.put_control("b")] == [False, False]
+    assert rejected == ["a", "b"]
+
+
+def test_message_between_the_look_and_the_close() -> None:
+    """A message that was appended when the mailbox closed is found by one of the two."""
+    box, rejected = mailbox()
+    append = box.user.append
+
+    class Racing(list[Any]):
+        def append(self, item: Any) -> None:
+            append(item)
+            box.close()
+
+        def popleft(self) -> Any:
+            raise IndexError
+
+    user, box.user = box.user, Racing()  # type: ignore[assignment]
+    box.put("a")
+    box.user = user
+    box.drain()
+    assert rejected == ["a"]
+
+
+def test_rejecting_may_put_again() -> None:
+    """A rejection that sends another message does not end the drain."""
+    rejected: list[Any] = []
+
+    def reject(item: Any) -> None:
+        rejected.append(item)
+        if item == "a":
+            box.put("b")
+
+    box = Mailbox(reject)
+    box.put("a")
+    box.close()
+    assert rejected == ["a", "b"]

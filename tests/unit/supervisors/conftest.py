@@ -1,0 +1,68 @@
+"""Turns and time by hand for the unit tests of `supervisors`: no thread, no sleep."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from pykka import ActorRegistry
+
+from supervisors import ActorRef
+from supervisors._runtime.current import current
+from supervisors._runtime.timers import timers
+from supervisors.testing import ManualDispatcher
+from tests.unit.supervisors.stepped import Seen, SteppedTimers
+from tests.unit.supervisors.trees import LOG
+
+
+@pytest.fixture
+def turns() -> ManualDispatcher:
+    """A dispatcher that the test steps."""
+    return ManualDispatcher()
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    """Kills the actors that a test leaves, and lets this thread wait really again."""
+    before = set(ActorRegistry.get_all())
+    yield
+    for ref in set(ActorRegistry.get_all()) - before:
+        if isinstance(ref, ActorRef) and ref.process is not None:
+            ref.process.kill()
+    current.host = None
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedTimers:
+    """Timers that fire when the test lets time pass, everywhere in the package."""
+    stepped, real = SteppedTimers(), timers
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("supervisors.") and vars(module).get("timers") is real:
+            monkeypatch.setattr(module, "timers", stepped)
+    return stepped
+
+
+@pytest.fixture
+def seen() -> Iterator[Seen]:
+    """Collects the telemetry events that the test chooses with `seen.of(...)`."""
+    seen = Seen()
+    yield seen
+    seen.close()
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What the workers of tests/unit/supervisors/trees.py note."""
+    LOG.clear()
+    yield LOG
+    LOG.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_thread() -> Iterator[None]:
+    """Fails a unit test that starts a thread."""
+    before = set(threading.enumerate())
+    yield
+    assert [thread.name for thread in set(threading.enumerate()) - before] == []
