@@ -43,9 +43,6 @@ from supervisors._runtime.timers import timers
 
 __all__ = ["SocketClient"]
 
-# What join() waits beyond its timeout, which runs where the join is sent: for restarts on the way.
-_SLACK = 1.0
-
 
 class SocketClient(ClientParts):
     """A client: the reference of its supervisor, with the verbs of Phoenix Channels.

@@ -289,9 +289,11 @@ def run(url: str | None = None) -> int:
                     story.say("server", f"{server.url} in process {server.pid}")
                     _Demo(story, server.url).run()
             else:
-                story.say("server", "given by PHOENIX_URL")
+                story.say("server", "one that was given")
                 _Demo(story, url).run()
         except Exception as error:  # noqa: BLE001  the demo's last word is about it
+            while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+                error = error.__cause__
             story.failed.append(f"the demo ended with {type(error).__name__}: {error}")
     if story.failed:
         print(f"\ndemo failed: {'; '.join(story.failed)}", file=sys.stderr)

@@ -12,14 +12,12 @@ from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
-from phoenix_actors.message import PHX_JOIN
+from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN
 from supervisors import (
     ActorRef,
     CallTimeout,
     ChildSpec,
-    NoProcError,
     NotAvailableError,
-    StartError,
 )
 
 if TYPE_CHECKING:
@@ -96,8 +94,8 @@ class Joiner:
             EncodeError: the params cannot be sent.
         """
         session = self._session
-        if not isinstance(topic, str) or not topic:
-            raise InvalidOption("topic", "must be a string that is not empty")
+        if not isinstance(topic, str) or not topic or topic == PHOENIX_TOPIC:
+            raise InvalidOption("topic", 'must be a string, neither empty nor "phoenix"')
         if params is None:
             params = {}
         if not callable(params):
@@ -135,11 +133,8 @@ class Joiner:
         """Have the topic's actor started; a manager that is just restarting does so by itself."""
         manager = self._component("channel_manager")
         if manager is not None:
-            try:
-                manager.ask(EnsureChannel(record))
-            except (NoProcError, StartError):
-                # The record tells what became of it.
-                return
+            # Not waited for: the record tells what became of it, and the caller has a timeout.
+            manager.ask(EnsureChannel(record), block=False)
 
 
 def channel_spec(topic: str, channel: Any) -> ChildSpec:

@@ -12,7 +12,6 @@ from supervisors.telemetry import execute
 __all__ = [
     "CHANNEL_CLOSED",
     "CHANNEL_GAVE_UP",
-    "CHANNEL_HANDLER_FAILED",
     "CHANNEL_JOINED",
     "CHANNEL_LEFT",
     "FRAME_DROPPED",
@@ -43,7 +42,6 @@ CHANNEL_JOINED: Final = (_PREFIX, "channel", "joined")
 CHANNEL_LEFT: Final = (_PREFIX, "channel", "left")
 CHANNEL_CLOSED: Final = (_PREFIX, "channel", "closed")
 CHANNEL_GAVE_UP: Final = (_PREFIX, "channel", "gave_up")
-CHANNEL_HANDLER_FAILED: Final = (_PREFIX, "channel", "handler_failed")
 MESSAGE_SENT: Final = (_PREFIX, "message", "sent")
 MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")

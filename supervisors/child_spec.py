@@ -346,8 +346,10 @@ def as_child_spec(child: object) -> ChildSpec:
         spec = publish(*args)
         if isinstance(spec, ChildSpec):
             return spec
-    # The arguments in a tuple may hold secrets.
+    # Arguments, in a tuple or in a mapping, may hold secrets.
     shown = f"({owner!r}, ...)" if isinstance(child, tuple) and child else repr(child)
+    if isinstance(child, Mapping):
+        shown = f"a {type(child).__name__}"
     text = (
         f"{shown} is no child: give a ChildSpec, a class with child_spec(), "
         "or a tuple (class, *args)"

@@ -38,9 +38,18 @@ class Normal(msgspec.Struct, frozen=True):
 
 
 class Shutdown(msgspec.Struct, frozen=True):
-    """The actor was told to stop in order; `detail` says more and is kept (S51)."""
+    """The actor was told to stop in order; `detail` says more and is kept (S51).
+
+    Its repr names the type of the detail, which may hold what a user sent.
+    """
 
     detail: Any = None
+
+    def __repr__(self) -> str:
+        """Show what is this package's own, name the type of anything else."""
+        own = self.detail is None or isinstance(self.detail, FailedToStartChild)
+        shown = repr(self.detail) if own else f"<{type(self.detail).__name__}>"
+        return f"Shutdown(detail={shown})"
 
 
 class TraceEntry(msgspec.Struct, frozen=True):

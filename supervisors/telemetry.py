@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-__all__ = ["Event", "Handler", "attach", "attach_many", "detach", "execute", "span"]
+__all__ = ["Event", "Handler", "attach", "attach_many", "detach", "execute", "is_interrupt", "span"]
 
 Event: TypeAlias = tuple[str, ...]
 Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any], None]
@@ -97,6 +97,16 @@ def detach(handler_id: str) -> bool:
     return found
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Tell whether an exception is the user's Ctrl-C, which must get through: in the main thread.
+
+    Everything else that a listener or a callback raises ends with that listener: the thread that
+    called it has other work to do.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    return isinstance(error, KeyboardInterrupt) and in_main
+
+
 def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     """Tell every handler of `event`. Costs one dictionary look-up when nobody listens.
 
@@ -109,7 +119,9 @@ def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str
     for handler_id, fn, config in entries:
         try:
             fn(event, measurements, metadata, config)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  what it listens to goes on
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             detach(handler_id)
             if event != _HANDLER_FAILED:
                 execute(

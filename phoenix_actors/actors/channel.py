@@ -109,9 +109,6 @@ class ChannelActor(GenServer):
     # ---- how the runtime calls it -------------------------------------------------------------
 
     def _otp_after_start(self) -> None:
-        super()._otp_after_start()
-        if self._process.ended:
-            return
         topic = self._phx_topic
         registry = whereis(topic.session.registry_name)
         if registry is not None:
@@ -120,6 +117,9 @@ class ChannelActor(GenServer):
             if topic.leaving:
                 topic.abandon()
             self._process.end(Normal())
+            return
+        # After phx_join is on its way, so that handle_continue may push and wait.
+        super()._otp_after_start()
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)

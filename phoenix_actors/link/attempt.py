@@ -161,7 +161,7 @@ class Attempt:
             handle = transport.open(url, chosen, reader)
         except PhoenixError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
+        except BaseException as error:  # noqa: BLE001  a user's function may raise anything
             failure = ConnectError(f"the transport raised {type(error).__name__}")
             failure.__cause__ = error
             self._fail(failure)

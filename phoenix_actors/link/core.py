@@ -249,7 +249,7 @@ class ChannelCore:
     def _send_join_later(self, join_ref: str, params: Callable[[], Any]) -> None:
         try:
             value = params()
-        except Exception as error:  # noqa: BLE001  what a user's function raises fails the join
+        except BaseException as error:  # noqa: BLE001  what a user's function raises fails the join
             problem = f"was not joined: its params function raised {type(error).__name__}"
             failure = JoinError(self.topic.name, problem)
             failure.__cause__ = error

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from phoenix_actors.errors import InvalidOption
 from phoenix_actors.telemetry import HOOK_FAILED, emit
+from supervisors.telemetry import is_interrupt
 
 __all__ = ["HookList", "Hooks", "Subscription"]
 
@@ -52,7 +54,13 @@ class HookList:
         return bool(self._functions)
 
     def add(self, fn: Callable[..., object]) -> Subscription:
-        """Call `fn` from now on."""
+        """Call `fn` from now on.
+
+        Raises:
+            InvalidOption: it cannot be called.
+        """
+        if not callable(fn):
+            raise InvalidOption(self._name, f"needs a function, not a {type(fn).__name__}")
         mark = object()
         with self._lock:
             self._functions = (*self._functions, (mark, fn))
@@ -68,7 +76,9 @@ class HookList:
         for _, fn in self._functions:
             try:
                 fn(*args)
-            except Exception as error:  # noqa: BLE001  a user's function must not stop the client
+            except BaseException as error:
+                if is_interrupt(error):
+                    raise
                 emit(HOOK_FAILED, hook=self._name, error=type(error).__name__)
 
 

@@ -107,6 +107,10 @@ class SerializerV2:
         Raises:
             EncodeError: as `encode`.
         """
+        for field, text in (("topic", topic), ("event", event)):
+            if not isinstance(text, str):
+                problem = f"it is a {type(text).__name__}, not a string"
+                raise EncodeError(problem, str(topic), str(event), field)
         if isinstance(payload, _BYTES):
             _encode_binary("", "", topic, event, payload)
             return PreparedBinary(topic, event, bytes(payload))

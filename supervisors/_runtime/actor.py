@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import Call, EndSelf
+from supervisors._runtime.items import Call, EndSelf, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -148,7 +148,9 @@ class Actor(pykka.Actor):
     def cancelled(self) -> bool:
         """Whether this actor was told to stop: a flag for long handlers to look at."""
         process = self._process
-        return process.ended or bool(process.mailbox.control)
+        # A copy in one step: others may order something at this moment.
+        orders = process.mailbox.control.copy()
+        return process.ended or any(isinstance(order, StopOrder) for order in orders)
 
     def _otp_run_terminate(self, reason: ExitReason, last_message: object) -> ExitReason:
         """Call terminate and Pykka's hooks; return the reason, changed by an exception (S173)."""

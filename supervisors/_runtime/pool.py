@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
+from supervisors._runtime.tracing import crashed
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
@@ -33,7 +34,15 @@ _LINGER = 1.0
 
 def run_turn(process: Process) -> bool:
     """Run one batch and, when nothing is left, give the slot back; tell whether to go on."""
-    if process.run_batch(BATCH):
+    try:
+        more = process.run_batch(BATCH)
+    except BaseException as error:  # noqa: BLE001  an error of the runtime's own; nothing must hang
+        execute(
+            ("supervisors", "pool", "turn_failed"), {"count": 1}, {"error": type(error).__name__}
+        )
+        process.finish(crashed(error))
+        return False
+    if more:
         return True
     if process.ended:
         return False
@@ -136,12 +145,8 @@ class PoolDispatcher:
                 if self._may_leave():
                     return
                 continue
-            try:
-                if run_turn(process):
-                    self._queue.put(process)
-            except BaseException as error:  # noqa: BLE001  the other actors need this worker
-                event = ("supervisors", "pool", "turn_failed")
-                execute(event, {"count": 1}, {"error": type(error).__name__})
+            if run_turn(process):
+                self._queue.put(process)
             self._progress += 1
 
     def _may_leave(self) -> bool:

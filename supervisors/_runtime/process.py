@@ -371,6 +371,8 @@ class Process(Ties):
             # Before the links: those they end must not be known dead to the parent before this one.
             self.parent.actor._otp_child_ended(self.incarnation, reason)
         for linked in undone.links:
+            if not self._came_up and linked is self.parent:
+                continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
         self._answer_waiters()
         if self.dispatcher is not None:

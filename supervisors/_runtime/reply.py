@@ -14,7 +14,7 @@ import pykka
 
 from supervisors._runtime.current import current
 from supervisors.errors import CallTimeout
-from supervisors.telemetry import execute
+from supervisors.telemetry import execute, is_interrupt
 
 __all__ = ["Reply"]
 
@@ -211,7 +211,9 @@ class Reply(pykka.Future[Any]):
     def _report_failure(fn: Callable[[], object]) -> None:
         try:
             fn()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the settling thread goes on
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             event = ("supervisors", "future", "callback_failed")
             execute(event, {"count": 1}, {"error": type(error).__name__})
 

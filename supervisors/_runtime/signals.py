@@ -59,7 +59,11 @@ class Monitor:
 
         Raises:
             CallTimeout: when the actor still lives then.
+            RuntimeError: the monitor was cancelled; there will be no Down.
         """
+        if not self.active and not self._reply.done():
+            msg = "this monitor was cancelled: monitor() the actor again"
+            raise RuntimeError(msg)
         down: Down = self._reply.get(timeout=timeout)
         return down
 

@@ -83,6 +83,9 @@ def _dispatcher(cls: type[Actor], options: StartOptions) -> Dispatcher:
             raise ValueError(msg)
         return found
     dispatcher: Dispatcher = chosen
+    if not all(callable(getattr(chosen, word, None)) for word in ("attach", "schedule", "detach")):
+        msg = f"dispatcher must be 'pool', 'thread' or a Dispatcher, not {chosen!r}"
+        raise ValueError(msg)
     return dispatcher
 
 

@@ -96,7 +96,7 @@ class TimerService:
             for callback in due:
                 try:
                     callback()
-                except Exception as error:  # noqa: BLE001  the other timers must go on
+                except BaseException as error:  # noqa: BLE001  the other timers must go on
                     event = ("supervisors", "timer", "callback_failed")
                     execute(event, {"count": 1}, {"error": type(error).__name__})
 

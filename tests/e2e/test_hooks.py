@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phoenix_actors import InvalidOption, Message, SocketClient, WouldDeadlock
+from phoenix_actors import ChannelActor, InvalidOption, Message, SocketClient, WouldDeadlock
 from supervisors import NotAvailableError, telemetry
 from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually, listening
 
@@ -264,12 +264,12 @@ def test_events_of_a_loss(phoenix: Phoenix, client: SocketClient) -> None:
 @pytest.mark.contract("C186")
 def test_a_crash_of_a_channel_is_a_left_too(phoenix: Phoenix, client: SocketClient) -> None:
     """Every joined has its left, whatever ended the channel."""
-    channel = client.join("room:a")
 
-    def crash(_: Any) -> None:
-        raise SystemExit
+    class Crashing(ChannelActor):
+        def handle_message(self, event: str, payload: Any) -> None:
+            raise SystemExit
 
-    channel.on("pushed", crash)
+    channel = client.join("room:a", channel=Crashing)
     with listening(("channel", "joined"), ("channel", "left")) as log:
         channel.push("push_me", {})
         log.wait("channel.joined")

@@ -377,7 +377,7 @@ const checks = {
   },
 
   async "heartbeat answered"() {
-    const socket = await open({}, { heartbeatIntervalMs: 50 })
+    const socket = await open({}, { heartbeatIntervalMs: 500 })
     let [beats, closes] = [0, 0]
     socket.onMessage(({ topic, event }) => (beats += topic === "phoenix" && event === "phx_reply"))
     socket.onClose(() => closes++)

@@ -6,6 +6,7 @@ import gc
 import math
 import weakref
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pykka
@@ -196,13 +197,18 @@ def test_name_of_a_supervisor(turns: ManualDispatcher, log: list[str]) -> None:
     assert all(ref.stop() for ref in (keyed, rooms, sup))
 
 
+def throw(error: type[BaseException]) -> None:
+    """Raises the error."""
+    raise error
+
+
 @pytest.mark.contract("S65")
 @pytest.mark.parametrize(
     "call",
     [
         lambda: 1 / 0,
-        lambda: exec("raise SystemExit"),  # noqa: S102  an expression that raises
-        lambda: exec("raise KeyboardInterrupt"),  # noqa: S102  likewise
+        partial(throw, SystemExit),
+        partial(throw, KeyboardInterrupt),
         lambda: "no ref",
         lambda: Worker,
     ],

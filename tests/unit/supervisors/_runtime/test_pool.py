@@ -11,6 +11,7 @@ import pytest
 from supervisors._runtime.own_thread import ThreadDispatcher
 from supervisors._runtime.pool import BATCH, PoolDispatcher, run_turn
 from supervisors._runtime.reply import Reply
+from supervisors.exits import Crashed, ExitReason
 from tests.unit.supervisors.stepped import Seen
 
 
@@ -117,13 +118,18 @@ def test_wait_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_turn_that_raises_costs_no_worker() -> None:
-    """An error of the runtime itself is reported; the worker goes on."""
+    """An error of the runtime itself is reported and ends the process; the worker goes on."""
     seen = Seen().of(("supervisors", "pool", "turn_failed"))
     pool = PoolDispatcher()
+
+    finished: list[ExitReason] = []
 
     class Broken(Fake):
         def run_batch(self, budget: int) -> bool:
             raise SystemExit
+
+        def finish(self, reason: ExitReason) -> None:
+            finished.append(reason)
 
     ran: list[int] = []
 
@@ -145,6 +151,7 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
     pool._work()
     seen.close()
     assert ran == [1]
+    assert [type(reason) for reason in finished] == [Crashed]
     assert [metadata["error"] for _, _, metadata in seen.events] == ["SystemExit"]
 
 
