@@ -12,7 +12,7 @@ from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
-from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN
+from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
 from supervisors import (
     ActorRef,
     CallTimeout,
@@ -72,8 +72,12 @@ class Joiner:
         self._ensure(record)
         try:
             record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
-        except CallTimeout:
-            raise JoinTimeout(topic, timeout) from None
+        except (CallTimeout, JoinTimeout):
+            # A server that cannot be reached is why; a connected one that does not answer is not.
+            session = self._session
+            connected = session.status is ConnectionStatus.CONNECTED
+            cause = None if connected else session.last_error
+            raise JoinTimeout(topic, timeout) from cause
         joined: Channel = record.facade
         return joined
 

@@ -41,10 +41,11 @@ class HibernationManager(GenServer):
     def _check(self, now: float) -> None:
         idle_after = self.session.options.hibernation_idle_timeout
         topics = self.session.topics()
+        wanted = set(topics)
         self.asleep = {
             topic: since
             for topic, since in self.asleep.items()
-            if topic in topics and topic.last_active == since
+            if topic in wanted and topic.last_active == since
         }
         for topic in topics:
             core = topic.core

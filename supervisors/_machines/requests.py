@@ -165,7 +165,7 @@ def _describe(machine: SupervisionMachine, token: Any, _: Any) -> None:
         str(flags.strategy),
         flags.max_restarts,
         flags.max_seconds,
-        machine.budget.counted(machine.now),
+        None if flags.budget_per_child else machine.budget.counted(machine.now),
         dynamic,
         children,
     )

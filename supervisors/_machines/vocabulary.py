@@ -118,13 +118,14 @@ class ChildCounts(msgspec.Struct, frozen=True):
 class SupervisorInfo(msgspec.Struct, frozen=True):
     """What a supervisor tells an observer: its rules, its budget, and its children in order.
 
-    `counted` is how many restarts count against `max_restarts` at this moment.
+    `counted` is how many restarts count against `max_restarts` at this moment; None where each
+    child has a budget of its own.
     """
 
     strategy: str
     max_restarts: int
     max_seconds: float
-    counted: int
+    counted: int | None
     dynamic: bool
     children: tuple[tuple[Any, ChildInfo], ...]
 

@@ -18,7 +18,8 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
         restarts: starts after the first.
         mailbox: user messages that wait.
         strategy: of a supervisor: its strategy, or "dynamic".
-        counted: of a supervisor: restarts that count at this moment.
+        counted: of a supervisor: restarts that count at this moment; None where each child has a
+            budget of its own.
         max_restarts: of a supervisor: how many it allows.
         max_seconds: of a supervisor: within how many seconds.
         children: in start order.

@@ -44,7 +44,10 @@ def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
     else:
         what = node.strategy or ""
         within = f"{node.max_seconds:g} s"
-        state = f"{node.counted} of {node.max_restarts} restarts in {within}"
+        if node.counted is None:
+            state = f"{node.max_restarts} restarts in {within} each"
+        else:
+            state = f"{node.counted} of {node.max_restarts} restarts in {within}"
     row = [head + _clean(node.label), what, state]
     if node.restarts:
         row.append(f"restarted {node.restarts}×")
