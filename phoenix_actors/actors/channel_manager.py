@@ -14,7 +14,7 @@ from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
-from supervisors import ChildSpec, ExitReason, Reply, Strategy, is_abnormal
+from supervisors import ChildSpec, ExitReason, NoProcError, Reply, Strategy, is_abnormal
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import (
     ChildExited,
@@ -114,7 +114,8 @@ class ChannelManager(DynamicSupervisor):
 def _check_start(topic: Topic, started: Reply) -> None:
     """Close a topic whose first channel actor did not come up; restarts are the manager's."""
     error = started.exception()
-    if error is None and started.get() is not None:
+    if isinstance(error, NoProcError) or (error is None and started.get() is not None):
+        # It came up, or the manager ended: then the next one starts it.
         return
     problem = "was not joined: the init of its channel actor answered IGNORE"
     if error is not None:

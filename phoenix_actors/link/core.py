@@ -145,10 +145,23 @@ class ChannelCore:
         """
         return self.take_in((events.LeaveRequested(None), events.ClientStopping()))
 
-    def push(self, event: str, prepared: Prepared, reply: Reply, timeout: float | None) -> None:
-        """Push, or keep the push until the channel is joined."""
+    def push(self, event: str, prepared: Prepared, reply: Reply, timeout: float | None) -> bool:
+        """Push, or keep the push until the channel is joined; False when this life is over.
+
+        Raises:
+            QueueFull, ChannelClosed: it is refused, and was neither sent nor kept.
+        """
         self.touched()
-        self.feed(events.PushRequested(event, prepared, reply, timeout))
+        refusal = self.take_in((events.PushRequested(event, prepared, reply, timeout),))
+        if not refusal:
+            self.wire.written(may_write=True)
+            return True
+        if self.orphaned_by is not None:
+            return False
+        for deed in refusal:
+            deed()
+        reply.get()
+        return True
 
     def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         match command:

@@ -1,9 +1,10 @@
 """The frames that wait for the wire, in the order in which they were made.
 
 Whoever made a frame writes it, and with it whatever stands before it; when somebody writes
-already, that one takes the new frame along. Threads that must not wait for a slow peer (the reader,
-timers, the Socket actor) ring a writer thread instead: a reader that waited for a peer which itself
-waits for us to read would never be read again.
+already, that one takes the new frame along. A long frame, and one that the peer would have to be
+waited for, is left to a writer thread. So nobody who pushes waits for a slow peer, and the reader,
+timers and the Socket actor never write at all: a reader that waited for a peer which itself waits
+for us to read would never be read again.
 
 Each connection has a lane of its own, so that nothing of one is ever written to the next (C125).
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from phoenix_actors.link.scheduling import may_wait
@@ -27,15 +29,23 @@ __all__ = ["Outbox"]
 
 # How many frames a caller writes, its own and those of others, before the writer takes over.
 _SHARE: Final = 64
+# A frame of more bytes or characters is for the writer: it may not fit into what a socket takes.
+_LONG: Final = 16_384
+
+
+def _always() -> bool:
+    return True
 
 
 class _Lane:
     """The way to one connection."""
 
-    __slots__ = ("bell", "closed", "handle", "queue", "writer", "writing")
+    __slots__ = ("bell", "closed", "handle", "queue", "writable", "writer", "writing")
 
     def __init__(self, handle: TransportHandle) -> None:
         self.handle = handle
+        # Not every transport knows; one that does not is taken to be quick.
+        self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
         self.queue: deque[str | bytes] = deque()
         self.writing = threading.Lock()
         self.bell = threading.Event()
@@ -165,10 +175,11 @@ class Outbox:
         return True
 
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
-        """Write until the queue is empty (True) or the share is done (False)."""
-        while share is None or share > 0:
+        """Write until the queue is empty (True), or it is for the writer to go on (False)."""
+        while share is None or self._may_write(lane, share):
             try:
-                frame = lane.queue.popleft()
+                # It counts as waiting until the operating system has it.
+                frame = lane.queue[0]
             except IndexError:
                 return True
             try:
@@ -181,12 +192,24 @@ class Outbox:
                 self._broken(lane.handle, error)
                 self._wake(0)
                 return True
+            with suppress(IndexError):
+                # Unless the lane was closed, and emptied, meanwhile.
+                lane.queue.popleft()
             self._sent(len(frame))
             if self._waiting:
                 self._wake(len(lane.queue))
             if share is not None:
                 share -= 1
         return not lane.queue
+
+    @staticmethod
+    def _may_write(lane: _Lane, share: int) -> bool:
+        """Tell whether a caller may write the next frame, if there is one."""
+        try:
+            length = len(lane.queue[0])
+        except IndexError:
+            return True
+        return share > 0 and length <= _LONG and lane.writable()
 
     def _write_when_rung(self, lane: _Lane) -> None:
         while not lane.closed:

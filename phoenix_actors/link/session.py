@@ -142,6 +142,7 @@ class Session:
         with self._lock:
             if self._ended:
                 reply.fail(NoProcError(self.client))
+                return reply
             self._watchers.append((condition, reply))
         self._wake()
         return reply

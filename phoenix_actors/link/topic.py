@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
+from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
 from phoenix_actors.link.future import PushFuture
@@ -222,19 +222,13 @@ class Topic:
         wire = self.session.wire
         if wire is not None:
             wire.room(self.name, event, timeout)
-        while True:
-            reply = PushFuture()
-            core = self._core_or_keep(event, prepared, reply, timeout)
-            if core is not None:
-                core.push(event, prepared, reply, timeout)
-            if core is None or core.orphaned_by is None or not _refused(reply):
-                break
-            # That life ended just now, before it took the push.
+        reply = PushFuture()
         self.session.counters.add("pushes")
-        if _refused(reply):
-            # The caller learns it from the call (C83).
-            reply.get()
-        return reply
+        while True:
+            core = self._core_or_keep(event, prepared, reply, timeout)
+            # A life that ended just now did not take it; then the next one is to have it.
+            if core is None or core.push(event, prepared, reply, timeout):
+                return reply
 
     def _core_or_keep(
         self, event: str, prepared: Any, reply: Reply, timeout: float | None
@@ -254,8 +248,3 @@ class Topic:
     def deliver(self, frame: Frame) -> None:
         """Give a message to whoever listens; runs on the channel's actor."""
         self.listeners.deliver(frame, self.facade)
-
-
-def _refused(reply: Reply) -> bool:
-    """Tell whether a push was refused at once, and not sent."""
-    return reply.done() and isinstance(reply.exception(), QueueFull | ChannelClosed)

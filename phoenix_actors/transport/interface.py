@@ -51,8 +51,9 @@ class TransportEvents(Protocol):
 class TransportHandle(Protocol):
     """One connection. Every method may be called from any thread.
 
-    A handle with threads of its own may also have `join(timeout)`, which waits until they have
-    ended: a client that stops calls it after `closed` has come.
+    Two more are used where a handle has them. `writable()` tells whether a short message can be
+    sent without waiting: where it says no, the client sends on a thread of its own. `join(timeout)`
+    waits until the handle's threads have ended: a client that stops calls it after `closed`.
     """
 
     def send_text(self, data: str) -> None:

@@ -109,6 +109,17 @@ class Stream:
             else:
                 data = data[sent:]
 
+    def writable(self) -> bool:
+        """Tell whether some bytes can be sent without waiting; whether an error can be had, too."""
+        descriptor = self._sock.fileno()
+        if descriptor < 0:
+            return True
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            return bool(poll.poll(0))
+        return bool(select.select([], [descriptor], [], 0)[1])  # pragma: no cover - Windows
+
     def _wait(self, *, writing: bool, deadline: float | None) -> None:
         """Wait until the socket can go on."""
         timeout = None if deadline is None else deadline - time.monotonic()

@@ -187,6 +187,11 @@ class WebSocketHandle:
         """Send a binary message; see `TransportHandle.send_binary`."""
         self._send(bytes(data), _BINARY)
 
+    def writable(self) -> bool:
+        """Tell whether a short message can be sent without waiting for the peer."""
+        stream = self._stream
+        return stream is None or stream.writable()
+
     def _send(self, data: bytes, opcode: int) -> None:
         stream = self._stream
         if stream is None or self._closing or self._ended:

@@ -1,0 +1,278 @@
+"""The link of a client between real threads: writers, hooks, timers, races at the seams."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from phoenix_actors.errors import ChannelClosed, ConnectionLost, PushTimeout, QueueFull
+from phoenix_actors.link.counters import Counters
+from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.outbox import Outbox
+from phoenix_actors.link.scheduling import may_wait
+from supervisors import Reply
+from tests.e2e.rig import DEADLINE, Log, eventually
+from tests.unit.phoenix_actors.link.link_bench import LinkBench
+
+pytestmark = pytest.mark.usefixtures("no_leaks", "fast_switching")
+
+
+def run(*targets: Any) -> None:
+    """Runs functions in threads of their own, all at once, to their ends."""
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+class Pipe:
+    """A connection whose readiness changes with every look."""
+
+    def __init__(self) -> None:
+        self.took: list[str] = []
+        self.inside = 0
+        self.looks = 0
+
+    def send_text(self, data: str) -> None:
+        """Takes a frame; never two at a time."""
+        self.inside += 1
+        assert self.inside == 1
+        self.took.append(data)
+        self.inside -= 1
+
+    def send_binary(self, data: bytes) -> None:
+        """Not used."""
+
+    def writable(self) -> bool:
+        """Says no every now and then."""
+        self.looks += 1
+        return self.looks % 7 != 0
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Does nothing."""
+
+    def abort(self) -> None:
+        """Does nothing."""
+
+
+@pytest.mark.contract("C77", "C78")
+def test_every_frame_is_written_once() -> None:
+    """From many threads and the writer: no frame is lost or doubled, each thread's order kept."""
+    pipe, sizes = Pipe(), Counters()
+    outbox = Outbox("phoenix-writer", lambda size: sizes.add("sent"), lambda *_: None)
+    outbox.open(pipe)
+
+    def put(thread: int) -> None:
+        for number in range(300):
+            outbox.put(f"{thread}:{number}")
+            if number % 3:
+                outbox.flush()
+            else:
+                outbox.ring()
+
+    run(*(partial(put, thread) for thread in range(6)))
+    eventually(lambda: len(pipe.took), lambda count: count == 1800)
+    for thread in range(6):
+        mine = [frame for frame in pipe.took if frame.startswith(f"{thread}:")]
+        assert mine == [f"{thread}:{number}" for number in range(300)]
+    writer = outbox.close()
+    assert writer is not None
+    writer.join(DEADLINE)
+    assert (writer.is_alive(), sizes["sent"]) == (False, 1800)
+
+
+@pytest.mark.contract("C81")
+def test_who_waits_for_room_gets_it() -> None:
+    """With a bound of 5 and 8 threads nobody is refused as long as the writer writes."""
+    pipe = Pipe()
+    outbox = Outbox("phoenix-writer", lambda size: None, lambda *_: None)
+    outbox.open(pipe)
+    refused: list[int] = []
+
+    def put(thread: int) -> None:
+        for number in range(100):
+            if not outbox.wait_below(5, DEADLINE):
+                refused.append(number)
+            outbox.put(f"{thread}:{number}")
+            outbox.ring()
+
+    run(*(partial(put, thread) for thread in range(8)))
+    eventually(lambda: len(pipe.took), lambda count: count == 800)
+    outbox.close()
+    assert refused == []
+
+
+def test_connections_that_change_under_way() -> None:
+    """Frames of one connection never come out of another."""
+    outbox = Outbox("phoenix-writer", lambda size: None, lambda *_: None)
+    pipes = [Pipe() for _ in range(20)]
+    over = threading.Event()
+
+    def change() -> None:
+        for number, pipe in enumerate(pipes):
+            outbox.open(pipe)
+            outbox.put(str(number))
+            outbox.ring()
+        over.set()
+
+    def flush() -> None:
+        while not over.is_set():
+            outbox.flush()
+
+    run(change, flush, flush)
+    outbox.close()
+    assert all(set(pipe.took) <= {str(number)} for number, pipe in enumerate(pipes))
+
+
+def test_notices_run_in_order_on_one_thread() -> None:
+    """A deed may post another, and waiting for the end inside one does not deadlock."""
+    notices, seen = Notices("notices"), list[object]()
+
+    def first() -> None:
+        notices.post(lambda: seen.append(threading.current_thread().name))
+        seen.append(notices.join(10.0))
+
+    notices.post(first)
+    for number in range(100):
+        notices.post(partial(seen.append, number))
+    assert notices.join(10.0)
+    assert [item for item in seen if type(item) is int] == list(range(100))
+    assert seen[0] is False
+    assert seen.count("notices") == 1
+
+
+def test_notices_without_deeds() -> None:
+    """There is no thread to wait for."""
+    assert Notices("idle").join(0.0)
+
+
+def test_counting_from_many_threads() -> None:
+    """No count is lost."""
+    counters = Counters()
+
+    def count() -> None:
+        for _ in range(1000):
+            counters.add("x")
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert counters["x"] == 8000
+    assert counters.snapshot() == {"x": 8000}
+
+
+@pytest.mark.contract("C75", "C71", "C155")
+def test_time_outs() -> None:
+    """They are told where nobody may wait, with the push's own numbers."""
+    bench = LinkBench()
+    bench.open()
+    topic, _, _ = bench.joined("t")
+    log = Log()
+
+    def told(reply: Reply) -> None:
+        log.add("told", may_wait(), reply.exception())
+
+    topic.push("never", {}, 3600.0)
+    topic.push("soon", {}, 0.2).add_done_callback(told)
+    _, waiting, error = log.wait("told")
+    assert not waiting
+    assert isinstance(error, PushTimeout)
+    assert (error.topic, error.event, error.timeout, error.ref) == ("t", "soon", 0.2, "3")
+    assert bench.wire.pending() == 1
+    bench.wire.shut(ConnectionLost(None, "over"))
+
+
+def test_lives_that_come_and_go() -> None:
+    """While the actor is replaced again and again each push ends, and orders are kept."""
+    bench = LinkBench(max_pending_messages=10_000)
+    handle = bench.open()
+    topic = bench.topic("t")
+    over = threading.Event()
+    outcomes: dict[int, list[Any]] = {thread: [] for thread in range(4)}
+
+    def live() -> None:
+        for _ in range(50):
+            actor, _ = bench.attach(topic)
+            bench.accept(topic)
+            actor.end()
+        bench.attach(topic)
+        bench.accept(topic)
+        over.set()
+
+    def push(thread: int) -> None:
+        number = 0
+        while not over.is_set() or number < 20:
+            outcomes[thread].append(topic.push("e", {"t": thread, "n": number}, None))
+            number += 1
+
+    run(live, *(partial(push, thread) for thread in range(4)))
+    eventually(lambda: len(bench.wire.outbox), lambda count: count == 0)
+    bench.wire.outbox.close()
+    sent = [frame[4] for frame in handle.sent if frame[3] == "e"]
+    for thread, futures in outcomes.items():
+        numbers = [payload["n"] for payload in sent if payload["t"] == thread]
+        assert numbers == list(range(len(futures)))
+        errors = [future.exception() for future in futures if future.done()]
+        assert all(isinstance(error, ChannelClosed) for error in errors)
+    assert bench.wire.pending() == sum(
+        not future.done() for futures in outcomes.values() for future in futures
+    )
+    bench.close()
+
+
+def test_losses_and_pushes() -> None:
+    """However they fall together, no push is left without an end once the wire is shut."""
+    bench = LinkBench(max_pending_messages=10_000)
+    bench.open()
+    topic, _, _ = bench.joined("t")
+    over = threading.Event()
+    futures: list[Reply] = []
+
+    def lose() -> None:
+        for _ in range(100):
+            bench.lose(ConnectionLost(1006))
+            bench.open()
+            bench.accept(topic)
+        over.set()
+
+    def push() -> None:
+        while not over.is_set():
+            try:
+                futures.append(topic.push("e", {}, None))
+            except QueueFull:
+                continue
+
+    run(lose, push, push)
+    bench.close()
+    assert all(future.done() for future in futures)
+
+
+def test_leaving_and_restarting_at_once() -> None:
+    """A leave that meets the end of the actor, or the begin of the next, always comes through."""
+    for _ in range(50):
+        bench = LinkBench()
+        bench.open()
+        topic, actor, _ = bench.joined("t")
+        left: list[Reply] = []
+
+        def live(bench: LinkBench = bench, actor: Any = actor, topic: Any = topic) -> None:
+            actor.end()
+            successor = type(actor)()
+            if not topic.attach(successor):
+                topic.abandon()
+            else:
+                successor.end()
+
+        run(live, lambda topic=topic, left=left: left.append(topic.leave(None)))
+        assert left[0].done()
+        assert topic.closed
+        assert bench.session.topics() == []
+        assert bench.wire.cores() == []
+        bench.close()

@@ -1,0 +1,148 @@
+"""One client's link without sockets, threads and actors: the test plays server and actor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from phoenix_actors import ChannelActor, ConnectionLost
+from phoenix_actors.link.core import ChannelCore
+from phoenix_actors.link.reader import Reader
+from phoenix_actors.link.session import Session
+from phoenix_actors.link.topic import Topic
+from phoenix_actors.link.wire import Wire
+from phoenix_actors.options import SocketOptions
+from supervisors import ChildSpec, Crashed, Down, Normal
+
+__all__ = ["MANAGER", "Actor", "Handle", "LinkBench"]
+
+MANAGER: Any = SimpleNamespace(name="the manager's process")
+
+
+class Actor:
+    """Stands for a channel actor: keeps what it is sent, and ends when told."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.process: Any = SimpleNamespace(parent=MANAGER)
+        self._monitors: list[Callable[[Down], None]] = []
+
+    def cast(self, message: Any) -> None:
+        """Keeps a message."""
+        self.got.append(message)
+
+    def monitor(self, call: Callable[[Down], None]) -> None:
+        """Keeps a monitor."""
+        self._monitors.append(call)
+
+    def end(self, reason: Any = None) -> None:
+        """Ends, by default by a crash."""
+        self.process = None
+        for call in self._monitors:
+            call(Down(None, self, reason or Crashed(RuntimeError())))
+
+    def named(self) -> list[str]:
+        """The types of what it was sent."""
+        return [type(message).__name__ for message in self.got]
+
+
+class Handle:
+    """Stands for an open connection: keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.error: Exception | None = None
+        self.aborted = False
+
+    def send_text(self, data: str) -> None:
+        """Keeps a frame."""
+        if self.error is not None:
+            raise self.error
+        self.sent.append(json.loads(data))
+
+    def send_binary(self, data: bytes) -> None:
+        """Keeps a frame."""
+        self.sent.append(data)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Does nothing."""
+
+    def abort(self) -> None:
+        """Notes that."""
+        self.aborted = True
+
+
+class LinkBench:
+    """A session and a wire, with the network and the actors played by the test."""
+
+    def __init__(self, **options: Any) -> None:
+        self.session = Session(SocketOptions.of(url="ws://h/socket", **options))
+        self.generation = 0
+        self.heartbeats: list[Any] = []
+        self.wire = self.new_wire()
+
+    def new_wire(self) -> Wire:
+        """A new life of the Socket actor begins."""
+        self.wire = wire = Wire(self.session, self.heartbeats.append)
+        # No thread: what a writer would write is written at once.
+        wire.outbox.ring = wire.outbox.flush  # type: ignore[method-assign]
+        self.session.wire = wire
+        return wire
+
+    def open(self) -> Handle:
+        """A connection opens."""
+        self.generation += 1
+        handle = Handle()
+        attempt: Any = SimpleNamespace(handle=handle, keep=lambda thread: None, abort=handle.abort)
+        self.wire._attempts[self.generation] = attempt
+        self.wire.opened(self.generation)
+        self.reader = Reader(self.wire, self.generation, lambda: None, lambda *_: None)
+        return handle
+
+    def close(self) -> None:
+        """Ends everything, timers too."""
+        self.wire.shut(ConnectionLost(None, "the test is over"))
+        for core in self.wire.cores():
+            for deed in core.orphan(Normal()):
+                deed()
+        self.session.end()
+
+    def lose(self, reason: Any) -> None:
+        """The connection is lost."""
+        self.wire.lost(self.generation, reason, clean=False)
+
+    def topic(self, name: str, params: Any = None, timeout: float | None = None) -> Topic:
+        """A topic is wanted; no actor serves it yet."""
+        spec = ChildSpec(name, start=ChannelActor)
+        topic = Topic(self.session, name, {} if params is None else params, spec, timeout)
+        topic.manager = MANAGER
+        topic.facade = f"the channel of {name}"
+        assert self.session.want(topic) is None
+        return topic
+
+    def attach(self, topic: Topic) -> tuple[Actor, ChannelCore]:
+        """An actor begins to serve the topic."""
+        actor = Actor()
+        assert topic.attach(actor)  # type: ignore[arg-type]
+        core = topic.core
+        assert core is not None
+        return actor, core
+
+    def joined(self, name: str) -> tuple[Topic, Actor, ChannelCore]:
+        """A topic that is joined on the open connection."""
+        topic = self.topic(name)
+        actor, core = self.attach(topic)
+        self.accept(topic)
+        return topic, actor, core
+
+    def accept(self, topic: Topic, response: Any = None) -> None:
+        """The server says ok to the join that is under way."""
+        join_ref = topic.core.machine.join_ref if topic.core is not None else None
+        payload = {"status": "ok", "response": {} if response is None else response}
+        self.receive(join_ref, join_ref, topic.name, "phx_reply", payload)
+
+    def receive(self, *frame: Any) -> None:
+        """A frame comes."""
+        self.reader.text(json.dumps(frame))

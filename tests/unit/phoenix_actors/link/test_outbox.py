@@ -1,0 +1,197 @@
+"""The way out, with the writer's turns given by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from phoenix_actors.errors import NotConnected
+from phoenix_actors.link.outbox import Outbox
+from phoenix_actors.link.scheduling import no_waiting_here
+from supervisors import CallTimeout, Reply
+
+
+class Pipe:
+    """A connection that takes what it is given, while it is ready."""
+
+    def __init__(self) -> None:
+        self.took: list[Any] = []
+        self.ready = True
+        self.error: Exception | None = None
+        self.before: Callable[[], object] | None = None
+
+    def send_text(self, data: str) -> None:
+        """Takes a frame."""
+        if self.before is not None:
+            act, self.before = self.before, None
+            act()
+        if self.error is not None:
+            raise self.error
+        self.took.append(data)
+
+    def send_binary(self, data: bytes) -> None:
+        """Takes a frame."""
+        self.took.append(data)
+
+    def writable(self) -> bool:
+        """Tells."""
+        return self.ready
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Does nothing."""
+
+    def abort(self) -> None:
+        """Does nothing."""
+
+
+class Bench:
+    """An outbox whose writer only notes that it was rung."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.broken: list[Any] = []
+        self.outbox = Outbox("test", self.sizes.append, lambda *what: self.broken.append(what))
+        self.rung = 0
+        self.outbox._ring = self._ring  # type: ignore[method-assign]
+        self.pipe = Pipe()
+
+    def _ring(self, lane: Any) -> None:
+        self.rung += 1
+
+    def write(self) -> None:
+        """Gives the writer its turn."""
+        lane = self.outbox._lane
+        assert lane is not None
+        self.outbox._write(lane, None)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """An open outbox."""
+    bench = Bench()
+    bench.outbox.open(bench.pipe)
+    return bench
+
+
+def test_frames_go_out_in_order(bench: Bench) -> None:
+    """Text and binary, in the order of put, each told with its size."""
+    for frame in ("a", b"bb", "ccc"):
+        bench.outbox.put(frame)
+    assert len(bench.outbox) == 3
+    bench.outbox.flush()
+    assert bench.pipe.took == ["a", b"bb", "ccc"]
+    assert (bench.sizes, len(bench.outbox), bench.rung) == ([1, 2, 3], 0, 0)
+
+
+def test_without_a_connection_nothing_is_kept() -> None:
+    """Frames put before it opens, or after it closed, are dropped; ringing is harmless."""
+    bench = Bench()
+    bench.outbox.put("early")
+    bench.outbox.flush()
+    bench.outbox.ring()
+    bench.outbox.open(bench.pipe)
+    bench.outbox.close()
+    bench.outbox.put("late")
+    assert len(bench.outbox) == 0
+    assert bench.outbox.close() is None
+    assert bench.pipe.took == []
+
+
+@pytest.mark.contract("C125")
+def test_nothing_of_one_connection_goes_to_the_next(bench: Bench) -> None:
+    """Even when the connection changes while a frame is being written."""
+    after = Pipe()
+
+    def change() -> None:
+        bench.outbox.close()
+        bench.outbox.open(after)
+        bench.outbox.put("new")
+        bench.pipe.error = NotConnected()
+
+    bench.pipe.before = change
+    bench.outbox.put("old 1")
+    bench.outbox.put("old 2")
+    bench.outbox.flush()
+    assert bench.broken[0][0] is bench.pipe
+    bench.outbox.flush()
+    assert (bench.pipe.took, after.took) == ([], ["new"])
+
+
+def test_a_broken_connection(bench: Bench) -> None:
+    """Its handle and error are told once; what stood behind is dropped, and who waits is woken."""
+    bench.pipe.error = error = NotConnected()
+    waiting = Reply()
+    bench.outbox._waiting.append((1, waiting))
+    bench.outbox.put("a")
+    bench.outbox.put("b")
+    bench.outbox.flush()
+    assert bench.broken == [(bench.pipe, error)]
+    assert len(bench.outbox) == 0
+    assert waiting.done()
+
+
+def test_a_peer_that_would_have_to_be_waited_for(bench: Bench) -> None:
+    """The caller leaves its frame, and what stands before it, to the writer."""
+    bench.pipe.ready = False
+    bench.outbox.put("a")
+    bench.outbox.flush()
+    assert (bench.pipe.took, bench.rung) == ([], 1)
+    bench.write()
+    assert bench.pipe.took == ["a"]
+
+
+def test_a_long_frame_is_for_the_writer(bench: Bench) -> None:
+    """The caller writes what stands before it, and leaves the rest."""
+    bench.outbox.put("short")
+    bench.outbox.put("x" * 100_000)
+    bench.outbox.put("behind")
+    bench.outbox.flush()
+    assert (bench.pipe.took, bench.rung) == (["short"], 1)
+    bench.write()
+    assert [len(frame) for frame in bench.pipe.took] == [5, 100_000, 6]
+
+
+def test_a_caller_writes_its_share_only(bench: Bench) -> None:
+    """Who pushes does not write for all others for ever."""
+    for number in range(100):
+        bench.outbox.put(str(number))
+    bench.outbox.flush()
+    assert (len(bench.pipe.took), bench.rung) == (64, 1)
+    bench.write()
+    assert bench.pipe.took == [str(number) for number in range(100)]
+
+
+def test_a_frame_put_while_another_is_written_is_taken_along(bench: Bench) -> None:
+    """Whoever writes looks again before it stops, so no frame is forgotten."""
+
+    def put() -> None:
+        bench.outbox.put("second")
+        bench.outbox.flush()  # somebody writes already
+
+    bench.pipe.before = put
+    bench.outbox.put("first")
+    bench.outbox.flush()
+    assert bench.pipe.took == ["first", "second"]
+
+
+def test_waiting_for_room(bench: Bench) -> None:
+    """There is room at once, or after frames went, or not within the timeout."""
+    bench.pipe.ready = False
+    assert bench.outbox.wait_below(1, 0.0)
+    bench.outbox.put("a")
+    assert not bench.outbox.wait_below(1, 0.0)
+    assert bench.outbox.wait_below(2, 0.0)
+    with pytest.raises(CallTimeout):
+        Reply().get(timeout=0)
+    bench.write()
+    assert bench.outbox.wait_below(1, None)
+    assert bench.outbox._waiting == []
+
+
+def test_where_nobody_may_wait(bench: Bench) -> None:
+    """On the reader thread a full outbox is only told."""
+    bench.outbox.put("a")
+    with no_waiting_here():
+        assert not bench.outbox.wait_below(1, None)
