@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from supervisors._runtime.current import current
 from tests import leaks
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester", "tests.contracts.plugin"]
 
 SWITCH_INTERVAL = 1e-6
+
+
+@pytest.fixture(autouse=True)
+def own_turns() -> Iterator[None]:
+    """A test that fails while it steps actors by hand leaves the next one a thread that waits."""
+    yield
+    current.host = current.process = None
 
 
 @pytest.fixture

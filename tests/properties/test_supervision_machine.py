@@ -62,8 +62,11 @@ class World(Rig):
         self.incarnations: set[int] = set()
         self.asked: set[int] = set()
         self.killed: set[int] = set()
-        self.stop_order: list[Any] = []
         self.confirmed = 0
+        # When children were started again, but for the requests of restart_child.
+        self.seen_specs: dict[int, Any] = {}
+        self.restarts: list[float] = []
+        self.restart_requests = 0
 
     def _carry_out(self, command: Command) -> None:
         assert self.outcome is None, f"{command} after {self.outcome}"
@@ -75,10 +78,12 @@ class World(Rig):
                 assert self.machine.flags.dynamic or not twins, "two lives of one child"
                 self.incarnations.add(incarnation)
                 self.pending[incarnation] = command
+                if id(child) in self.seen_specs:
+                    self.restarts.append(self.now)
+                self.seen_specs[id(child)] = child
             case StopChild(incarnation):
                 assert incarnation not in self.asked | self.killed
                 self.asked.add(incarnation)
-                self.stop_order.append(incarnation)
             case KillChild(incarnation):
                 assert incarnation not in self.killed
                 self.killed.add(incarnation)
@@ -195,6 +200,7 @@ class Supervision(RuleBasedStateMachine):
     )
     def request(self, verb: str, child_id: str, by_ref: bool) -> None:
         """Somebody asks."""
+        self.world.restart_requests += verb == "restart_child"
         argument: Any = child_id
         if by_ref and self.world.alive:
             argument = next(iter(self.world.alive.values()))
@@ -238,6 +244,15 @@ class Supervision(RuleBasedStateMachine):
         machine = self.world.machine
         if self.running() and machine._operation is None:
             assert machine.budget.counted(self.world.now) <= machine.flags.max_restarts
+
+    @invariant()
+    def restarts_are_few(self) -> None:
+        """Counted from outside, one by one: no more restarts in a window than are allowed."""
+        world, flags = self.world, self.world.machine.flags
+        if flags.strategy != "one_for_one" or flags.backoff is not None:
+            return
+        recent = [at for at in world.restarts if world.now - at <= flags.max_seconds]
+        assert len(recent) <= flags.max_restarts + world.restart_requests
 
     def teardown(self) -> None:
         """Whatever happened, a shutdown comes to its end when the children do."""

@@ -176,6 +176,16 @@ def run(scenario: Scenario, dispatcher: Any) -> list[str]:
     """Returns the event log of `supervisors`, with the actors run by this dispatcher."""
     world = World(dispatcher)
     try:
+        return play(world, scenario)
+    finally:
+        # Cut short, it leaves nobody behind.
+        for ref in reversed(world.supervisors):
+            ref.exit(Killed())
+
+
+def play(world: World, scenario: Scenario) -> list[str]:
+    """Starts the tree, takes each step, and stops what is left."""
+    try:
         top = start_top(world, scenario.top)
     except (StartError, ChildSpecError) as error:
         world.log.append(f"start {failure(error)}")

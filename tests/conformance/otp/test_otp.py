@@ -16,7 +16,6 @@ each answer of the API; and why the top supervisor ended. Where the two may diff
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 LISTED = fixed()
-SEED = int(os.environ.get("OTP_SEED") or random.SystemRandom().randrange(2**32))
+SEED = int(os.environ.get("OTP_SEED") or 20140101)
 DRAWN = int(os.environ.get("OTP_SCENARIOS") or 100)
 
 
@@ -91,7 +90,7 @@ def test_listed(oracle: Oracle, scenario: Scenario, dispatcher: str) -> None:
 
 @pytest.mark.parametrize("dispatcher", ["manual", "pool"])
 def test_drawn(oracle: Oracle, dispatcher: str) -> None:
-    """Random scenarios give OTP's logs; OTP_SEED=… repeats them, OTP_SCENARIOS=… draws more."""
+    """Drawn scenarios give OTP's logs; OTP_SEED=… draws others, OTP_SCENARIOS=… more of them."""
     print(f"OTP_SEED={SEED}")  # noqa: T201  shown when the test fails
 
     @seed(SEED)
