@@ -49,7 +49,7 @@ def run_turn(process: Process) -> bool:
     mailbox = process.mailbox
     mailbox.slot.release()
     # Somebody may have put a message while the slot was still taken.
-    return mailbox.has_work() and mailbox.slot.acquire(blocking=False)
+    return mailbox.has_work() and mailbox.slot.acquire(False)
 
 
 class PoolDispatcher:
@@ -78,6 +78,8 @@ class PoolDispatcher:
         # between two workers does no harm.
         self._progress = 0
         self._watching = threading.Event()
+        # Whether the watcher is awake; asked for each message, so not by the event's own method.
+        self._is_watched = False
         self._watcher: threading.Thread | None = None
 
     def attach(self, process: Process) -> None:
@@ -89,7 +91,8 @@ class PoolDispatcher:
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""
         self._queue.put(process)
-        if not self._watching.is_set():
+        if not self._is_watched:
+            self._is_watched = True
             self._watching.set()
 
     def detach(self, process: Process) -> None:
@@ -167,8 +170,10 @@ class PoolDispatcher:
             pause.wait(self._tick)
             if self._queue.empty():
                 self._watching.clear()
-                # A process queued between the two lines above must not go unwatched.
+                self._is_watched = False
+                # A process queued between the lines above must not go unwatched.
                 if not self._queue.empty():
+                    self._is_watched = True
                     self._watching.set()
                 reported = False
                 continue

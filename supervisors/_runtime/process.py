@@ -20,8 +20,8 @@ Laws:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry
@@ -56,7 +56,6 @@ class Process(Ties):
         "_boot",
         "_came_up",
         "_doomed",
-        "_in_batch",
         "_last_words",
         "_on_started",
         "_thread_id",
@@ -92,7 +91,6 @@ class Process(Ties):
         self._boot: Callable[[], None] | None = None
         self._on_started: OnStarted | None = None
         self._came_up = False
-        self._in_batch = False
         self._thread_id = 0
         # Whether it killed itself in the handler that it is in.
         self._doomed = False
@@ -219,38 +217,48 @@ class Process(Ties):
 
     def run_batch(self, budget: int) -> bool:
         """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
-        with self.claim:
-            if self.ended:
-                return False
-            self._in_batch = True
-            self._thread_id = threading.get_ident()
+        if self.ended:
+            return False
+        self._thread_id = get_ident()
         previous = current.process
         current.process = self
         try:
             return self._handle_some(budget)
         finally:
             current.process = previous
-            with self.claim:
-                self._in_batch = False
-                self.handling = IDLE
-                fenced = isinstance(self.reason, Abandoned)
-            if fenced and unstopped.note_returned(self):
-                report_returned(self.actor_ref)
+            self.handling = IDLE
+            # First idle, then this look, as `kill` first ends and then looks whether it is idle.
+            if self.ended:
+                self._come_back()
+
+    def _come_back(self) -> None:
+        """Tell that the thread has left a process that was fenced off."""
+        with self.claim:
+            fenced = isinstance(self.reason, Abandoned)
+        if fenced and unstopped.note_returned(self):
+            report_returned(self.actor_ref)
 
     def _handle_some(self, budget: int) -> bool:
         boot, self._boot = self._boot, None
         if boot is not None:
             self._run_boot(boot)
-        control, user, actor = self.mailbox.control, self.mailbox.user, self.actor
-        while not self.ended:
+        control, user = self.mailbox.control, self.mailbox.user
+        take, receive = user.popleft, self.actor._otp_receive
+        while True:
             if control:
-                self._obey(control.popleft())
+                try:
+                    self._obey(control.popleft())
+                except IndexError:
+                    pass  # whoever closed the mailbox has drained it
+                if self.ended:
+                    return False
                 continue
             if budget == 0:
                 return bool(user)
             try:
-                item = user.popleft()
+                item = take()
             except IndexError:
+                # Empty, or drained by who ended the process.
                 return False
             budget -= 1
             self.handling = item
@@ -258,11 +266,10 @@ class Process(Ties):
                 self._reject(item)
                 return False
             try:
-                actor._otp_receive(item)
+                receive(item)
             except BaseException as error:  # noqa: BLE001  whatever a handler raises ends it alone
                 self.crash(error, item)
             self.handling = IDLE
-        return False
 
     def _run_boot(self, boot: Callable[[], None]) -> None:
         self.handling = BOOTING
@@ -324,7 +331,7 @@ class Process(Ties):
         with self.claim:
             if self.ended:
                 return
-            if self._in_batch and self._thread_id == threading.get_ident():
+            if current.process is self:
                 # It kills itself: it ends when this handler returns, without terminate.
                 self._doomed = True
                 self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))

@@ -120,9 +120,11 @@ class ActorRef(pykka.ActorRef[Any]):
             NoProcError: when the actor is dead.
         """
         process = self.process
-        if process is None or process.mailbox.closed:
+        if process is None or (mailbox := process.mailbox).closed:
             raise NoProcError(self)
-        process.post(message)
+        # As Process.post, without its call.
+        if mailbox.put(message):
+            process.schedule()
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167)."""

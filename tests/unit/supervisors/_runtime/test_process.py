@@ -21,6 +21,7 @@ from supervisors import (
     whereis,
 )
 from supervisors._runtime.current import current
+from supervisors._runtime.current import current
 from supervisors._runtime.items import Call
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.reply import Reply
@@ -46,10 +47,11 @@ class Probe(GenServer):
 def elsewhere(process: Any, act: Any) -> None:
     """Acts as if in a thread other than the one that the process runs in."""
     mine, process._thread_id = process._thread_id, -1
+    inside, current.process = current.process, None
     try:
         act()
     finally:
-        process._thread_id = mine
+        process._thread_id, current.process = mine, inside
 
 
 def kill(process: Any) -> None:
