@@ -32,6 +32,7 @@ from supervisors._runtime.directives import (
 )
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.foreign import process_of
+from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
@@ -101,7 +102,6 @@ class GenServer(Actor):
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
     _otp_gets_everything: ClassVar[bool] = False
-    _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
     _otp_asleep: bool = False
@@ -262,6 +262,7 @@ class GenServer(Actor):
     def _otp_after_start(self) -> None:
         directive, self._otp_directive = self._otp_directive, None
         if directive is not None:
+            flush()
             process = self._process
             process.handling = directive
             if not process.ended:
@@ -272,10 +273,7 @@ class GenServer(Actor):
         if self._otp_at_rest:
             self._otp_rouse(kind)
         if kind not in _SPECIAL:
-            if self._otp_gets_everything:
-                result = self.on_receive(item)
-            else:
-                result = self.handle_cast(item)
+            result = self.on_receive(item) if self._otp_gets_everything else self.handle_cast(item)
             if result is not None:
                 self._otp_follow(result, None)
         elif kind is Call:

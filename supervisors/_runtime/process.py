@@ -21,14 +21,15 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from pykka import ActorRegistry
-
 from supervisors._runtime import unstopped
+from supervisors._runtime.actor_list import strike
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.handover import flush, runs_here
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
 from supervisors._runtime.mailbox import Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
@@ -37,6 +38,7 @@ from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
 from supervisors._runtime.ties import Ties
 from supervisors._runtime.tracing import crashed, forget_traceback
+from supervisors._runtime.turns import run_turn
 from supervisors.errors import NoProcError, StartError
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
 
@@ -67,6 +69,7 @@ class Process(Ties):
         "initialised",
         "label",
         "mailbox",
+        "may_wait",
         "name_book",
         "parent",
         "reason",
@@ -92,6 +95,8 @@ class Process(Ties):
         self._on_started: OnStarted | None = None
         self._came_up = False
         self._thread_id = 0
+        # Whether its starter waits for its init however long it takes.
+        self.may_wait = True
         # Whether it killed itself in the handler that it is in.
         self._doomed = False
         # What the asker of the present call gets at the end: (ok, value).
@@ -153,6 +158,30 @@ class Process(Ties):
             case _:
                 report_dead_letter(self.actor_ref, item)
 
+    def post_next(self, item: Any) -> None:
+        """Post a message of the runtime's own to a supervisor; its turn may run in this thread."""
+        if self.mailbox.put(item) and not runs_here(self, self.dispatcher, to_callers=True):
+            self.schedule()
+
+    def order_next(self, order: StopOrder) -> None:
+        """Order the end; the turn it causes may run in this thread."""
+        if not self.mailbox.put_control(order):
+            return
+        if not runs_here(self, self.dispatcher, to_callers=self.actor._otp_plain_end):
+            self.schedule()
+
+    def order_from_supervisor(self, order: StopOrder) -> None:
+        """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
+        if not self.mailbox.put_control(order):
+            return
+        dispatcher = self.dispatcher
+        if not getattr(dispatcher, "runs_in_any_thread", False):
+            self.schedule()
+        elif self.actor._otp_plain_end:
+            run_turn(self)
+        elif not runs_here(self, dispatcher, to_callers=False):
+            self.schedule()
+
     # ---- the start ----------------------------------------------------------------------------
 
     def expect_start(self, on_started: OnStarted) -> None:
@@ -172,6 +201,10 @@ class Process(Ties):
         self.mailbox.slot.acquire()
         self.dispatcher = dispatcher
         dispatcher.attach(self)
+
+    def boot_again(self, boot: Callable[[], None]) -> None:
+        """Have the start go on in a turn of its own; only from within the first one."""
+        self._boot = boot
 
     def adopt(self, parent: Process, incarnation: int) -> bool:
         """Tell this parent of the end from now on; False when that has come already."""
@@ -241,15 +274,19 @@ class Process(Ties):
     def _handle_some(self, budget: int) -> bool:
         boot, self._boot = self._boot, None
         if boot is not None:
+            # A turn of its own: whoever waits for the start comes before any handler.
             self._run_boot(boot)
+            while self.mailbox.control and not self.ended:
+                with suppress(IndexError):
+                    self._obey(self.mailbox.control.popleft())
+            return not self.ended and (self._boot is not None or bool(self.mailbox.user))
         control, user = self.mailbox.control, self.mailbox.user
         take, receive = user.popleft, self.actor._otp_receive
         while True:
             if control:
-                try:
+                # Whoever closes the mailbox drains it.
+                with suppress(IndexError):
                     self._obey(control.popleft())
-                except IndexError:
-                    pass  # whoever closed the mailbox has drained it
                 if self.ended:
                     return False
                 continue
@@ -360,7 +397,7 @@ class Process(Ties):
         self.mailbox.close()
         for book in self._books or ():
             book.release_owner(self)
-        ActorRegistry.unregister(self.actor_ref)
+        strike(self.actor_ref)
         root.discard(self)
         self.actor._otp_mark_stopped()
         self._answer_open_calls(reason)
@@ -377,6 +414,9 @@ class Process(Ties):
         elif self.parent is not None and self.incarnation:
             # Before the links: those they end must not be known dead to the parent before this one.
             self.parent.actor._otp_child_ended(self.incarnation, reason)
+        if self._stop_waiters:
+            # Who waits may be called back.
+            flush()
         for linked in undone.links:
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
