@@ -29,16 +29,15 @@ from supervisors._runtime import unstopped
 from supervisors._runtime.actor_list import strike
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
-from supervisors._runtime.handover import flush, runs_here
+from supervisors._runtime.handover import flush
+from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
 from supervisors._runtime.mailbox import Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
-from supervisors._runtime.reports import report_abandoned, report_dead_letter, report_returned
+from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
-from supervisors._runtime.ties import Ties
 from supervisors._runtime.tracing import crashed, forget_traceback
-from supervisors._runtime.turns import run_turn
 from supervisors.errors import NoProcError, StartError
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
 
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Process"]
 
 
-class Process(Ties):
+class Process(Inlet):
     """The runtime's side of one actor."""
 
     __slots__ = (
@@ -122,65 +121,6 @@ class Process(Ties):
     def gone(self) -> NoProcError:
         """Return the error for who still expected something of this process."""
         return NoProcError(self.actor_ref, self.reason)
-
-    # ---- the way in ---------------------------------------------------------------------------
-
-    def post(self, item: Any) -> None:
-        """Put a message into the user lane. Safe from any thread, never raises."""
-        if self.mailbox.put(item):
-            self.schedule()
-
-    def order(self, item: StopOrder | Urge) -> None:
-        """Put an order into the control lane. Safe from any thread, never raises."""
-        if self.mailbox.put_control(item):
-            self.schedule()
-
-    def schedule(self) -> None:
-        """Have a turn run; only for who has just taken the mailbox's slot."""
-        dispatcher = self.dispatcher
-        if dispatcher is None:
-            # Not launched yet: the first turn looks into the mailbox itself.
-            self.mailbox.slot.release()
-        else:
-            dispatcher.schedule(self)
-
-    def _reject(self, item: Any) -> None:
-        """Answer for a message that will never be handled."""
-        match item:
-            case Call():
-                item.reply.fail(self.gone())
-            case StopOrder(reply=reply):
-                if reply is not None:
-                    # It was alive when this was ordered, and is told to have stopped when it has.
-                    self.await_end(reply)
-            case Urge():
-                pass
-            case _:
-                report_dead_letter(self.actor_ref, item)
-
-    def post_next(self, item: Any) -> None:
-        """Post a message of the runtime's own to a supervisor; its turn may run in this thread."""
-        if self.mailbox.put(item) and not runs_here(self, self.dispatcher, to_callers=True):
-            self.schedule()
-
-    def order_next(self, order: StopOrder) -> None:
-        """Order the end; the turn it causes may run in this thread."""
-        if not self.mailbox.put_control(order):
-            return
-        if not runs_here(self, self.dispatcher, to_callers=self.actor._otp_plain_end):
-            self.schedule()
-
-    def order_from_supervisor(self, order: StopOrder) -> None:
-        """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
-        if not self.mailbox.put_control(order):
-            return
-        dispatcher = self.dispatcher
-        if not getattr(dispatcher, "runs_in_any_thread", False):
-            self.schedule()
-        elif self.actor._otp_plain_end:
-            run_turn(self)
-        elif not runs_here(self, dispatcher, to_callers=False):
-            self.schedule()
 
     # ---- the start ----------------------------------------------------------------------------
 
