@@ -111,9 +111,6 @@ class PartitionSupervisorRef(SupervisorRef):
             NoProcError: the partition supervisor is dead.
             StartError: a child that was to be used again did not start; those before it did.
         """
-        if isinstance(partitions, bool) or not isinstance(partitions, int):
-            text = f"partitions must be a whole number, 0 or more, not {partitions!r}"
-            raise ChildSpecError(SpecProblem.BAD_PARTITIONS, text, partitions)
         before: int = self._request(RequestVerb.RESIZE, partitions)
         return before
 
@@ -223,7 +220,7 @@ class PartitionSupervisor(SupervisingActor):
         plan: Plan = args[0]
         # The number of each partition → the last child it was given; read by any thread.
         self._otp_refs: dict[int, ActorRef] = {}
-        flags = msgspec.structs.replace(plan.flags, label=self._process.path())
+        flags = msgspec.structs.replace(plan.flags, label=self._process.path(), partitioned=True)
         return Plan(flags, plan.children)
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:

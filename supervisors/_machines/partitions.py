@@ -86,14 +86,15 @@ def _content(key: Hashable) -> bytes:
             return b"h%d" % hash(key)
 
 
-def resize(machine: SupervisionMachine, token: Any, wanted: int) -> Operation:
+def resize(machine: SupervisionMachine, token: Any, wanted: Any) -> Operation:
     """Put the first `wanted` partitions into use; answer how many there were (S123)."""
     partitions = machine.partitions
     before = partitions.in_use
-    if not 0 <= wanted <= partitions.initial:
+    whole = isinstance(wanted, int) and not isinstance(wanted, bool)
+    if not whole or not 0 <= wanted <= partitions.initial:
         text = (
-            f"partitions can be resized to 0 … {partitions.initial}, the number that was "
-            f"started, not to {wanted!r}"
+            f"there can be 0 to {partitions.initial} partitions, the number that was started, "
+            f"not {wanted!r}"
         )
         machine.emit(RefuseRequest(token, ChildSpecError(SpecProblem.BAD_PARTITIONS, text, wanted)))
         return

@@ -82,6 +82,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     extra_args: tuple[Any, ...] = ()
     # Each child has a budget of its own; one that exceeds it is given up alone.
     budget_per_child: bool = False
+    # Its children are the partitions 0, 1, … that keys are routed to.
+    partitioned: bool = False
 
 
 class SupervisionMachine:
@@ -118,7 +120,7 @@ class SupervisionMachine:
         for spec in specs:
             self.children.add(spec)
         # Of a partition supervisor: how many of its children keys are routed to.
-        self.partitions = Partitions(len(self.children))
+        self.partitions = Partitions(len(self.children) if flags.partitioned else 0)
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event at the moment `now` (seconds) and return what is to be done, in order."""
