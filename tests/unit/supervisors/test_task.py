@@ -62,20 +62,23 @@ def held(crew: Any, turns: ManualDispatcher) -> Held:
 
 
 @pytest.mark.contract("S180")
-def test_once(crew: Any, turns: ManualDispatcher) -> None:
+@pytest.mark.parametrize("way", ["result", "yield_", "shutdown"])
+def test_once(crew: Any, turns: ManualDispatcher, way: str) -> None:
     """The result is given once, be it a value or an error; then every way to it is closed."""
-    for function, ways in ((int, ("result", "yield_")), (boom, ("yield_", "shutdown"))):
-        for way in ways:
-            task = crew.run(function, dispatcher=turns)
-            turns.run_until_idle()
-            if function is int:
-                assert getattr(task, way)(1) in (0, None) or True
-            else:
-                assert isinstance(getattr(task, way)(1).error, ValueError)
-            for again in (task.result, task.yield_, task.shutdown):
-                with pytest.raises(TaskAwaitError, match="gave its result already"):
-                    again()
-            assert task.done()
+    good, bad = (crew.run(fn, dispatcher=turns) for fn in (int, boom))
+    turns.run_until_idle()
+    if way == "result":
+        assert good.result(1) == 0
+        with pytest.raises(ValueError, match="boom"):
+            bad.result(1)
+    else:
+        assert getattr(good, way)(1).value == 0
+        assert isinstance(getattr(bad, way)(1).error, ValueError)
+    for task in (good, bad):
+        for again in (task.result, task.yield_, task.shutdown):
+            with pytest.raises(TaskAwaitError, match="gave its result already"):
+                again()
+        assert task.done()
     assert crew.stop()
 
 

@@ -70,36 +70,6 @@ def test_lazy_and_bounded(turns: ManualDispatcher, crew: Any, ordered: bool) -> 
 
 
 @pytest.mark.contract("S184")
-def test_as_they_end(crew: Any) -> None:
-    """Unordered, a later item that is done earlier comes earlier; in order, it waits."""
-    for ordered, expected in ((True, [0, 1, 2]), (False, [2, 1, 0])):
-        turns = ManualDispatcher()
-        actor = crew.process.actor
-        held: list[Any] = []
-
-        def prepare(process: Any, spec: Any, actor: Any = actor, held: list[Any] = held) -> None:
-            type(actor)._otp_prepare(actor, process, spec)
-            begin = process.actor._otp_after_start
-            # The last one that was started begins first.
-            held.append(begin)
-
-            def after() -> None:
-                if len(held) == 3:
-                    while held:
-                        held.pop()()
-
-            process.actor._otp_after_start = after
-
-        actor._otp_prepare = prepare
-        stream = crew.map(
-            int, range(3), max_concurrency=3, ordered=ordered, dispatcher=crew.process.dispatcher
-        )
-        assert list(stream) == expected
-        del actor._otp_prepare, turns
-    assert crew.stop()
-
-
-@pytest.mark.contract("S184")
 def test_a_function_that_raises(turns: ManualDispatcher, crew: Any) -> None:
     """The consumer gets it in its turn, after the results before it; then all is over."""
     stream = crew.map(lambda n: 1 // (n - 2), Source(), max_concurrency=2, dispatcher=turns)
