@@ -98,7 +98,7 @@ def test_a_task_outlives_its_caller() -> None:
 
         ref = Doer.start()
         watch = ref.monitor()
-        ref.tell(lambda _: crew.run_nolink(work) and boom())
+        ref.tell(lambda _: boom(crew.run_nolink(work)))
         watch.wait(DEADLINE)
         gate.set()
         assert ran.wait(DEADLINE)
@@ -113,7 +113,8 @@ def test_one_of_many_gets_it() -> None:
     """Of threads that take the same result at once exactly one has it."""
     with TaskSupervisor.start_link() as crew:
         for _ in range(20):
-            task, got = crew.run(int, "7"), []
+            task = crew.run(int, "7")
+            got: list[Any] = []
 
             def take(task: Any = task, got: list[Any] = got) -> None:
                 try:
@@ -301,7 +302,8 @@ def test_map_ends_what_runs(in_actor: bool, ordered: bool) -> None:
         def stops(_: object = None) -> int:
             for _result in crew.map(work, items(), max_concurrency=4, ordered=ordered):
                 break
-            return crew.count_children().specs
+            left: int = crew.count_children().specs
+            return left
 
         def raises(_: object = None) -> None:
             for _result in crew.map(work, items(), max_concurrency=4, ordered=ordered):

@@ -84,7 +84,7 @@ def test_once(crew: Any, turns: ManualDispatcher, way: str) -> None:
 
 @pytest.mark.contract("S180")
 def test_only_the_owner(crew: Any, turns: ManualDispatcher) -> None:
-    """Another actor cannot take it, nor a plain thread what is an actor's; nothing is lost by it."""
+    """Another actor cannot take it, nor a plain thread what is an actor's; it is not lost by it."""
     owner, _ = probe(turns, name="owner")
     other, _ = probe(turns, name="other")
     of_owner = owner.call(lambda _: crew.run(int, "1", dispatcher=turns))
@@ -203,7 +203,7 @@ def test_a_none_is_an_outcome(crew: Any, turns: ManualDispatcher) -> None:
     outcome = crew.run(print, end="", dispatcher=turns).yield_(1)
     assert isinstance(outcome, TaskOutcome)
     assert (outcome.ok, outcome.value) == (True, None)
-    error = TaskOutcome(None, KeyError("secret"))
+    error: TaskOutcome[int] = TaskOutcome(None, KeyError("secret"))
     with pytest.raises(KeyError):
         error.unwrap()
     assert "secret" not in repr(error)

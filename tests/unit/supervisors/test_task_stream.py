@@ -54,7 +54,8 @@ def test_all_results(turns: ManualDispatcher, crew: Any, ordered: bool) -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 def test_lazy_and_bounded(turns: ManualDispatcher, crew: Any, ordered: bool) -> None:
     """No item is taken before a result is asked for, and never more than the bound ahead."""
-    source, ran = Source(), []
+    source = Source()
+    ran: list[int] = []
     stream = crew.map(ran.append, source, max_concurrency=3, ordered=ordered, dispatcher=turns)
     turns.run_until_idle()
     assert (source.taken, ran) == (0, [])

@@ -330,6 +330,7 @@ def test_cancelled(crew: Any, turns: ManualDispatcher) -> None:
 
     def look() -> str:
         seen.append(cancelled())
+        assert current.process is not None
         current.process.actor_ref.stop(block=False)
         seen.append(cancelled())
         return "done"
