@@ -39,6 +39,7 @@ from supervisors._runtime.names import (
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor
+from supervisors._runtime.task_actor import callers, cancelled
 from supervisors._runtime.timers import Timer
 from supervisors._runtime.unstopped import Unstopped, unstopped
 from supervisors._runtime.watching import monitor
@@ -63,12 +64,14 @@ from supervisors.errors import (
     ChildRunningError,
     ChildSpecError,
     MaxChildrenError,
+    NoPartitionError,
     NoProcError,
     NotAvailableError,
     SelfCallError,
     SpecProblem,
     StartError,
     StartTimeout,
+    TaskAwaitError,
     UnexpectedMessageError,
     UnhandledMessageError,
     UnknownRegistryError,
@@ -99,6 +102,7 @@ from supervisors.gen_server import (
     Stop,
     Timeout,
 )
+from supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorRef
 from supervisors.registry import Keys, Registry, RegistryRef
 from supervisors.supervisor import (
     Supervisor,
@@ -106,6 +110,8 @@ from supervisors.supervisor import (
     SupervisorSpec,
     check_childspecs,
 )
+from supervisors.task import Task, TaskOutcome
+from supervisors.task_supervisor import TaskSupervisor, TaskSupervisorRef
 
 __all__ = [
     "BRUTAL_KILL",
@@ -146,10 +152,13 @@ __all__ = [
     "Killed",
     "MaxChildrenError",
     "Monitor",
+    "NoPartitionError",
     "NoProc",
     "NoProcError",
     "Normal",
     "NotAvailableError",
+    "PartitionSupervisor",
+    "PartitionSupervisorRef",
     "Registry",
     "RegistryRef",
     "Reply",
@@ -166,6 +175,11 @@ __all__ = [
     "SupervisorInfo",
     "SupervisorRef",
     "SupervisorSpec",
+    "Task",
+    "TaskAwaitError",
+    "TaskOutcome",
+    "TaskSupervisor",
+    "TaskSupervisorRef",
     "Timeout",
     "Timer",
     "UnexpectedMessageError",
@@ -174,6 +188,8 @@ __all__ = [
     "Unstopped",
     "UnsupportedRequestError",
     "Via",
+    "callers",
+    "cancelled",
     "check_childspecs",
     "is_abnormal",
     "monitor",
@@ -186,7 +202,7 @@ __all__ = [
     "whereis",
 ]
 
-_LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "introspect", "run", "System")
+_LATER = ("introspect", "run", "System")
 
 _logs.install()
 

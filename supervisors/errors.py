@@ -17,9 +17,11 @@
     ├── ChildRestartingError
     ├── ChildNotFoundError
     ├── MaxChildrenError
+    ├── NoPartitionError
     ├── UnsupportedRequestError
     ├── AlreadyRegisteredError
     ├── UnknownRegistryError
+    ├── TaskAwaitError
     └── NotAvailableError
 
 `CallTimeout` is also a `pykka.Timeout` and a `TimeoutError`, `NoProcError` also a
@@ -47,12 +49,14 @@ __all__ = [
     "ChildRunningError",
     "ChildSpecError",
     "MaxChildrenError",
+    "NoPartitionError",
     "NoProcError",
     "NotAvailableError",
     "SelfCallError",
     "SpecProblem",
     "StartError",
     "StartTimeout",
+    "TaskAwaitError",
     "UnexpectedMessageError",
     "UnhandledMessageError",
     "UnknownRegistryError",
@@ -185,6 +189,8 @@ class SpecProblem(StrEnum):
     BAD_PERIOD = "bad_period"
     BAD_AUTO_SHUTDOWN = "bad_auto_shutdown"
     BAD_MAX_CHILDREN = "bad_max_children"
+    BAD_PARTITIONS = "bad_partitions"
+    BAD_WITH_ARGUMENTS = "bad_with_arguments"
     DUPLICATE_ID = "duplicate_id"
     UNKNOWN_KEY = "unknown_key"
     NOT_A_SPEC = "not_a_spec"
@@ -248,6 +254,16 @@ class MaxChildrenError(ActorError):
         self.max_children = max_children
 
 
+class NoPartitionError(ActorError, LookupError):
+    """The key has no partition: all were taken out of use, or this one never came up (S123)."""
+
+    def __init__(self, who: object, partition: int | None) -> None:
+        """Name the partition supervisor and, if there are any, the partition."""
+        what = "has no partition in use" if partition is None else f"has no partition {partition}"
+        super().__init__(f"{who} {what}: resize() it, or see which_children()")
+        self.partition = partition
+
+
 class UnsupportedRequestError(ActorError):
     """A dynamic supervisor has no stopped children to restart or to delete (S111)."""
 
@@ -276,6 +292,14 @@ class UnknownRegistryError(ActorError, LookupError):
     def __init__(self, registry: object) -> None:
         """Name the registry that was asked for."""
         super().__init__(f"no registry {registry!r} runs: start one with Registry.start_link()")
+
+
+class TaskAwaitError(ActorError, RuntimeError):
+    """The result of a task is not to be had here, or not any more (S180)."""
+
+    def __init__(self, task: object, why: str) -> None:
+        """Name the task, and why it cannot be awaited."""
+        super().__init__(f"{task} {why}")
 
 
 class NotAvailableError(ActorError, NotImplementedError):

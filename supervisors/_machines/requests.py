@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.children import ChildState
+from supervisors._machines.partitions import resize
 from supervisors._machines.vocabulary import (
     AnswerRequest,
     ChildFailed,
@@ -181,4 +182,5 @@ REQUESTS: Mapping[RequestVerb, Callable[[SupervisionMachine, Any, Any], Operatio
     RequestVerb.COUNT_CHILDREN: _count_children,
     RequestVerb.GET_CHILDSPEC: _get_childspec,
     RequestVerb.DESCRIBE: _describe,
+    RequestVerb.RESIZE: resize,
 }

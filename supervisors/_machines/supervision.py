@@ -24,6 +24,7 @@ import msgspec
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child, ChildState, ChildTable
 from supervisors._machines.intensity import RestartIntensity
+from supervisors._machines.partitions import Partitions
 from supervisors._machines.requests import REQUESTS
 from supervisors._machines.restart_rules import Decision, decide, is_orderly
 from supervisors._machines.strategy import restart_group
@@ -81,6 +82,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     extra_args: tuple[Any, ...] = ()
     # Each child has a budget of its own; one that exceeds it is given up alone.
     budget_per_child: bool = False
+    # Its children are the partitions 0, 1, … that keys are routed to.
+    partitioned: bool = False
 
 
 class SupervisionMachine:
@@ -116,6 +119,8 @@ class SupervisionMachine:
         self._over = False
         for spec in specs:
             self.children.add(spec)
+        # Of a partition supervisor: how many of its children keys are routed to.
+        self.partitions = Partitions(len(self.children) if flags.partitioned else 0)
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event at the moment `now` (seconds) and return what is to be done, in order."""

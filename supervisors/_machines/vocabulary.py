@@ -71,6 +71,7 @@ class RequestVerb(StrEnum):
     COUNT_CHILDREN = "count_children"
     GET_CHILDSPEC = "get_childspec"
     DESCRIBE = "describe"
+    RESIZE = "resize"
 
 
 class TimerKind(StrEnum):

@@ -19,6 +19,8 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
     """Tell of an end that was not clean; a clean one is silent (S176)."""
     if not isinstance(reason, Crashed):
         return
+    # Of a task: the actors that had it started, the nearest first (S185).
+    callers = " < ".join(map(str, getattr(process.actor, "_otp_callers", ())))
     execute(
         ("supervisors", "actor", "crashed"),
         {"count": 1},
@@ -29,6 +31,7 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
             "message_type": type(last_message).__name__,
             "state_type": type(process.actor).__name__,
             "trace": reason.trace,
+            **({"callers": callers} if callers else {}),
         },
     )
 

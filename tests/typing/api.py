@@ -11,6 +11,7 @@ import pykka
 
 from phoenix_actors import ChannelActor, JoinRejected, JoinTimeout, PushReply, SocketClient
 from supervisors import (
+    BRUTAL_KILL,
     ActorRef,
     CallTimeout,
     ChildCounts,
@@ -20,9 +21,17 @@ from supervisors import (
     DynamicSupervisor,
     GenServer,
     NoProcError,
+    PartitionSupervisor,
+    PartitionSupervisorRef,
     Restart,
     Supervisor,
     SupervisorRef,
+    Task,
+    TaskOutcome,
+    TaskSupervisor,
+    TaskSupervisorRef,
+    callers,
+    cancelled,
 )
 
 
@@ -92,6 +101,42 @@ def supervision() -> None:
         supervisor.terminate_child("a")
         supervisor.delete_child("a")
     DynamicSupervisor.start_link(max_children=10).start_child((Counter, 1))
+
+
+def partitions() -> None:
+    """A partition supervisor gives the child of a key, by its ref or by its name."""
+    parts: PartitionSupervisorRef = PartitionSupervisor.start_link(
+        (Counter, 1), partitions=4, with_arguments=lambda args, number: (number,), name="parts"
+    )
+    assert_type(parts.partitions(), int)
+    assert_type(parts.resize(2), int)
+    assert_type(PartitionSupervisor.count_children("parts"), ChildCounts)
+    assert_type(PartitionSupervisor.which_children("parts"), list[ChildInfo])
+    PartitionSupervisor.partition("parts", "alice").tell(1)
+
+
+def tasks() -> None:
+    """A task has the type of what its function returns."""
+    crew: TaskSupervisorRef = TaskSupervisor.start_link(max_children=10)
+    task = crew.run(len, "abc", shutdown=1.0)
+    assert_type(task, Task[int])
+    assert_type(task.result(timeout=1.0), int)
+    outcome = crew.run_nolink(len, "abc").yield_(1.0)
+    assert_type(outcome, TaskOutcome[int] | None)
+    if outcome is not None and outcome.ok:
+        assert_type(outcome.unwrap(), int)
+    assert_type(task.shutdown(BRUTAL_KILL), TaskOutcome[int] | None)
+    assert_type(crew.start_child(len, "abc", restart="transient"), ActorRef)
+    for length in crew.map(len, ["a", "bc"], max_concurrency=2, ordered=False):
+        assert_type(length, int)
+    crew.terminate_child(task)
+    assert_type(callers(), tuple[ActorRef, ...])
+    assert_type(cancelled(), bool)
+
+
+async def awaited(crew: TaskSupervisorRef) -> None:
+    """A task is awaitable, with the same type."""
+    assert_type(await crew.run(len, "abc"), int)
 
 
 def client() -> None:
