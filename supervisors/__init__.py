@@ -27,6 +27,7 @@ from typing import Any
 from supervisors import logs as _logs
 from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.patterns import ANY
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime.names import (
     Via,
@@ -62,9 +63,11 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    LockHeldError,
     MaxChildrenError,
     NoProcError,
     NotAvailableError,
+    NotUniqueError,
     SelfCallError,
     SpecProblem,
     StartError,
@@ -99,7 +102,8 @@ from supervisors.gen_server import (
     Stop,
     Timeout,
 )
-from supervisors.registry import Keys, Registry, RegistryRef
+from supervisors.registry import Keys, Registry
+from supervisors.registry_ref import KeyRegistered, KeyUnregistered, RegistryRef
 from supervisors.supervisor import (
     Supervisor,
     SupervisorRef,
@@ -108,6 +112,7 @@ from supervisors.supervisor import (
 )
 
 __all__ = [
+    "ANY",
     "BRUTAL_KILL",
     "IDLE_TIMEOUT",
     "IGNORE",
@@ -142,14 +147,18 @@ __all__ = [
     "GaveUp",
     "GenServer",
     "Hibernate",
+    "KeyRegistered",
+    "KeyUnregistered",
     "Keys",
     "Killed",
+    "LockHeldError",
     "MaxChildrenError",
     "Monitor",
     "NoProc",
     "NoProcError",
     "Normal",
     "NotAvailableError",
+    "NotUniqueError",
     "Registry",
     "RegistryRef",
     "Reply",

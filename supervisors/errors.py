@@ -20,6 +20,8 @@
     ├── UnsupportedRequestError
     ├── AlreadyRegisteredError
     ├── UnknownRegistryError
+    ├── NotUniqueError
+    ├── LockHeldError
     └── NotAvailableError
 
 `CallTimeout` is also a `pykka.Timeout` and a `TimeoutError`, `NoProcError` also a
@@ -46,9 +48,11 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ChildSpecError",
+    "LockHeldError",
     "MaxChildrenError",
     "NoProcError",
     "NotAvailableError",
+    "NotUniqueError",
     "SelfCallError",
     "SpecProblem",
     "StartError",
@@ -276,6 +280,26 @@ class UnknownRegistryError(ActorError, LookupError):
     def __init__(self, registry: object) -> None:
         """Name the registry that was asked for."""
         super().__init__(f"no registry {registry!r} runs: start one with Registry.start_link()")
+
+
+class NotUniqueError(ActorError, ValueError):
+    """A registry of duplicate keys was asked for what needs one holder of a key (S133, S142)."""
+
+    def __init__(self, what: str, registry: object) -> None:
+        """Name what was asked for, and the registry."""
+        super().__init__(
+            f"{what} needs unique keys, and {registry!r} has duplicate ones: "
+            "use a Registry(keys='unique')"
+        )
+
+
+class LockHeldError(ActorError, RuntimeError):
+    """Who holds the lock of a key asked for it once more, and would have waited for ever."""
+
+    def __init__(self, key: object) -> None:
+        """Name the key."""
+        super().__init__(f"the lock of {key!r} is held here already: leave that `with` block first")
+        self.key = key
 
 
 class NotAvailableError(ActorError, NotImplementedError):

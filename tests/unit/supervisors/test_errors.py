@@ -20,9 +20,11 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    LockHeldError,
     MaxChildrenError,
     NoProcError,
     NotAvailableError,
+    NotUniqueError,
     SelfCallError,
     SpecProblem,
     StartError,
@@ -55,6 +57,8 @@ EXAMPLES: list[tuple[ActorError, dict[str, Any]]] = [
     (UnsupportedRequestError("delete_child"), {"request": "delete_child"}),
     (AlreadyRegisteredError("key", "ref"), {"key": "key", "ref": "ref"}),
     (UnknownRegistryError("rooms"), {}),
+    (NotUniqueError("via()", "rooms"), {}),
+    (LockHeldError("key"), {"key": "key"}),
     (NotAvailableError("top"), {}),
 ]
 

@@ -14,7 +14,7 @@ def test_second_claim_changes_nothing() -> None:
     assert table.claim("a", 1, "one") is None
     for _ in range(3):
         assert table.claim("a", 2, "two") == 1
-    assert table.entry("a") == (1, "one")
+    assert table.entries("a") == [("a", 1, "one")]
     assert table.keys_of(2) == []
     assert table.release_owner(2) == []
     assert len(table) == 1
@@ -53,7 +53,7 @@ def test_only_the_owner_changes() -> None:
     assert not table.release("a", 2)
     assert not table.update("b", 1, "nothing there")
     assert table.update("a", 1, "new")
-    assert table.entry("a") == (1, "new")
+    assert table.entries("a") == [("a", 1, "new")]
     assert table.release("a", 1)
-    assert table.entry("a") is None
+    assert table.entries("a") == []
     assert table.keys_of(1) == []
