@@ -196,6 +196,24 @@ def test_failed_register_leaves_nothing(topics: Any, rooms: Any, start: Any) -> 
     assert not topics.process._links
 
 
+def test_no_message_to_the_registry(
+    rooms: Any, topics: Any, start: Any, turns: ManualDispatcher
+) -> None:
+    """Its table is read and written while its actor has no turn, as if it were busy."""
+    one = start()
+    for registry in (rooms, topics):
+        registry.register("a", 1, owner=one)
+        assert registry.lookup("a") == registry.match("a") == [(one, 1)]
+        assert (registry.count(), registry.keys(one), registry.values("a", one)) == (1, ["a"], [1])
+        assert registry.select() == registry.entries() == [("a", one, 1)]
+        registry.dispatch("a", lambda entries: None)
+        with registry.lock("a"):
+            registry.put_meta("a", registry.meta("a", 0))
+        registry.unregister("a", owner=one)
+    assert whereis(via(rooms, "a")) is None
+    assert not turns.step()
+
+
 # ---- searching ---------------------------------------------------------------------------------
 
 
