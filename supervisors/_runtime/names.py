@@ -52,10 +52,9 @@ class NameBook:
     def owner_of(self, key: Hashable) -> Process | None:
         """Return the living owner, or None. Requires unique names."""
         # Without the lock: one look into a dictionary.
-        for entry in self._table.entries(key):
-            owner: Process = entry.owner
-            return None if owner.has_ended() else owner
-        return None
+        table = self._table
+        owner = table.owner_of(key) if isinstance(table, NameTable) else None
+        return None if owner is None or owner.has_ended() else owner
 
     def release(self, key: Hashable, owner: Process) -> bool:
         """Free a name of this owner; tell whether it held it."""

@@ -20,6 +20,8 @@ from supervisors import (
     UnknownRegistryError,
     unstopped,
 )
+from supervisors._runtime import registry_book
+from supervisors._runtime.signals import unlink
 from tests.concurrency.crew import DEADLINE, Doer, Noting, stop, together
 
 DISPATCHERS = pytest.mark.parametrize("dispatcher", ["pool", "thread"])
@@ -91,6 +93,33 @@ def test_link_follows_the_keys(keys: str) -> None:
         assert registry.keys(ref) == ["a"] * last
         registry.unregister("a", owner=ref)
     stop([ref, registry])
+
+
+@pytest.mark.contract("S137", "S138")
+def test_key_taken_while_the_last_one_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tie that a new key needs is not cut by the release of the one before it."""
+    rooms = Registry.start_link()
+    ref = Doer.start()
+    cutting, linked = threading.Event(), threading.Event()
+
+    def slow_unlink(*partners: Any) -> None:
+        cutting.set()
+        wait_for(lambda: rooms.lookup("b"))
+        # In time only where nothing keeps the other thread from linking now.
+        linked.wait(0.05)
+        unlink(*partners)
+
+    def take() -> None:
+        cutting.wait(DEADLINE)
+        rooms.register("b", owner=ref)
+        linked.set()
+
+    rooms.register("a", owner=ref)
+    monkeypatch.setattr(registry_book, "unlink", slow_unlink)
+    together(lambda: rooms.unregister("a", owner=ref), take)
+    assert ref.process in rooms.process._links
+    monkeypatch.undo()
+    stop([ref, rooms])
 
 
 @pytest.mark.contract("S134")
