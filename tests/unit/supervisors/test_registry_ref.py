@@ -11,6 +11,7 @@ import pytest
 
 from supervisors import (
     ANY,
+    Abandoned,
     AlreadyRegisteredError,
     CallTimeout,
     KeyRegistered,
@@ -411,6 +412,30 @@ def test_no_lock_for_the_dead(rooms: Any, start: Any) -> None:
 
     one.ask(fenced)
     assert len(rooms.process.name_book.locks._locks) == 0
+
+
+@pytest.mark.contract("S145")
+def test_waiter_killed_as_its_turn_comes(rooms: Any, start: Any, turns: ManualDispatcher) -> None:
+    """Who is ended between its turn and its return is not let in, and the turn passes on."""
+    one, two = start(), start()
+    entered: list[str] = []
+    held = rooms.lock("a")
+    held.__enter__()
+
+    def wait(_: Any) -> None:
+        with rooms.lock("a"):
+            entered.append("one")
+
+    def free_and_kill(_: Any) -> None:
+        held.__exit__(None, None, None)
+        one.process.finish(Abandoned())  # what a kill from another thread comes to
+
+    one.ask(wait, block=False)
+    two.ask(free_and_kill, block=False)
+    turns.run_until_idle()
+    assert (entered, one.is_alive()) == ([], False)
+    with rooms.lock("a", timeout=0):
+        pass
 
 
 @pytest.mark.contract("S145")
