@@ -19,12 +19,11 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from supervisors._runtime.calling import start_and_wait, take_options
-from supervisors._runtime.foreign import process_of
 from supervisors._runtime.names import via, whereis
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.registry_book import RegistryBook
 from supervisors.child_spec import UNSET, ChildSpec, refuse_unknown, word
-from supervisors.errors import ChildSpecError, SpecProblem
+from supervisors.errors import ChildSpecError, NotAvailableError, SpecProblem
 from supervisors.gen_server import GenServer
 from supervisors.registry_ref import RegistryRef
 
@@ -84,6 +83,7 @@ class Registry(GenServer):
         Raises:
             ChildSpecError: `keys` is neither "unique" nor "duplicate", an option is unknown, or a
                 listener is no name.
+            NotAvailableError: a listener is a plain Pykka actor.
         """
         given = _checked(keys, listeners, options)
         return start_and_wait(cls, (), {**given, "name": name}, linked=True)
@@ -107,7 +107,7 @@ class Registry(GenServer):
         """Return how a supervisor starts this registry; takes the keys of a child specification.
 
         Raises:
-            ChildSpecError: as start_link().
+            ChildSpecError, NotAvailableError: as start_link().
         """
         options = {key: keywords[key] for key in keywords if key not in _SPEC_KEYS}
         name = keywords.get("name")
@@ -143,8 +143,11 @@ def _as_listeners(listeners: object) -> tuple[Any, ...]:
         raise ChildSpecError(SpecProblem.BAD_NAME, text, listeners)
     found = tuple(listeners)
     for listener in found:
-        if hasattr(listener, "actor_class"):
-            process_of(listener, "listening")
-        else:
-            whereis(listener)
+        if listener is None:
+            text = "None is no name of a listener: give any other hashable, or a ref"
+            raise ChildSpecError(SpecProblem.BAD_NAME, text)
+        if hasattr(listener, "actor_class") and not isinstance(listener, ActorRef):
+            msg = f"a {type(listener).__name__} that is not of a GenServer as a listener"
+            raise NotAvailableError(msg)
+        whereis(listener)
     return found
