@@ -27,6 +27,7 @@ from typing import Any
 from supervisors import logs as _logs
 from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.patterns import ANY
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime.names import (
     Via,
@@ -63,10 +64,12 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    LockHeldError,
     MaxChildrenError,
     NoPartitionError,
     NoProcError,
     NotAvailableError,
+    NotUniqueError,
     SelfCallError,
     SpecProblem,
     StartError,
@@ -103,7 +106,8 @@ from supervisors.gen_server import (
     Timeout,
 )
 from supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorRef
-from supervisors.registry import Keys, Registry, RegistryRef
+from supervisors.registry import Keys, Registry
+from supervisors.registry_ref import KeyRegistered, KeyUnregistered, RegistryRef
 from supervisors.supervisor import (
     Supervisor,
     SupervisorRef,
@@ -114,6 +118,7 @@ from supervisors.task import Task, TaskOutcome
 from supervisors.task_supervisor import TaskSupervisor, TaskSupervisorRef
 
 __all__ = [
+    "ANY",
     "BRUTAL_KILL",
     "IDLE_TIMEOUT",
     "IGNORE",
@@ -148,8 +153,11 @@ __all__ = [
     "GaveUp",
     "GenServer",
     "Hibernate",
+    "KeyRegistered",
+    "KeyUnregistered",
     "Keys",
     "Killed",
+    "LockHeldError",
     "MaxChildrenError",
     "Monitor",
     "NoPartitionError",
@@ -157,6 +165,7 @@ __all__ = [
     "NoProcError",
     "Normal",
     "NotAvailableError",
+    "NotUniqueError",
     "PartitionSupervisor",
     "PartitionSupervisorRef",
     "Registry",

@@ -22,6 +22,8 @@
     ├── AlreadyRegisteredError
     ├── UnknownRegistryError
     ├── TaskAwaitError
+    ├── NotUniqueError
+    ├── LockHeldError
     └── NotAvailableError
 
 `CallTimeout` is also a `pykka.Timeout` and a `TimeoutError`, `NoProcError` also a
@@ -48,10 +50,12 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ChildSpecError",
+    "LockHeldError",
     "MaxChildrenError",
     "NoPartitionError",
     "NoProcError",
     "NotAvailableError",
+    "NotUniqueError",
     "SelfCallError",
     "SpecProblem",
     "StartError",
@@ -300,6 +304,26 @@ class TaskAwaitError(ActorError, RuntimeError):
     def __init__(self, task: object, why: str) -> None:
         """Name the task, and why it cannot be awaited."""
         super().__init__(f"{task} {why}")
+
+
+class NotUniqueError(ActorError, ValueError):
+    """A registry of duplicate keys was asked for what needs one holder of a key (S133, S142)."""
+
+    def __init__(self, what: str, registry: object) -> None:
+        """Name what was asked for, and the registry."""
+        super().__init__(
+            f"{what} needs unique keys, and {registry!r} has duplicate ones: "
+            "use a Registry(keys='unique')"
+        )
+
+
+class LockHeldError(ActorError, RuntimeError):
+    """Who holds the lock of a key asked for it once more, and would have waited for ever."""
+
+    def __init__(self, key: object) -> None:
+        """Name the key."""
+        super().__init__(f"the lock of {key!r} is held here already: leave that `with` block first")
+        self.key = key
 
 
 class NotAvailableError(ActorError, NotImplementedError):

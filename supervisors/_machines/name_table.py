@@ -7,11 +7,37 @@ an owner frees all its keys at once; keys are compared strictly, 1 and 1.0 diffe
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-__all__ = ["NameTable"]
+__all__ = ["Entry", "NameTable", "strict"]
 
 _O = TypeVar("_O", bound=Hashable)
+
+
+def strict(key: Hashable) -> Hashable:
+    """Return what stands for the key where 1, 1.0 and True differ, inside tuples too (S141).
+
+    Example:
+        >>> strict(1) == strict(1.0), strict(("room", 1)) == strict(("room", True))
+        (False, False)
+    """
+    kind = type(key)
+    if isinstance(key, tuple) and kind.__eq__ is tuple.__eq__:
+        return kind, tuple(map(strict, key))
+    if kind is frozenset and isinstance(key, frozenset):
+        return kind, frozenset(map(strict, key))
+    return kind, key
+
+
+class Entry(NamedTuple):
+    """One registration: the key as it was given, who holds it, and the value beside it.
+
+    Each registration has an object of its own, so that it can be told from an equal one.
+    """
+
+    key: Any
+    owner: Any
+    value: Any
 
 
 class NameTable(Generic[_O]):
@@ -29,9 +55,8 @@ class NameTable(Generic[_O]):
 
     def __init__(self) -> None:
         """Start empty."""
-        # The type is part of the key: True == 1 == 1.0 for a dictionary, but not here.
-        self._entries: dict[tuple[type, Hashable], tuple[_O, Any]] = {}
-        self._keys: dict[_O, dict[tuple[type, Hashable], None]] = {}
+        self._entries: dict[Hashable, Entry] = {}
+        self._keys: dict[_O, dict[Hashable, Any]] = {}
 
     def __len__(self) -> int:
         """Return the number of keys that are held."""
@@ -39,57 +64,70 @@ class NameTable(Generic[_O]):
 
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> _O | None:
         """Give the key to the owner: None when that worked, else the present owner."""
-        strict = (type(key), key)
-        entry = self._entries.get(strict)
+        place = strict(key)
+        entry = self._entries.get(place)
         if entry is not None:
-            return entry[0]
-        self._entries[strict] = (owner, value)
-        self._keys.setdefault(owner, {})[strict] = None
+            holder: _O = entry.owner
+            return holder
+        self._entries[place] = Entry(key, owner, value)
+        self._keys.setdefault(owner, {})[place] = key
         return None
 
     def owner_of(self, key: Hashable) -> _O | None:
         """Return the owner of the key, or None."""
-        entry = self._entries.get((type(key), key))
-        return None if entry is None else entry[0]
+        entry = self._entries.get(strict(key))
+        return None if entry is None else entry.owner
 
-    def entry(self, key: Hashable) -> tuple[_O, Any] | None:
-        """Return owner and value of the key, or None."""
-        return self._entries.get((type(key), key))
+    def entries(self, key: Hashable) -> list[Entry]:
+        """Return the entry of the key, or nothing."""
+        entry = self._entries.get(strict(key))
+        return [] if entry is None else [entry]
 
     def update(self, key: Hashable, owner: _O, value: Any) -> bool:
         """Replace the value of a key that this owner holds; tell whether it does."""
-        strict = (type(key), key)
-        entry = self._entries.get(strict)
-        if entry is None or entry[0] != owner:
+        place = strict(key)
+        entry = self._entries.get(place)
+        if entry is None or entry.owner != owner:
             return False
-        self._entries[strict] = (owner, value)
+        self._entries[place] = entry._replace(value=value)
         return True
 
     def release(self, key: Hashable, owner: _O) -> bool:
         """Free the key if this owner holds it; tell whether it did."""
-        strict = (type(key), key)
-        entry = self._entries.get(strict)
-        if entry is None or entry[0] != owner:
+        entry = self._entries.get(strict(key))
+        return entry is not None and entry.owner == owner and self.discard(entry)
+
+    def discard(self, entry: Entry) -> bool:
+        """Take out this very entry; False when it is gone, or was replaced."""
+        place = strict(entry.key)
+        if self._entries.get(place) is not entry:
             return False
-        del self._entries[strict]
-        keys = self._keys[owner]
-        del keys[strict]
+        del self._entries[place]
+        keys = self._keys[entry.owner]
+        del keys[place]
         if not keys:
-            del self._keys[owner]
+            del self._keys[entry.owner]
         return True
 
     def release_owner(self, owner: _O) -> list[Hashable]:
         """Free all keys of the owner and return them."""
         keys = self._keys.pop(owner, {})
-        for strict in keys:
-            del self._entries[strict]
-        return [key for _, key in keys]
+        for place in keys:
+            del self._entries[place]
+        return list(keys.values())
 
     def keys_of(self, owner: _O) -> list[Hashable]:
         """Return the keys of the owner, oldest first."""
-        return [key for _, key in self._keys.get(owner, {})]
+        return list(self._keys.get(owner, {}).values())
 
-    def items(self) -> Iterator[tuple[Hashable, _O, Any]]:
-        """Iterate over (key, owner, value), oldest first."""
-        for (_, key), (owner, value) in self._entries.items():
-            yield key, owner, value
+    def holds(self, owner: _O) -> bool:
+        """Tell whether the owner has any key."""
+        return owner in self._keys
+
+    def owners(self) -> list[_O]:
+        """Return everybody who holds a key."""
+        return list(self._keys)
+
+    def items(self) -> Iterator[Entry]:
+        """Iterate over all entries, oldest first."""
+        yield from self._entries.values()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from supervisors._machines.name_table import NameTable
-from supervisors._runtime.signals import link, unlink
-from supervisors.errors import ChildSpecError, SpecProblem, UnknownRegistryError
+from supervisors._machines.duplicate_table import DuplicateTable
+from supervisors._machines.name_table import Entry, NameTable
+from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, UnknownRegistryError
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
@@ -27,11 +27,13 @@ __all__ += ["unregister_name", "via", "whereis"]
 class NameBook:
     """A table of unique names with a lock around it. Safe from any thread."""
 
-    def __init__(self, keeper: Process | None = None) -> None:
-        """Start empty; the end of `keeper`, a registry, takes the owners with it (S138)."""
+    # Whether a key has one owner; only then can it stand for it in a via.
+    unique = True
+
+    def __init__(self) -> None:
+        """Start empty."""
         self._lock = threading.Lock()
-        self._table: NameTable[Process] = NameTable()
-        self._keeper = keeper
+        self._table: NameTable[Process] | DuplicateTable[Process] = NameTable()
 
     def claim(self, key: Hashable, owner: Process, value: Any = None) -> Process | None:
         """Give the name to a living owner: None when that worked, else the living holder.
@@ -43,50 +45,32 @@ class NameBook:
             if holder is not None and holder.has_ended():
                 self._table.release_owner(holder)
                 holder = self._table.claim(key, owner, value)
-        if holder is None:
-            if not owner.keep_names_in(self):
-                self.release_owner(owner)
-            elif self._keeper is not None:
-                link(self._keeper, owner)
+        if holder is None and not owner.keep_names_in(self):
+            self.release_owner(owner)
         return holder
 
     def owner_of(self, key: Hashable) -> Process | None:
-        """Return the living owner, or None."""
-        owner = self._table.owner_of(key)
+        """Return the living owner, or None. Requires unique names."""
+        # Without the lock: one look into a dictionary.
+        table = self._table
+        owner = table.owner_of(key) if isinstance(table, NameTable) else None
         return None if owner is None or owner.has_ended() else owner
 
-    def entry(self, key: Hashable) -> tuple[Process, Any] | None:
-        """Return owner and value of a name, the owner possibly just dead, or None (S136)."""
-        return self._table.entry(key)
-
-    def update(self, key: Hashable, owner: Process, value: Any) -> bool:
-        """Replace the value of a name of this owner; tell whether it holds it."""
-        with self._lock:
-            return self._table.update(key, owner, value)
-
     def release(self, key: Hashable, owner: Process) -> bool:
-        """Free a name of this owner; tell whether it held it. The last one unties it (S137)."""
+        """Free a name of this owner; tell whether it held it."""
         with self._lock:
-            held = self._table.release(key, owner)
-            last = held and not self._table.keys_of(owner)
-        if last and self._keeper is not None:
-            unlink(self._keeper, owner)
-        return held
+            return self._table.release(key, owner)
 
     def release_owner(self, owner: Process) -> None:
         """Free all names of the owner."""
         with self._lock:
             self._table.release_owner(owner)
 
-    def keys_of(self, owner: Process) -> list[Hashable]:
-        """Return the names of the owner, oldest first."""
+    def items(self) -> list[Entry]:
+        """Return what living actors hold, oldest first."""
         with self._lock:
-            return self._table.keys_of(owner)
-
-    def items(self) -> list[tuple[Hashable, Process, Any]]:
-        """Return (name, owner, value) of all names, oldest first."""
-        with self._lock:
-            return list(self._table.items())
+            entries = list(self._table.items())
+        return [entry for entry in entries if not entry.owner.has_ended()]
 
 
 process_names = NameBook()
@@ -121,6 +105,7 @@ def book_and_key(name: Any) -> tuple[NameBook, Hashable, Any]:
     Raises:
         ChildSpecError: for a name that is not hashable (S129).
         UnknownRegistryError: for a via into a registry that does not run.
+        NotUniqueError: for a via into a registry of duplicate keys (S142).
     """
     book, key, value = process_names, name, None
     if isinstance(name, Via):
@@ -138,6 +123,9 @@ def _book_of(registry: Any) -> NameBook:
     book = getattr(getattr(ref, "process", None), "name_book", None)
     if not isinstance(book, NameBook):
         raise UnknownRegistryError(registry)
+    if not book.unique:
+        what = "via()"
+        raise NotUniqueError(what, registry)
     return book
 
 
@@ -179,7 +167,9 @@ def register_name(name: Hashable, ref: ActorRef) -> bool:
         raise ChildSpecError(SpecProblem.BAD_NAME, text)
     book, key, value = book_and_key(name)
     process = ref.process
-    return process is not None and book.claim(key, process, value) is None
+    if process is None or book.claim(key, process, value) is not None:
+        return False
+    return not process.has_ended()
 
 
 def unregister_name(name: Hashable) -> bool:
@@ -200,4 +190,4 @@ def registered() -> list[Hashable]:
         >>> "nobody" in registered()
         False
     """
-    return [key for key, owner, _ in process_names.items() if not owner.has_ended()]
+    return [entry.key for entry in process_names.items()]

@@ -1,7 +1,8 @@
-"""Timer heap, name table, restart budget and mailbox against models."""
+"""Timer heap, tables of keys, locks, restart budget and mailbox against models."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.intensity import RestartIntensity
+from supervisors._machines.key_locks import KeyLocks
 from supervisors._machines.name_table import NameTable
 from supervisors._machines.timer_heap import ArmedTimer, TimerHeap
 from supervisors._runtime.mailbox import Mailbox
@@ -111,7 +114,127 @@ class Names(RuleBasedStateMachine):
             assert [(type(key), key) for key in self.table.keys_of(owner)] == mine
 
 
+class Duplicates(RuleBasedStateMachine):
+    """The table of duplicate keys against a list."""
+
+    keys = st.sampled_from(["a", "b", 1, 1.0, True, ("t", 1), ("t", 1.0)])
+    owners = st.integers(1, 3)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: DuplicateTable[int] = DuplicateTable()
+        # Entries as (what is strictly the key, owner, value), in order of registration.
+        self.model: list[tuple[str, int, int]] = []
+
+    def keep(self, wanted: Callable[[tuple[str, int, int]], bool]) -> bool:
+        """Keeps what is wanted; tells whether anything went."""
+        before = len(self.model)
+        self.model = [entry for entry in self.model if wanted(entry)]
+        return len(self.model) < before
+
+    @rule(key=keys, owner=owners, value=st.integers(0, 2))
+    def claim(self, key: Any, owner: int, value: int) -> None:
+        """Everybody gets an entry."""
+        assert self.table.claim(key, owner, value) is None  # type: ignore[func-returns-value]
+        self.model.append((repr(key), owner, value))
+
+    @rule(key=keys, owner=owners)
+    def release(self, key: Any, owner: int) -> None:
+        """All entries of an owner go from a key."""
+        gone = self.keep(lambda entry: entry[:2] != (repr(key), owner))
+        assert self.table.release(key, owner) == gone
+
+    @rule(owner=owners)
+    def release_owner(self, owner: int) -> None:
+        """All entries of an owner go from all keys."""
+        mine = [key for key, holder, _ in self.model if holder == owner]
+        assert list(map(repr, self.table.release_owner(owner))) == mine
+        self.keep(lambda entry: entry[1] != owner)
+
+    @rule(number=st.integers(0, 20))
+    def discard(self, number: int) -> None:
+        """One entry goes, and not those that are equal to it."""
+        if number < len(self.model):
+            entry = list(self.table.items())[number]
+            assert self.table.discard(entry)
+            assert not self.table.discard(entry)
+            del self.model[number]
+
+    @invariant()
+    def agrees(self) -> None:
+        """All ways to look at the table are those of the list, in order."""
+        table = self.table
+        assert [(repr(key), owner, value) for key, owner, value in table.items()] == self.model
+        assert len(table) == len(self.model)
+        for key in ("a", "b", 1, 1.0, True, ("t", 1), ("t", 1.0)):
+            under = [(owner, value) for name, owner, value in self.model if name == repr(key)]
+            assert [(entry.owner, entry.value) for entry in table.entries(key)] == under
+        for owner in (1, 2, 3):
+            mine = [key for key, holder, _ in self.model if holder == owner]
+            assert list(map(repr, table.keys_of(owner))) == mine
+            assert table.holds(owner) == bool(mine)
+        assert set(table.owners()) == {owner for _, owner, _ in self.model}
+
+
+class Locks(RuleBasedStateMachine):
+    """The queues of locks against lists."""
+
+    keys = st.sampled_from(["a", 1, 1.0])
+    owners = st.integers(1, 3)
+    turns = Bundle("turns")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks: KeyLocks[int] = KeyLocks()
+        self.made = 0
+        # Turns as (number, owner) in the queues of strictly different keys.
+        self.model: dict[str, list[tuple[int, int]]] = {}
+
+    def holders(self) -> set[int]:
+        """Returns the turns that hold a lock."""
+        return {queue[0][0] for queue in self.model.values() if queue}
+
+    @rule(target=turns, key=keys, owner=owners)
+    def join(self, key: Any, owner: int) -> int:
+        """A turn holds the lock at once only where nobody else is."""
+        self.made += 1
+        queue = self.model.setdefault(repr(key), [])
+        queue.append((self.made, owner))
+        assert self.locks.join(key, self.made, owner) == (len(queue) == 1)
+        return self.made
+
+    @rule(turn=turns)
+    def leave(self, turn: int) -> None:
+        """Only who held the lock passes it on."""
+        before = self.holders()
+        for name, queue in self.model.items():
+            self.model[name] = [entry for entry in queue if entry[0] != turn]
+        new = self.holders() - before
+        assert self.locks.leave(turn) == (new.pop() if new else None)
+
+    @rule(owner=owners)
+    def leave_all(self, owner: int) -> None:
+        """What an owner held goes to others, and nothing to itself."""
+        before = self.holders()
+        gone = {turn for queue in self.model.values() for turn, mine in queue if mine == owner}
+        for name, queue in self.model.items():
+            self.model[name] = [entry for entry in queue if entry[1] != owner]
+        left, new = self.locks.leave_all(owner)
+        assert (set(left), len(left)) == (gone, len(gone))
+        assert (set(new), len(new)) == (self.holders() - before, len(self.holders() - before))
+
+    @invariant()
+    def agrees(self) -> None:
+        """Each lock is held by the first of its queue."""
+        for key in ("a", 1, 1.0):
+            queue = self.model.get(repr(key))
+            assert self.locks.holder(key) == (queue[0][0] if queue else None)
+        assert len(self.locks) == sum(map(len, self.model.values()))
+
+
 TestTimers = Timers.TestCase
+TestDuplicates = pytest.mark.contract("S132", "S134", "S137", "S141")(Duplicates.TestCase)
+TestLocks = pytest.mark.contract("S145")(Locks.TestCase)
 TestNames = pytest.mark.contract("S131", "S134", "S141", "S144")(Names.TestCase)
 
 

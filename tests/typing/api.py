@@ -11,6 +11,7 @@ import pykka
 
 from phoenix_actors import ChannelActor, JoinRejected, JoinTimeout, PushReply, SocketClient
 from supervisors import (
+    ANY,
     BRUTAL_KILL,
     ActorRef,
     CallTimeout,
@@ -20,9 +21,13 @@ from supervisors import (
     Down,
     DynamicSupervisor,
     GenServer,
+    KeyRegistered,
+    KeyUnregistered,
     NoProcError,
     PartitionSupervisor,
     PartitionSupervisorRef,
+    Registry,
+    RegistryRef,
     Restart,
     Supervisor,
     SupervisorRef,
@@ -32,6 +37,7 @@ from supervisors import (
     TaskSupervisorRef,
     callers,
     cancelled,
+    via,
 )
 
 
@@ -137,6 +143,33 @@ def tasks() -> None:
 async def awaited(crew: TaskSupervisorRef) -> None:
     """A task is awaitable, with the same type."""
     assert_type(await crew.run(len, "abc"), int)
+
+
+def registries(ref: ActorRef) -> None:
+    """A registry takes any key and answers with refs and values."""
+    topics: RegistryRef = Registry.start_link(
+        keys="duplicate", name="topics", listeners=["ear", ref]
+    )
+    topics.register(("room", 1), {"age": 3}, owner=ref)
+    assert_type(topics.lookup("a"), list[tuple[Any, Any]])
+    assert_type(topics.match("a", (ANY, 1), where=lambda value: value > 1), list[tuple[Any, Any]])
+    assert_type(topics.count() + topics.count_match("a") + topics.count_select(ref=ref), int)
+    assert_type(topics.unregister_match("a", owner=ref), int)
+    topics.dispatch("a", lambda entries: [member.cast(1) for member, _ in entries])
+    topics.put_meta("a", 1)
+    with topics.lock("a", timeout=1.0):
+        topics.unregister("a", owner=ref)
+    Counter.start(name=via("rooms", 42, value="v"))
+    Registry.child_spec(keys="unique", name="rooms")
+
+
+def heard(message: KeyRegistered | KeyUnregistered) -> tuple[Any, ...]:
+    """A listener tells its messages apart."""
+    match message:
+        case KeyRegistered(registry=registry, key=key, ref=ref, value=value):
+            return registry, key, ref, value
+        case KeyUnregistered(key=key, ref=ref):
+            return key, ref
 
 
 def client() -> None:

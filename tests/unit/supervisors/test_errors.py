@@ -20,10 +20,12 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    LockHeldError,
     MaxChildrenError,
     NoPartitionError,
     NoProcError,
     NotAvailableError,
+    NotUniqueError,
     SelfCallError,
     SpecProblem,
     StartError,
@@ -59,6 +61,8 @@ EXAMPLES: list[tuple[ActorError, dict[str, Any]]] = [
     (UnsupportedRequestError("delete_child"), {"request": "delete_child"}),
     (AlreadyRegisteredError("key", "ref"), {"key": "key", "ref": "ref"}),
     (UnknownRegistryError("rooms"), {}),
+    (NotUniqueError("via()", "rooms"), {}),
+    (LockHeldError("key"), {"key": "key"}),
     (NotAvailableError("top"), {}),
 ]
 

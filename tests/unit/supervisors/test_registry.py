@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pykka
 import pytest
 
 from supervisors import (
     AlreadyRegisteredError,
     AlreadyStartedError,
+    ChildSpec,
     ChildSpecError,
     Exit,
     Killed,
     NoProcError,
     NotAvailableError,
+    NotUniqueError,
     Registry,
     Shutdown,
+    StartError,
     UnknownRegistryError,
     register_name,
     registered,
@@ -26,7 +30,8 @@ from supervisors import (
 )
 from supervisors._runtime.calling import start_and_wait
 from supervisors.testing import ManualDispatcher
-from tests.unit.supervisors.trees import Worker
+from tests.unit.supervisors.trees import Worker, child
+from tests.unit.supervisors.trees import start as start_tree
 
 
 @pytest.fixture
@@ -139,6 +144,33 @@ def test_unregister(rooms: Any, start: Any, turns: ManualDispatcher) -> None:
 
 
 @pytest.mark.contract("S138")
+@pytest.mark.parametrize("keys", ["unique", "duplicate"])
+def test_normal_stop_takes_registrants_too(turns: ManualDispatcher, start: Any, keys: str) -> None:
+    """A registry stopped normally ends its registrants with Shutdown, and nobody else."""
+    rooms = Registry.start(keys=keys, dispatcher=turns)
+    one, two = start(), start()
+    rooms.register("a", owner=one)
+    rooms.register("b", owner=two)
+    rooms.unregister("b", owner=two)
+    monitor = one.monitor()
+    rooms.stop()
+    turns.run_until_idle()
+    assert monitor.wait(0).reason == Shutdown()
+    assert two.is_alive()
+
+
+def test_key_taken_while_the_registry_ends(turns: ManualDispatcher, start: Any) -> None:
+    """Who gets a key of a registry that was closed just before ends with it as well."""
+    rooms = Registry.start(dispatcher=turns)
+    book, one = rooms.process.name_book, start()
+    monitor = one.monitor()
+    rooms.stop()
+    book.claim("a", one.process)
+    turns.run_until_idle()
+    assert monitor.wait(0).reason == Shutdown()
+
+
+@pytest.mark.contract("S138")
 @pytest.mark.parametrize("how", ["register", "via"])
 def test_registry_takes_its_registrants_with_it(
     rooms: Any, start: Any, turns: ManualDispatcher, how: str
@@ -184,12 +216,13 @@ def test_dispatch(rooms: Any, start: Any) -> None:
 
 @pytest.mark.contract("S141")
 def test_strict_keys(rooms: Any, start: Any) -> None:
-    """1 and 1.0 are two keys."""
-    one, two = start(), start()
-    rooms.register(1, owner=one)
-    rooms.register(1.0, owner=two)
-    assert rooms.lookup(1) == [(one, None)]
-    assert rooms.lookup(1.0) == [(two, None)]
+    """1, 1.0 and True are three keys, inside a tuple too."""
+    refs = [start() for _ in range(3)]
+    for wrap in (lambda key: key, lambda key: ("room", (key,))):
+        for key, ref in zip((1, 1.0, True), refs, strict=True):
+            rooms.register(wrap(key), owner=ref)
+        for key, ref in zip((1, 1.0, True), refs, strict=True):
+            assert rooms.lookup(wrap(key)) == [(ref, None)]
 
 
 @pytest.mark.contract("S142")
@@ -204,6 +237,21 @@ def test_via_carries_a_value(rooms: Any, start: Any) -> None:
     assert caught.value.ref is ref
 
 
+@pytest.mark.contract("S142")
+def test_via_needs_unique_keys(turns: ManualDispatcher, start: Any, log: list[str]) -> None:
+    """A via into a registry of duplicate keys is an error in the caller, and nothing starts."""
+    topics = Registry.start(keys="duplicate", name="topics", dispatcher=turns)
+    for attempt in (
+        lambda: start(name=via("topics", 1)),
+        lambda: whereis(via(topics, 1)),
+        lambda: register_name(via(topics, 1), topics),
+    ):
+        with pytest.raises(NotUniqueError, match=r"via\(\) needs unique keys"):
+            attempt()
+    assert (log, topics.count()) == ([], 0)
+    topics.stop()
+
+
 @pytest.mark.contract("S146")
 def test_unknown_registry(start: Any) -> None:
     """A registry that does not run is an error that names it; nobody is found there."""
@@ -214,13 +262,45 @@ def test_unknown_registry(start: Any) -> None:
         start(name=via(start(), 1))
 
 
-def test_kinds_of_registry() -> None:
-    """An unknown word lists the choices; duplicate keys are not there yet, and say so."""
-    for make in (Registry.start_link, Registry.child_spec):
+def test_kinds_of_registry(turns: ManualDispatcher) -> None:
+    """An unknown word lists the choices, however the registry is started."""
+    for make in (Registry.start_link, Registry.start, Registry.child_spec):
         with pytest.raises(ChildSpecError, match="'unique', 'duplicate', not 'both'"):
             make(keys="both")
-        with pytest.raises(NotAvailableError, match="keys='duplicate'"):
-            make(keys="duplicate")
+    with pytest.raises(StartError) as caught:
+        start_and_wait(Registry, (), {"keys": "both", "dispatcher": turns})
+    assert isinstance(caught.value.__cause__, ChildSpecError)
+
+
+def test_kinds_of_registry_in_specs(turns: ManualDispatcher, start: Any) -> None:
+    """A specification keeps the kind of keys, made by the class or by hand."""
+    by_hand = ChildSpec("b", start=Registry, kwargs={"keys": "duplicate", "dispatcher": turns})
+    by_class = Registry.child_spec(id="a", keys="duplicate", dispatcher=turns)
+    sup = start_tree(turns, by_class, by_hand)
+    ref = start()
+    for name in "ab":
+        registry = child(sup, name)
+        registry.register("k", owner=ref)
+        registry.register("k", owner=ref)
+        assert registry.count() == 2
+    sup.stop()
+
+
+@pytest.mark.parametrize("listeners", ["abc", b"bytes", 3, None, [[]], [None]])
+def test_malformed_listeners(listeners: Any) -> None:
+    """What is no list of names is refused in the caller."""
+    with pytest.raises(
+        ChildSpecError, match=r"listeners must be|a name must be hashable|None is no name"
+    ):
+        Registry.start_link(listeners=listeners)
+
+
+def test_foreign_listener() -> None:
+    """A plain Pykka actor cannot listen in this version, and that is said."""
+    foreign: Any = pykka.ActorRef.__new__(pykka.ActorRef)
+    foreign.actor_class = pykka.ThreadingActor
+    with pytest.raises(NotAvailableError, match="as a listener"):
+        Registry.start_link(listeners=[foreign])
 
 
 @pytest.mark.parametrize("make", [Registry.start_link, Registry.start, Registry.child_spec])
@@ -275,7 +355,10 @@ def test_further_names(start: Any) -> None:
     assert unregister_name("second")
     assert not unregister_name("second")
     assert register_name("third", ref)
+    process = ref.process
     ref.stop()
+    assert not register_name("third", ref)
+    ref.process = process  # as for who asks in the moment of its end
     assert not register_name("third", ref)
     assert [name for name in ("first", "second", "third") if whereis(name)] == []
 

@@ -1,0 +1,91 @@
+"""Whose turn it is with each key: one holder, and behind it those who wait, first come first.
+
+A turn is an object of the caller's, in the queue of one key, with an owner that may die. Laws:
+
+- Each queue's first turn holds the lock, and no other does.
+- A turn that leaves, holding or waiting, leaves once; the next one holds only if it held (S145).
+- Queues of different keys know nothing of one another; an empty queue leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from supervisors._machines.name_table import strict
+
+__all__ = ["KeyLocks"]
+
+_T = TypeVar("_T", bound=Hashable)
+
+
+class KeyLocks(Generic[_T]):
+    """The queues of all keys. The caller holds whatever lock it needs.
+
+    Example:
+        >>> locks = KeyLocks()
+        >>> locks.join("a", "first", owner=1), locks.join("a", "second", owner=2)
+        (True, False)
+        >>> locks.leave("first"), locks.holder("a")
+        ('second', 'second')
+    """
+
+    __slots__ = ("_owned", "_places", "_queues")
+
+    def __init__(self) -> None:
+        """Start without turns."""
+        # Ordered dictionaries, since leaving from the middle and from the front must both be O(1).
+        self._queues: dict[Hashable, OrderedDict[_T, None]] = {}
+        self._places: dict[_T, tuple[Hashable, Hashable]] = {}
+        self._owned: dict[Hashable, dict[_T, None]] = {}
+
+    def __len__(self) -> int:
+        """Return how many turns there are."""
+        return len(self._places)
+
+    def holder(self, key: Hashable) -> _T | None:
+        """Return the turn that holds the lock of the key, or None."""
+        queue = self._queues.get(strict(key))
+        return None if queue is None else next(iter(queue))
+
+    def join(self, key: Hashable, turn: _T, owner: Hashable) -> bool:
+        """Queue a new turn; tell whether it holds the lock at once."""
+        place = strict(key)
+        queue = self._queues.setdefault(place, OrderedDict())
+        queue[turn] = None
+        self._places[turn] = (place, owner)
+        self._owned.setdefault(owner, {})[turn] = None
+        return len(queue) == 1
+
+    def leave(self, turn: _T) -> _T | None:
+        """Take a turn out, if it is there; return the one that holds the lock by that."""
+        if turn not in self._places:
+            return None
+        place, owner = self._places.pop(turn)
+        owned = self._owned[owner]
+        del owned[turn]
+        if not owned:
+            del self._owned[owner]
+        queue = self._queues[place]
+        held = next(iter(queue)) == turn
+        del queue[turn]
+        if not queue:
+            del self._queues[place]
+            return None
+        return next(iter(queue)) if held else None
+
+    def leave_all(self, owner: Hashable) -> tuple[list[_T], list[_T]]:
+        """Take out all turns of an owner; return them, and those that hold a lock by that."""
+        gone = list(self._owned.get(owner, ()))
+        nexts = [self.leave(turn) for turn in gone]
+        # A turn of the owner's own may have come first for a moment.
+        return gone, [turn for turn in nexts if turn is not None and turn in self._places]
+
+    def clear(self) -> list[_T]:
+        """Take out all turns and return them."""
+        turns = list(self._places)
+        self._places.clear()
+        self._queues.clear()
+        self._owned.clear()
+        return turns
