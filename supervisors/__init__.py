@@ -24,8 +24,8 @@ from __future__ import annotations
 from importlib import metadata as _metadata
 from typing import Any
 
+from supervisors import introspect, telemetry
 from supervisors import logs as _logs
-from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime.names import (
@@ -175,6 +175,7 @@ __all__ = [
     "UnsupportedRequestError",
     "Via",
     "check_childspecs",
+    "introspect",
     "is_abnormal",
     "monitor",
     "register_name",
@@ -186,7 +187,7 @@ __all__ = [
     "whereis",
 ]
 
-_LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "introspect", "run", "System")
+_LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "run", "System")
 
 _logs.install()
 

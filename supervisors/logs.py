@@ -19,7 +19,7 @@ _HANDLER_ID = "supervisors.logs"
 
 # Event -> level. What is not listed is not logged.
 _LEVELS: Mapping[Event, int] = {
-    ("supervisors", "child", "started"): logging.DEBUG,
+    ("supervisors", "child", "started"): logging.INFO,
     ("supervisors", "child", "restarted"): logging.INFO,
     ("supervisors", "child", "terminated"): logging.WARNING,
     ("supervisors", "child", "start_failed"): logging.ERROR,
@@ -30,6 +30,7 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "actor", "abandoned_returned"): logging.WARNING,
     ("supervisors", "actor", "unexpected_message"): logging.WARNING,
     ("supervisors", "dead_letter"): logging.DEBUG,
+    ("supervisors", "introspect", "trace_failed"): logging.ERROR,
     ("supervisors", "future", "callback_failed"): logging.ERROR,
     ("supervisors", "timer", "callback_failed"): logging.ERROR,
     ("supervisors", "pool", "thread_refused"): logging.ERROR,
@@ -38,6 +39,9 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "root", "exit_deadline_passed"): logging.ERROR,
     ("supervisors", "telemetry", "handler_failed"): logging.ERROR,
 }
+
+# Progress that a caller asked for is of interest to that caller alone (S195).
+_QUIET_IF_REQUESTED = ("supervisors", "child", "started")
 
 _Write = Callable[[int, str, dict[str, Any]], None]
 
@@ -60,7 +64,8 @@ def install(
         if not chosen:
             chosen.append(_writer(name))
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
-        chosen[0](levels[event], ".".join(event), fields)
+        quiet = event == _QUIET_IF_REQUESTED and metadata.get("requested")
+        chosen[0](logging.DEBUG if quiet else levels[event], ".".join(event), fields)
 
     attach_many(handler_id, levels, log)
 

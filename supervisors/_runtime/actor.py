@@ -12,6 +12,7 @@ from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_crash
+from supervisors._runtime.status import StatusParts, attributes_of, replace_attributes
 from supervisors._runtime.tracing import crashed
 from supervisors.exits import Crashed, ExitReason
 
@@ -137,6 +138,21 @@ class Actor(pykka.Actor):
 
         Not after a failed init, a kill or abandonment. An exception here becomes the reason.
         """
+
+    def format_status(self, parts: StatusParts) -> Any:
+        """Return what crash reports and `introspect.get_status()` may show; None: only types.
+
+        What is returned is shown as it is, in log lines too: leave out what is secret. Runs in the
+        actor; what it raises is named beside the report and hides nothing of it.
+        """
+
+    def _otp_state(self) -> Any:
+        """Return what `introspect.get_state()` answers."""
+        return attributes_of(self)
+
+    def _otp_replace_state(self, fn: Any) -> Any:
+        """Make the state what `fn` returns for it, and return it."""
+        return replace_attributes(self, fn)
 
     # ---- the end ------------------------------------------------------------------------------
 

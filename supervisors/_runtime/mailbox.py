@@ -23,14 +23,16 @@ __all__ = ["Mailbox"]
 class Mailbox:
     """The inbox of one process.
 
-    `slot` is the right to run the process: whoever acquires it must have the process run.
+    `slot` is the right to run the process: whoever acquires it must have the process run. `ready`
+    is the lane to take user messages from: `user`, or an empty one while the process is suspended.
     """
 
-    __slots__ = ("closed", "control", "reject", "slot", "user")
+    __slots__ = ("closed", "control", "ready", "reject", "slot", "user")
 
     def __init__(self, reject: Callable[[Any], None]) -> None:
         """Start open, empty and with the slot free; `reject` gets what can no longer be handled."""
         self.user: deque[Any] = deque()
+        self.ready = self.user
         self.control: deque[Any] = deque()
         self.slot = threading.Lock()
         self.closed = False
@@ -57,8 +59,21 @@ class Mailbox:
         return self.slot.acquire(blocking=False)
 
     def has_work(self) -> bool:
-        """Tell whether anything waits."""
-        return bool(self.control or self.user)
+        """Tell whether anything waits that may be handled now."""
+        return bool(self.control or self.ready)
+
+    def suspend(self) -> None:
+        """Give out no user message for now. Only the slot's holder calls."""
+        self.ready = deque()
+
+    def resume(self) -> None:
+        """Give out user messages again, in order. Only the slot's holder calls."""
+        self.ready = self.user
+
+    @property
+    def suspended(self) -> bool:
+        """Whether user messages are held back."""
+        return self.ready is not self.user
 
     def close(self) -> None:
         """Refuse what comes and reject what waits."""

@@ -29,6 +29,7 @@ from pykka import ActorRegistry
 from supervisors._runtime import unstopped
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
 from supervisors._runtime.mailbox import Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
@@ -144,7 +145,7 @@ class Process(Ties):
     def _reject(self, item: Any) -> None:
         """Answer for a message that will never be handled."""
         match item:
-            case Call():
+            case Call() | Inquiry():
                 item.reply.fail(self.gone())
             case StopOrder(reply=reply):
                 if reply is not None:
@@ -241,10 +242,11 @@ class Process(Ties):
         boot, self._boot = self._boot, None
         if boot is not None:
             self._run_boot(boot)
-        control, user, actor = self.mailbox.control, self.mailbox.user, self.actor
+        control, user, actor = self.mailbox.control, self.mailbox.ready, self.actor
         while not self.ended:
             if control:
-                self._obey(control.popleft())
+                if self._obey(control.popleft()):
+                    return True
                 continue
             if budget == 0:
                 return bool(user)
@@ -273,8 +275,8 @@ class Process(Ties):
             self.crash(error, None)
         self.handling = IDLE
 
-    def _obey(self, order: StopOrder | Urge) -> None:
-        """Carry out one order of the control lane."""
+    def _obey(self, order: StopOrder | Urge) -> bool:
+        """Carry out one order; True when what runs may have changed, so the batch is over."""
         self.handling = order
         try:
             if self.ended:
@@ -288,6 +290,7 @@ class Process(Ties):
         except BaseException as error:  # noqa: BLE001  as for handlers
             self.crash(error, order)
         self.handling = IDLE
+        return isinstance(order, Inquiry)
 
     # ---- the end ------------------------------------------------------------------------------
 
@@ -382,7 +385,7 @@ class Process(Ties):
 
     def _answer_open_calls(self, reason: ExitReason) -> None:
         call, words = self.handling, self._last_words
-        if isinstance(call, Call):
+        if isinstance(call, Call | Inquiry):
             if words is None or isinstance(reason, Abandoned):
                 call.reply.fail(self.gone())
             elif words[0]:

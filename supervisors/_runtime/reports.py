@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.items import Info
+from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.exits import Crashed, ExitReason
 from supervisors.telemetry import execute
 
@@ -19,6 +20,7 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
     """Tell of an end that was not clean; a clean one is silent (S176)."""
     if not isinstance(reason, Crashed):
         return
+    status, status_error = _status(process, reason, last_message)
     execute(
         ("supervisors", "actor", "crashed"),
         {"count": 1},
@@ -29,8 +31,24 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
             "message_type": type(last_message).__name__,
             "state_type": type(process.actor).__name__,
             "trace": reason.trace,
+            "status": status,
+            "status_error": status_error,
         },
     )
+
+
+def _status(
+    process: Process, reason: ExitReason, last_message: object
+) -> tuple[str | None, str | None]:
+    """Return what the actor's format_status lets show, as text, and the name of its error."""
+    try:
+        parts = StatusParts(process.actor._otp_state(), last_message, reason)
+        shown, error = format_parts(process.actor, parts)
+        if shown is None or isinstance(shown, str):
+            return shown, error
+        return repr(shown), error
+    except BaseException as error:  # noqa: BLE001  as in format_parts; a repr is the user's too
+        return None, type(error).__name__
 
 
 def report_dead_letter(ref: ActorRef, item: Any) -> None:
