@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.unit.supervisors.probe import Probe, boom, probe
 from tests.unit.supervisors.stepped import Seen, SteppedTimers
 from tests.unit.supervisors.trees import Worker, child, start, worker
 
-ALL = [
+ALL: list[Callable[..., Any]] = [
     introspect.get_state,
     introspect.get_status,
     introspect.suspend,
