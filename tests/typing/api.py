@@ -23,6 +23,7 @@ from supervisors import (
     Restart,
     Supervisor,
     SupervisorRef,
+    introspect,
 )
 
 
@@ -92,6 +93,33 @@ def supervision() -> None:
         supervisor.terminate_child("a")
         supervisor.delete_child("a")
     DynamicSupervisor.start_link(max_children=10).start_child((Counter, 1))
+
+
+class Account(GenServer):
+    """Shows of itself what is no secret."""
+
+    def format_status(self, parts: introspect.StatusParts) -> dict[str, Any]:
+        """Leaves the message out."""
+        return {"balance": parts.state["balance"], "reason": parts.reason}
+
+
+def looking(ref: ActorRef) -> None:
+    """Each function of introspect takes a reference and a time-out, and answers with a record."""
+
+    def note(event: introspect.TraceEvent) -> None:
+        assert_type(event.step, introspect.TraceStep)
+        assert_type(event.kind, introspect.TraceKind)
+        assert_type(event.seconds, float | None)
+
+    introspect.trace(ref, note)
+    introspect.trace(ref, None, timeout=None)
+    introspect.suspend(ref, timeout=1.0)
+    introspect.resume(ref)
+    assert_type(introspect.get_state(ref), Any)
+    assert_type(introspect.replace_state(ref, lambda state: {**state, "n": 1}), dict[str, Any])
+    assert_type(introspect.statistics(ref, counting=True), introspect.Statistics)
+    assert_type(introspect.statistics(ref).busy_for, float | None)
+    assert_type(introspect.get_status(ref), introspect.ActorStatus)
 
 
 def client() -> None:
