@@ -146,12 +146,12 @@ def suspend(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
     it obeys at once, and the requests of this module. Suspending twice is as once. A suspended
     supervisor neither restarts children nor answers requests.
     """
-    inquire(ref, process_of(ref, "suspend"), lambda process: process.mailbox.suspend(), timeout)
+    inquire(ref, process_of(ref, "suspend"), lambda process: _hold(process, True), timeout)
 
 
 def resume(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
     """Let a suspended actor go on, with what came meanwhile; fine where it is not suspended."""
-    inquire(ref, process_of(ref, "resume"), lambda process: process.mailbox.resume(), timeout)
+    inquire(ref, process_of(ref, "resume"), lambda process: _hold(process, False), timeout)
 
 
 def statistics(
@@ -229,6 +229,10 @@ def get_status(ref: Any, *, timeout: float | timedelta | None = 5.0) -> ActorSta
     """
     status: ActorStatus = inquire(ref, process_of(ref, "get_status"), _status_of, timeout)
     return status
+
+
+def _hold(process: Process, suspended: bool) -> None:
+    process.mailbox.suspended = suspended
 
 
 def _state_of(process: Process) -> Any:

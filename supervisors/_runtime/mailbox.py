@@ -15,24 +15,27 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Mailbox"]
+__all__ = ["NOTHING", "Mailbox"]
+
+NOTHING: Final[deque[Any]] = deque(maxlen=0)
+"""What a suspended process takes its user messages from."""
 
 
 class Mailbox:
     """The inbox of one process.
 
-    `slot` is the right to run the process: whoever acquires it must have the process run. `ready`
-    is the lane to take user messages from: `user`, or an empty one while the process is suspended.
+    `slot` is the right to run the process: whoever acquires it must have the process run. While
+    it is `suspended`, user messages stay where they are; only the slot's holder changes that.
     """
 
-    __slots__ = ("closed", "control", "ready", "reject", "slot", "user")
+    __slots__ = ("closed", "control", "reject", "slot", "suspended", "user")
 
     def __init__(self, reject: Callable[[Any], None]) -> None:
         """Start open, empty and with the slot free; `reject` gets what can no longer be handled."""
         self.user: deque[Any] = deque()
-        self.ready = self.user
+        self.suspended = False
         self.control: deque[Any] = deque()
         self.slot = threading.Lock()
         self.closed = False
@@ -60,20 +63,7 @@ class Mailbox:
 
     def has_work(self) -> bool:
         """Tell whether anything waits that may be handled now."""
-        return bool(self.control or self.ready)
-
-    def suspend(self) -> None:
-        """Give out no user message for now. Only the slot's holder calls."""
-        self.ready = deque()
-
-    def resume(self) -> None:
-        """Give out user messages again, in order. Only the slot's holder calls."""
-        self.ready = self.user
-
-    @property
-    def suspended(self) -> bool:
-        """Whether user messages are held back."""
-        return self.ready is not self.user
+        return bool(self.control or (self.user and not self.suspended))
 
     def close(self) -> None:
         """Refuse what comes and reject what waits."""

@@ -31,7 +31,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
-from supervisors._runtime.mailbox import Mailbox
+from supervisors._runtime.mailbox import NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_dead_letter, report_returned
 from supervisors._runtime.root import root
@@ -242,7 +242,9 @@ class Process(Ties):
         boot, self._boot = self._boot, None
         if boot is not None:
             self._run_boot(boot)
-        control, user, actor = self.mailbox.control, self.mailbox.ready, self.actor
+        control, user, actor = self.mailbox.control, self.mailbox.user, self.actor
+        if self.mailbox.suspended:
+            user = NOTHING
         while not self.ended:
             if control:
                 if self._obey(control.popleft()):

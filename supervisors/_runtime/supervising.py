@@ -133,7 +133,7 @@ class SupervisingActor(Actor):
             self._process.end(reason)
         else:
             # A suspended one too obeys at once (S190); to stop, it needs the news of its children.
-            self._process.mailbox.resume()
+            self._process.mailbox.suspended = False
             self._otp_feed(ShutdownRequested(reason))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:

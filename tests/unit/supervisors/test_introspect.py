@@ -240,7 +240,7 @@ def test_suspend_and_resume(turns: ManualDispatcher) -> None:
 def test_suspend_in_the_middle_of_a_batch(turns: ManualDispatcher) -> None:
     """A suspension holds from the next message on, in the batch that it comes in too."""
     ref, notes = probe(turns)
-    inquiry = Inquiry(lambda process: process.mailbox.suspend())
+    inquiry = Inquiry(lambda process: setattr(process.mailbox, "suspended", True))
     ref.tell(lambda actor: actor._process.order(inquiry))
     ref.tell("b")
     turns.run_until_idle()

@@ -213,9 +213,7 @@ def test_kill_between_two_messages(turns: ManualDispatcher) -> None:
 
     ran: list[int] = []
     reply = Reply()
-    process.mailbox.user = process.mailbox.ready = Killing(
-        [Call(lambda _: ran.append(1), reply, None)]
-    )
+    process.mailbox.user = Killing([Call(lambda _: ran.append(1), reply, None)])
     process.post("behind")
     process.mailbox.user.remove("behind")
     turns.run_until_idle()
