@@ -24,6 +24,7 @@ from supervisors import (
     introspect,
     unstopped,
 )
+from supervisors._runtime.current import current
 from supervisors._runtime.inquiry import Inquiry
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.probe import Probe, boom, probe
@@ -109,9 +110,11 @@ def test_killed_inside_a_request(turns: ManualDispatcher) -> None:
     process = ref.process
 
     def hangs(state: dict[str, Any]) -> dict[str, Any]:
+        # As if from another thread.
         mine, process._thread_id = process._thread_id, -1
+        inside, current.process = current.process, None
         process.kill()
-        process._thread_id = mine
+        process._thread_id, current.process = mine, inside
         return state
 
     inquiry = Inquiry(lambda process: process.actor._otp_replace_state(hangs))
