@@ -63,9 +63,10 @@ def install(
     ) -> None:
         if not chosen:
             chosen.append(_writer(name))
-        fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
         quiet = event == _QUIET_IF_REQUESTED and metadata.get("requested")
-        chosen[0](logging.DEBUG if quiet else levels[event], ".".join(event), fields)
+        level = logging.DEBUG if quiet else levels[event]
+        fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
+        chosen[0](level, ".".join(event), fields)
 
     attach_many(handler_id, levels, log)
 
