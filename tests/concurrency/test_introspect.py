@@ -16,7 +16,7 @@ from supervisors import (
     Supervisor,
     introspect,
 )
-from tests.concurrency.crew import DEADLINE, Doer, Noting, stop, together, waits
+from tests.concurrency.crew import DEADLINE, Doer, Noting, boom, stop, together, waits
 
 DISPATCHERS = pytest.mark.parametrize("dispatcher", ["pool", "thread"])
 
@@ -173,3 +173,30 @@ def test_actors_look_into_one_another() -> None:
     state = ref.ask(lambda _: introspect.get_state(other, timeout=DEADLINE), timeout=DEADLINE)
     assert state == {"trap_exit": False, "notes": [], "ends": []}
     stop([ref, other])
+
+
+@pytest.mark.contract("S193")
+def test_supervisor_in_the_middle_of_a_restart() -> None:
+    """A supervisor that waits for a child's slow init tells its state meanwhile."""
+    gate, entered = threading.Event(), threading.Event()
+
+    class Slow(Doer):
+        starts = 0
+
+        def init(self) -> None:
+            Slow.starts += 1
+            if Slow.starts > 1:
+                entered.set()
+                gate.wait(DEADLINE)
+
+    sup = Supervisor.start_link([Slow], strategy="one_for_one")
+    sup.which_children()[0].ref.tell(boom)
+    assert entered.wait(DEADLINE)
+    with pytest.raises(CallTimeout):
+        sup.describe(timeout=0.01)
+    [(child_id, line)] = introspect.get_state(sup, timeout=DEADLINE).children
+    assert (child_id, line.ref) == ("Slow", None)
+    assert introspect.get_status(sup, timeout=DEADLINE).state.counted == 1
+    gate.set()
+    assert sup.which_children()[0].restarts == 1
+    sup.stop(timeout=DEADLINE)
