@@ -61,6 +61,7 @@ __all__ = [
     "TraceKind",
     "TraceStep",
     "Tracer",
+    "change_code",
     "get_state",
     "get_status",
     "replace_state",
@@ -152,6 +153,40 @@ def suspend(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
 def resume(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
     """Let a suspended actor go on, with what came meanwhile; fine where it is not suspended."""
     inquire(ref, process_of(ref, "resume"), lambda process: _hold(process, False), timeout)
+
+
+def change_code(
+    ref: Any, *args: Any, timeout: float | timedelta | None = 5.0, **kwargs: Any
+) -> None:
+    """Give a suspended supervisor new rules and specifications; its children live on.
+
+    The supervisor's `init` is called again with these arguments: for a plain `Supervisor` those
+    of `start_link` (children, `strategy=` and so on), for a `DynamicSupervisor` its options. The
+    rules hold from now on and a specification from the child's next start on. Nothing is started:
+    new children are there stopped, for `restart_child()`. Nothing is deleted: children that are
+    not named any more stay, before the others. Where `init` returns IGNORE all stays as it is.
+
+    Raises:
+        ChildSpecError: a rule or a child is wrong; nothing was changed.
+        RuntimeError: the supervisor is not suspended.
+        NotAvailableError: the actor is no supervisor.
+        Exception: what `init` raised; nothing was changed.
+
+    Example:
+        >>> from supervisors import ChildSpec, GenServer, Supervisor
+        >>> app = Supervisor.start_link([GenServer], strategy="one_for_one")
+        >>> suspend(app)
+        >>> change_code(app, [GenServer, ChildSpec("b", GenServer)], strategy="rest_for_one")
+        >>> resume(app)
+        >>> app.count_children(), app.stop()
+        (ChildCounts(specs=2, active=1, supervisors=0, workers=2), True)
+    """
+    inquire(
+        ref,
+        process_of(ref, "change_code"),
+        lambda process: process.actor._otp_change_code(args, kwargs),
+        timeout,
+    )
 
 
 def statistics(

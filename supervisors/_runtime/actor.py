@@ -14,6 +14,7 @@ from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_crash
 from supervisors._runtime.status import StatusParts, attributes_of, replace_attributes
 from supervisors._runtime.tracing import crashed
+from supervisors.errors import NotAvailableError
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
@@ -153,6 +154,11 @@ class Actor(pykka.Actor):
     def _otp_replace_state(self, fn: Any) -> Any:
         """Make the state what `fn` returns for it, and return it."""
         return replace_attributes(self, fn)
+
+    def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take over what a new init says; only while suspended."""
+        what = "change_code of an actor that is no supervisor (use replace_state)"
+        raise NotAvailableError(what)
 
     # ---- the end ------------------------------------------------------------------------------
 

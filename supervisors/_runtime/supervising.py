@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from pykka import messages
 
+from supervisors._machines.reconfiguring import reconfigure
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
@@ -156,6 +157,14 @@ class SupervisingActor(Actor):
     def _otp_replace_state(self, fn: Any) -> Any:
         what = "replace_state of a supervisor (use its requests, such as start_child)"
         raise NotAvailableError(what)
+
+    def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self._process.mailbox.suspended:
+            msg = f"{self} is not suspended: suspend() it, then change its code, then resume() it"
+            raise RuntimeError(msg)
+        plan, machine = self._otp_plan(args, kwargs), self._otp_machine
+        if plan is not None and machine is not None:
+            reconfigure(machine, plan.flags, plan.children)
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""

@@ -120,6 +120,7 @@ def looking(ref: ActorRef) -> None:
     assert_type(introspect.statistics(ref, counting=True), introspect.Statistics)
     assert_type(introspect.statistics(ref).busy_for, float | None)
     assert_type(introspect.get_status(ref), introspect.ActorStatus)
+    introspect.change_code(ref, specs(), strategy="one_for_all", timeout=1.0)
 
 
 def client() -> None:
