@@ -24,8 +24,8 @@ from __future__ import annotations
 from importlib import metadata as _metadata
 from typing import Any
 
+from supervisors import introspect, telemetry
 from supervisors import logs as _logs
-from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.patterns import ANY
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
@@ -200,6 +200,7 @@ __all__ = [
     "callers",
     "cancelled",
     "check_childspecs",
+    "introspect",
     "is_abnormal",
     "monitor",
     "register_name",
@@ -211,7 +212,7 @@ __all__ = [
     "whereis",
 ]
 
-_LATER = ("introspect", "run", "System")
+_LATER = ("run", "System")
 
 _logs.install()
 

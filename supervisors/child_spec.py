@@ -213,9 +213,10 @@ class ChildSpec:
     def __repr__(self) -> str:
         """Name what it is about; arguments may hold secrets and are left out."""
         start = getattr(self.start, "__qualname__", type(self.start).__name__)
+        significant = ", significant=True" if self.significant else ""
         return (
             f"ChildSpec({self.id!r}, start={start}, restart={str(self.restart)!r}, "
-            f"shutdown={self.shutdown!r}, type={str(self.type)!r})"
+            f"shutdown={self.shutdown!r}, type={str(self.type)!r}{significant})"
         )
 
 

@@ -32,7 +32,6 @@ from supervisors._runtime.directives import (
 )
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.foreign import process_of
-from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
@@ -102,6 +101,7 @@ class GenServer(Actor):
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
     _otp_gets_everything: ClassVar[bool] = False
+    _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
     _otp_asleep: bool = False
@@ -259,10 +259,12 @@ class GenServer(Actor):
             return READY
         return result
 
+    def _otp_goes_on(self) -> bool:
+        return self._otp_directive is not None
+
     def _otp_after_start(self) -> None:
         directive, self._otp_directive = self._otp_directive, None
         if directive is not None:
-            flush()
             process = self._process
             process.handling = directive
             if not process.ended:

@@ -20,7 +20,7 @@ _HANDLER_ID = "supervisors.logs"
 
 # Event -> level. What is not listed is not logged.
 _LEVELS: Mapping[Event, int] = {
-    ("supervisors", "child", "started"): logging.DEBUG,
+    ("supervisors", "child", "started"): logging.INFO,
     ("supervisors", "child", "restarted"): logging.INFO,
     ("supervisors", "child", "terminated"): logging.WARNING,
     ("supervisors", "child", "start_failed"): logging.ERROR,
@@ -31,6 +31,7 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "actor", "abandoned_returned"): logging.WARNING,
     ("supervisors", "actor", "unexpected_message"): logging.WARNING,
     ("supervisors", "dead_letter"): logging.DEBUG,
+    ("supervisors", "introspect", "trace_failed"): logging.ERROR,
     ("supervisors", "future", "callback_failed"): logging.ERROR,
     ("supervisors", "timer", "callback_failed"): logging.ERROR,
     ("supervisors", "pool", "thread_refused"): logging.ERROR,
@@ -39,6 +40,9 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "root", "exit_deadline_passed"): logging.ERROR,
     ("supervisors", "telemetry", "handler_failed"): logging.ERROR,
 }
+
+# Progress that a caller asked for is of interest to that caller alone (S195).
+_QUIET_IF_REQUESTED = ("supervisors", "child", "started")
 
 
 class _Writer(NamedTuple):
@@ -65,7 +69,8 @@ def install(
     ) -> None:
         if not chosen:
             chosen.append(_writer(name))
-        level = levels[event]
+        quiet = event == _QUIET_IF_REQUESTED and metadata.get("requested")
+        level = logging.DEBUG if quiet else levels[event]
         if not chosen[0].wants(level):
             return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}

@@ -7,7 +7,7 @@ their id, a dynamic one by a number, so that equal ids do not meet (S105).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -120,6 +120,10 @@ class ChildTable:
         """Forget the child with everything it was started with (S15)."""
         self.mark_stopped(child)
         self._children.pop(child.key, None)
+
+    def arrange(self, children: Iterable[Child]) -> None:
+        """Put all children into this start order."""
+        self._children = {child.key: child for child in children}
 
     def find(self, id_or_ref: Any) -> Child | None:
         """Return the child with this living ref or, in a static table, with this id (S110)."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from supervisors._machines.children import Child
     from supervisors._machines.supervision import Operation, SupervisionMachine
 
-__all__ = ["REQUESTS"]
+__all__ = ["REQUESTS", "describe"]
 
 
 def _start_child(machine: SupervisionMachine, token: Any, spec: ChildSpec) -> Operation:
@@ -46,14 +46,14 @@ def _start_child(machine: SupervisionMachine, token: Any, spec: ChildSpec) -> Op
     outcome = yield from machine.start(child)
     match outcome:
         case ChildStarted(_, ref):
-            machine.report(Report.CHILD_STARTED, child)
+            machine.report(Report.CHILD_STARTED, child, requested=True)
             machine.emit(AnswerRequest(token, ref))
         case ChildIgnored():
             forget = machine.flags.dynamic or spec.restart is Restart.TEMPORARY
             machine.drop_if(child, forget)
             machine.emit(AnswerRequest(token, None))
         case ChildFailed(_, reason, error):
-            machine.report(Report.START_FAILED, child, reason)
+            machine.report(Report.START_FAILED, child, reason, requested=True)
             machine.children.remove(child)
             machine.emit(RefuseRequest(token, error))
 
@@ -96,12 +96,12 @@ def _restart_child(machine: SupervisionMachine, token: Any, child_id: Any) -> Op
     match outcome:
         case ChildStarted(_, ref):
             child.restarts += 1
-            machine.report(Report.CHILD_STARTED, child)
+            machine.report(Report.CHILD_STARTED, child, requested=True)
             machine.emit(AnswerRequest(token, ref))
         case ChildIgnored():
             machine.emit(AnswerRequest(token, None))
         case ChildFailed(_, reason, error):
-            machine.report(Report.START_FAILED, child, reason)
+            machine.report(Report.START_FAILED, child, reason, requested=True)
             machine.emit(RefuseRequest(token, error))
 
 
@@ -157,20 +157,24 @@ def _get_childspec(machine: SupervisionMachine, token: Any, id_or_ref: Any) -> N
         machine.emit(AnswerRequest(token, child.spec))
 
 
-def _describe(machine: SupervisionMachine, token: Any, _: Any) -> None:
+def describe(machine: SupervisionMachine, now: float) -> SupervisorInfo:
+    """Return rules, budget and children at the moment `now`, in the middle of anything (S193)."""
     flags, dynamic = machine.flags, machine.flags.dynamic
     children = tuple(
-        (child.spec.id, child.info(machine.now, dynamic=dynamic)) for child in machine.children
+        (child.spec.id, child.info(now, dynamic=dynamic)) for child in machine.children
     )
-    info = SupervisorInfo(
+    return SupervisorInfo(
         str(flags.strategy),
         flags.max_restarts,
         flags.max_seconds,
-        None if flags.budget_per_child else machine.budget.counted(machine.now),
+        None if flags.budget_per_child else machine.budget.counted(now),
         dynamic,
         children,
     )
-    machine.emit(AnswerRequest(token, info))
+
+
+def _describe(machine: SupervisionMachine, token: Any, _: Any) -> None:
+    machine.emit(AnswerRequest(token, describe(machine, machine.now)))
 
 
 REQUESTS: Mapping[RequestVerb, Callable[[SupervisionMachine, Any, Any], Operation | None]] = {

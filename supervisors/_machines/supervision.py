@@ -392,6 +392,8 @@ class SupervisionMachine:
         else:
             self.children.mark_stopped(child)
 
-    def report(self, kind: Report, child: Child, reason: Any = None) -> None:
+    def report(
+        self, kind: Report, child: Child, reason: Any = None, *, requested: bool = False
+    ) -> None:
         """Emit a report about the child."""
-        self.emit(EmitReport(kind, child.spec, child.ref, reason, child.restarts))
+        self.emit(EmitReport(kind, child.spec, child.ref, reason, child.restarts, requested))

@@ -273,13 +273,17 @@ class RefuseStart(msgspec.Struct, frozen=True):
 
 
 class EmitReport(msgspec.Struct, frozen=True):
-    """Tell the world: `kind`, the child it is about, its ref while it has one, and why."""
+    """Tell the world: `kind`, the child it is about, its ref while it has one, and why.
+
+    `requested` marks what a caller asked for, not the supervisor's own doing (S195).
+    """
 
     kind: Report
     spec: ChildSpec
     ref: Any = None
     reason: Any = None
     restarts: int = 0
+    requested: bool = False
 
     @property
     def child_id(self) -> Any:

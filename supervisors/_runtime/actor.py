@@ -12,7 +12,9 @@ from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_crash
+from supervisors._runtime.status import StatusParts, attributes_of, replace_attributes
 from supervisors._runtime.tracing import crashed
+from supervisors.errors import NotAvailableError
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
@@ -64,8 +66,6 @@ class Actor(pykka.Actor):
 
     _process: Process
 
-    # What init answered that is still to be done.
-    _otp_directive: Any = None
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
 
@@ -128,6 +128,10 @@ class Actor(pykka.Actor):
         """Run the class's own init; return what the launcher is to make of it."""
         raise NotImplementedError
 
+    def _otp_goes_on(self) -> bool:
+        """Tell whether `_otp_after_start` runs something that a user wrote."""
+        return False
+
     def _otp_after_start(self) -> None:
         """Do what comes after the starter was told and before any message."""
 
@@ -150,6 +154,26 @@ class Actor(pykka.Actor):
 
         Not after a failed init, a kill or abandonment. An exception here becomes the reason.
         """
+
+    def format_status(self, parts: StatusParts) -> Any:
+        """Return what crash reports and `introspect.get_status()` may show; None: only types.
+
+        What is returned is shown as it is, in log lines too: leave out what is secret. Runs in the
+        actor; what it raises is named beside the report and hides nothing of it.
+        """
+
+    def _otp_state(self) -> Any:
+        """Return what `introspect.get_state()` answers."""
+        return attributes_of(self)
+
+    def _otp_replace_state(self, fn: Any) -> Any:
+        """Make the state what `fn` returns for it, and return it."""
+        return replace_attributes(self, fn)
+
+    def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take over what a new init says; only while suspended."""
+        what = "change_code of an actor that is no supervisor (use replace_state)"
+        raise NotAvailableError(what)
 
     # ---- the end ------------------------------------------------------------------------------
 

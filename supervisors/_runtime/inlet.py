@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._runtime.handover import runs_here
+from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, StopOrder, Urge
 from supervisors._runtime.reports import report_dead_letter
 from supervisors._runtime.ties import Ties
@@ -66,7 +67,7 @@ class Inlet(Ties):
     def _reject(self, item: Any) -> None:
         """Answer for a message that will never be handled."""
         match item:
-            case Call():
+            case Call() | Inquiry():
                 item.reply.fail(self.gone())
             case StopOrder(reply=reply):
                 if reply is not None:

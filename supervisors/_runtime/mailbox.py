@@ -15,22 +15,27 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Mailbox"]
+__all__ = ["NOTHING", "Mailbox"]
+
+NOTHING: Final[deque[Any]] = deque(maxlen=0)
+"""What a suspended process takes its user messages from."""
 
 
 class Mailbox:
     """The inbox of one process.
 
-    `slot` is the right to run the process: whoever acquires it must have the process run.
+    `slot` is the right to run the process: whoever acquires it must have the process run. While
+    it is `suspended`, user messages stay where they are; only the slot's holder changes that.
     """
 
-    __slots__ = ("closed", "control", "reject", "slot", "user")
+    __slots__ = ("closed", "control", "reject", "slot", "suspended", "user")
 
     def __init__(self, reject: Callable[[Any], None]) -> None:
         """Start open, empty and with the slot free; `reject` gets what can no longer be handled."""
         self.user: deque[Any] = deque()
+        self.suspended = False
         self.control: deque[Any] = deque()
         self.slot = threading.Lock()
         self.closed = False
@@ -57,8 +62,8 @@ class Mailbox:
         return self.slot.acquire(False)
 
     def has_work(self) -> bool:
-        """Tell whether anything waits."""
-        return bool(self.control or self.user)
+        """Tell whether anything waits that may be handled now."""
+        return bool(self.control or (self.user and not self.suspended))
 
     def close(self) -> None:
         """Refuse what comes and reject what waits."""

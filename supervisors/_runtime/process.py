@@ -31,8 +31,9 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.handover import flush
 from supervisors._runtime.inlet import Inlet
+from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
-from supervisors._runtime.mailbox import Mailbox
+from supervisors._runtime.mailbox import NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
@@ -219,14 +220,17 @@ class Process(Inlet):
             while self.mailbox.control and not self.ended:
                 with suppress(IndexError):
                     self._obey(self.mailbox.control.popleft())
-            return not self.ended and (self._boot is not None or bool(self.mailbox.user))
+            return not self.ended and (self._boot is not None or self.mailbox.has_work())
         control, user = self.mailbox.control, self.mailbox.user
+        if self.mailbox.suspended:
+            user = NOTHING
         take, receive = user.popleft, self.actor._otp_receive
         while True:
             if control:
                 # Whoever closes the mailbox drains it.
                 with suppress(IndexError):
-                    self._obey(control.popleft())
+                    if self._obey(control.popleft()):
+                        return True
                 if self.ended:
                     return False
                 continue
@@ -257,8 +261,8 @@ class Process(Inlet):
             self.crash(error, None)
         self.handling = IDLE
 
-    def _obey(self, order: StopOrder | Urge) -> None:
-        """Carry out one order of the control lane."""
+    def _obey(self, order: StopOrder | Urge) -> bool:
+        """Carry out one order; True when what runs may have changed, so the batch is over."""
         self.handling = order
         try:
             if self.ended:
@@ -272,6 +276,7 @@ class Process(Inlet):
         except BaseException as error:  # noqa: BLE001  as for handlers
             self.crash(error, order)
         self.handling = IDLE
+        return isinstance(order, Inquiry)
 
     # ---- the end ------------------------------------------------------------------------------
 
@@ -369,7 +374,7 @@ class Process(Inlet):
 
     def _answer_open_calls(self, reason: ExitReason) -> None:
         call, words = self.handling, self._last_words
-        if isinstance(call, Call):
+        if isinstance(call, Call | Inquiry):
             if words is None or isinstance(reason, Abandoned):
                 call.reply.fail(self.gone())
             elif words[0]:

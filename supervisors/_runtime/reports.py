@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.items import Info
+from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.exits import Crashed, ExitReason
 from supervisors.telemetry import execute
 
@@ -21,6 +22,7 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
         return
     # Of a task: the actors that had it started, the nearest first (S185).
     callers = " < ".join(map(str, getattr(process.actor, "_otp_callers", ())))
+    status, status_error = _status(process, reason, last_message)
     execute(
         ("supervisors", "actor", "crashed"),
         {"count": 1},
@@ -32,8 +34,24 @@ def report_crash(process: Process, reason: ExitReason, last_message: object) -> 
             "state_type": type(process.actor).__name__,
             "trace": reason.trace,
             **({"callers": callers} if callers else {}),
+            "status": status,
+            "status_error": status_error,
         },
     )
+
+
+def _status(
+    process: Process, reason: ExitReason, last_message: object
+) -> tuple[str | None, str | None]:
+    """Return what the actor's format_status lets show, as text, and the name of its error."""
+    try:
+        parts = StatusParts(process.actor._otp_state(), last_message, reason)
+        shown, error = format_parts(process.actor, parts)
+        if shown is None or isinstance(shown, str):
+            return shown, error
+        return repr(shown), error
+    except BaseException as error:  # noqa: BLE001  as in format_parts; a repr is the user's too
+        return None, type(error).__name__
 
 
 def report_dead_letter(ref: ActorRef, item: Any) -> None:

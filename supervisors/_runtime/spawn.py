@@ -11,6 +11,7 @@ import msgspec
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.actor_list import enlist, strike
 from supervisors._runtime.current import current
+from supervisors._runtime.handover import flush
 from supervisors._runtime.names import book_and_key
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.own_thread import own_thread
@@ -220,11 +221,13 @@ def confirm(process: Process) -> None:
     """The actor is up: tell the starter, then do what comes before the first message."""
     if not process.confirm_start():
         return
-    if current.helping and process.actor._otp_directive is not None:
-        # What comes next is a user's code that nobody who waits for the start waits for.
-        process.boot_again(lambda: _after_start(process))
-    else:
-        _after_start(process)
+    if process.actor._otp_goes_on():
+        # A user's code, which nobody who waits for the start waits for.
+        if current.helping:
+            process.boot_again(lambda: _after_start(process))
+            return
+        flush()
+    _after_start(process)
 
 
 def _after_start(process: Process) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from pykka import messages
 
+from supervisors._machines.reconfiguring import reconfigure
+from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
     AnswerRequest,
@@ -38,6 +40,7 @@ from supervisors._machines.vocabulary import (
     ShutdownRequested,
     StartChild,
     StopChild,
+    SupervisorInfo,
     TimerFired,
     TimerKind,
 )
@@ -54,7 +57,7 @@ from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm, spawn
 from supervisors._runtime.timers import Timer, timers
 from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
-from supervisors.errors import StartError, UnexpectedMessageError
+from supervisors.errors import NotAvailableError, StartError, UnexpectedMessageError
 from supervisors.exits import Exit, ExitReason, NoProc, Normal, Shutdown
 from supervisors.telemetry import execute
 
@@ -131,6 +134,8 @@ class SupervisingActor(Actor):
         if self._otp_machine is None:
             self._process.end(reason)
         else:
+            # A suspended one too obeys at once (S190); to stop, it needs the news of its children.
+            self._process.mailbox.suspended = False
             self._otp_feed(ShutdownRequested(reason))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
@@ -145,6 +150,22 @@ class SupervisingActor(Actor):
             # What a machine that was cut short still knows of its children.
             self._otp_lives.clear()
             self._otp_machine = None
+
+    def _otp_state(self) -> SupervisorInfo | None:
+        machine = self._otp_machine
+        return None if machine is None else describe(machine, timers.clock.now())
+
+    def _otp_replace_state(self, fn: Any) -> Any:
+        what = "replace_state of a supervisor (use its requests, such as start_child)"
+        raise NotAvailableError(what)
+
+    def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self._process.mailbox.suspended:
+            msg = f"{self} is not suspended: suspend() it, then change its code, then resume() it"
+            raise RuntimeError(msg)
+        plan, machine = self._otp_plan(args, kwargs), self._otp_machine
+        if plan is not None and machine is not None:
+            reconfigure(machine, plan.flags, plan.children)
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
@@ -228,6 +249,7 @@ class SupervisingActor(Actor):
                 "ref": report.ref,
                 "reason": report.reason,
                 "spec": report.spec,
+                "requested": report.requested,
             },
         )
 

@@ -85,6 +85,9 @@ class TaskActor(Actor):
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return READY
 
+    def _otp_goes_on(self) -> bool:
+        return True
+
     def _otp_after_start(self) -> None:
         if self.cancelled:
             # The order waits in the control lane and is obeyed next.

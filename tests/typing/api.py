@@ -37,6 +37,7 @@ from supervisors import (
     TaskSupervisorRef,
     callers,
     cancelled,
+    introspect,
     via,
 )
 
@@ -170,6 +171,34 @@ def heard(message: KeyRegistered | KeyUnregistered) -> tuple[Any, ...]:
             return registry, key, ref, value
         case KeyUnregistered(key=key, ref=ref):
             return key, ref
+
+
+class Account(GenServer):
+    """Shows of itself what is no secret."""
+
+    def format_status(self, parts: introspect.StatusParts) -> dict[str, Any]:
+        """Leaves the message out."""
+        return {"balance": parts.state["balance"], "reason": parts.reason}
+
+
+def looking(ref: ActorRef) -> None:
+    """Each function of introspect takes a reference and a time-out, and answers with a record."""
+
+    def note(event: introspect.TraceEvent) -> None:
+        assert_type(event.step, introspect.TraceStep)
+        assert_type(event.kind, introspect.TraceKind)
+        assert_type(event.seconds, float | None)
+
+    introspect.trace(ref, note)
+    introspect.trace(ref, None, timeout=None)
+    introspect.suspend(ref, timeout=1.0)
+    introspect.resume(ref)
+    assert_type(introspect.get_state(ref), Any)
+    assert_type(introspect.replace_state(ref, lambda state: {**state, "n": 1}), dict[str, Any])
+    assert_type(introspect.statistics(ref, counting=True), introspect.Statistics)
+    assert_type(introspect.statistics(ref).busy_for, float | None)
+    assert_type(introspect.get_status(ref), introspect.ActorStatus)
+    introspect.change_code(ref, specs(), strategy="one_for_all", timeout=1.0)
 
 
 def client() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from pykka import ActorRegistry
 
-from supervisors import ActorRef
+from supervisors import ActorRef, logs
 from supervisors._runtime.current import current
 from supervisors._runtime.timers import timers
 from supervisors.testing import ManualDispatcher
@@ -50,6 +52,36 @@ def seen() -> Iterator[Seen]:
     seen = Seen()
     yield seen
     seen.close()
+
+
+class Keeping(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self.records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[logging.LogRecord]]:
+    """Collects the package's log lines, which go through the standard logger."""
+    records: list[logging.LogRecord] = []
+    logger, handler = logging.getLogger("supervisors"), Keeping(records)
+    level = logger.level
+    structlog.reset_defaults()
+    # Where lines go is decided at the first event after this.
+    logs.uninstall()
+    logs.install()
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    yield records
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+    logs.uninstall()
+    logs.install()
 
 
 @pytest.fixture

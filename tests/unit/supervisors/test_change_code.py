@@ -1,0 +1,131 @@
+"""New rules for supervisors that have children, stepped by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from supervisors import (
+    IGNORE,
+    ChildSpecError,
+    DynamicSupervisor,
+    MaxChildrenError,
+    NotAvailableError,
+    Supervisor,
+    SupervisorSpec,
+    introspect,
+)
+from supervisors.testing import ManualDispatcher
+from tests.unit.supervisors.probe import probe
+from tests.unit.supervisors.trees import child, start, worker
+
+
+def changed(sup: Any, *args: Any, **kwargs: Any) -> None:
+    """Changes the code of a supervisor, suspended meanwhile."""
+    introspect.suspend(sup)
+    try:
+        introspect.change_code(sup, *args, **kwargs)
+    finally:
+        introspect.resume(sup)
+
+
+@pytest.mark.contract("S192")
+def test_only_while_suspended(turns: ManualDispatcher) -> None:
+    """A supervisor that is not suspended keeps its rules."""
+    sup = start(turns, worker(turns, "a"))
+    with pytest.raises(RuntimeError, match=r"is not suspended: suspend\(\) it"):
+        introspect.change_code(sup, [], strategy="one_for_all")
+    assert introspect.get_state(sup).strategy == "one_for_one"
+
+
+@pytest.mark.contract("S192")
+def test_children_live_on(turns: ManualDispatcher, log: list[str]) -> None:
+    """Living children stay as they are, new ones are stopped, those not named are not deleted."""
+    sup = start(turns, worker(turns, "a"), worker(turns, "b"), worker(turns, "c"))
+    refs = {name: child(sup, name) for name in "abc"}
+    log.clear()
+    specs = [worker(turns, name) for name in "dcb"]
+    changed(sup, specs, strategy="rest_for_one", max_restarts=7, max_seconds=9.0)
+    info = introspect.get_state(sup)
+    assert (info.strategy, info.max_restarts, info.max_seconds) == ("rest_for_one", 7, 9.0)
+    assert [(name, line.ref) for name, line in info.children] == [
+        ("a", refs["a"]),
+        ("d", None),
+        ("c", refs["c"]),
+        ("b", refs["b"]),
+    ]
+    assert log == []
+    assert sup.restart_child("d") is child(sup, "d")
+    assert sup.stop()
+    assert log == ["init d", *(f"terminate {name}" for name in "bcda")]
+
+
+@pytest.mark.contract("S192")
+def test_new_rules_hold(turns: ManualDispatcher, log: list[str]) -> None:
+    """The next end is handled by the new strategy, budget and specification."""
+    sup = start(turns, worker(turns, "a"), worker(turns, "b"), max_restarts=0)
+    specs = [worker(turns, "a"), worker(turns, "b", restart="temporary")]
+    changed(sup, specs, strategy="one_for_all", max_restarts=1)
+    log.clear()
+    child(sup, "a").tell("crash")
+    turns.run_until_idle()
+    assert log == ["terminate a", "terminate b", "init a"]
+    assert [info.id for info in sup.which_children()] == ["a"]
+    child(sup, "a").tell("crash")
+    turns.run_until_idle()
+    assert not sup.is_alive()
+
+
+@pytest.mark.contract("S192")
+@pytest.mark.parametrize("bad", ["children", "rule"])
+def test_bad_specs_are_refused_as_a_whole(turns: ManualDispatcher, bad: str) -> None:
+    """One wrong child or rule, and nothing is changed."""
+    sup = start(turns, worker(turns, "a"))
+    before = introspect.get_state(sup)
+    specs = [worker(turns, "b"), worker(turns, "c"), *([object()] if bad == "children" else [])]
+    with pytest.raises(ChildSpecError):
+        changed(sup, specs, strategy="one_for_all" if bad == "children" else "one_for_some")
+    assert introspect.get_state(sup) == before
+    assert sup.stop()
+
+
+@pytest.mark.contract("S192")
+def test_own_init_is_called_again(turns: ManualDispatcher) -> None:
+    """A class's init gets the new arguments; IGNORE and an exception leave all as it was."""
+
+    class App(Supervisor):
+        def init(self, names: Any) -> Any:
+            if names == "ignore":
+                return IGNORE
+            return SupervisorSpec([worker(turns, name) for name in names], strategy="one_for_one")
+
+    sup = App.start_link("a", dispatcher=turns)
+    changed(sup, "ab")
+    changed(sup, "ignore")
+    with pytest.raises(TypeError):
+        changed(sup, None)
+    assert [info.id for info in sup.which_children()] == ["b", "a"]
+    assert sup.stop()
+
+
+@pytest.mark.contract("S192")
+def test_dynamic_supervisor(turns: ManualDispatcher) -> None:
+    """A dynamic supervisor takes new options and keeps its children; wrong ones are refused."""
+    sup = DynamicSupervisor.start_link(dispatcher=turns)
+    ref = sup.start_child(worker(turns, "a"))
+    changed(sup, max_children=1, max_restarts=8)
+    with pytest.raises(ChildSpecError):
+        changed(sup, max_children=-1)
+    with pytest.raises(MaxChildrenError):
+        sup.start_child(worker(turns, "b"))
+    assert [info.ref for info in sup.which_children()] == [ref]
+    assert introspect.get_state(sup).max_restarts == 8
+    assert sup.stop()
+
+
+def test_no_supervisor(turns: ManualDispatcher) -> None:
+    """The code of another actor is not changed this way."""
+    ref, _ = probe(turns)
+    with pytest.raises(NotAvailableError, match="change_code of an actor that is no supervisor"):
+        changed(ref)
