@@ -270,6 +270,18 @@ def test_max_children(turns: ManualDispatcher) -> None:
     assert crew.stop()
 
 
+@pytest.mark.contract("S109", "S182")
+def test_the_supervisor_is_told_first(crew: Any, turns: ManualDispatcher) -> None:
+    """Before anybody has the result, the news of the end is on its way to the supervisor."""
+    waiting: list[int] = []
+    for function in (int, boom):
+        task = crew.run(function, dispatcher=turns)
+        task.add_done_callback(lambda _: waiting.append(len(crew.process.mailbox)))
+        turns.run_until_idle()
+    assert waiting == [1, 1]
+    assert crew.stop()
+
+
 @pytest.mark.contract("S186")
 def test_terminate_child(crew: Any, turns: ManualDispatcher) -> None:
     """A task is found by its ref, or as a Task, until it has ended."""
