@@ -273,12 +273,21 @@ def test_max_children(turns: ManualDispatcher) -> None:
 @pytest.mark.contract("S109", "S182")
 def test_the_supervisor_is_told_first(crew: Any, turns: ManualDispatcher) -> None:
     """Before anybody has the result, the news of the end is on its way to the supervisor."""
-    waiting: list[int] = []
+    news: list[list[str]] = []
+    actor = crew.process.actor
+
+    def prepare(process: Any, spec: Any) -> None:
+        type(actor)._otp_prepare(actor, process, spec)
+        mailbox = crew.process.mailbox.user
+        process.actor.job.reply.add_done_callback(
+            lambda _: news.append([type(item).__name__ for item in mailbox])
+        )
+
+    actor._otp_prepare = prepare
     for function in (int, boom):
-        task = crew.run(function, dispatcher=turns)
-        task.add_done_callback(lambda _: waiting.append(len(crew.process.mailbox)))
+        crew.run(function, dispatcher=turns)
         turns.run_until_idle()
-    assert waiting == [1, 1]
+    assert [names[-1] for names in news] == ["ChildExited"] * 2
     assert crew.stop()
 
 
