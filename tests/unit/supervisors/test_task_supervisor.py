@@ -431,7 +431,8 @@ def test_a_task_that_exits_the_program(crew: Any, turns: ManualDispatcher) -> No
     ("options", "said"),
     [
         ({"extra_args": ()}, "unknown option 'extra_args' of a task supervisor"),
-        ({"max_childs": 1}, "did you mean 'max_children'"),
+        ({"max_childs": 1}, "'max_childs' of a task supervisor .did you mean 'max_children'"),
+        ({"auto_shutdown": "any_significant"}, "has no auto_shutdown"),
         ({"max_children": -1}, "0 or more"),
     ],
 )
