@@ -249,13 +249,15 @@ class TaskSupervisor(DynamicSupervisor):
         prepare(process)
 
 
+# `auto_shutdown` has a refusal of its own.
+_KNOWN = {*_OPTIONS, "start_timeout", "dispatcher", "auto_shutdown"}
 _SPEC_KEYS = ("id", "name", "restart", "shutdown", "significant")
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what a dynamic supervisor takes and a task supervisor does not."""
-    if "extra_args" in options:
-        refuse_unknown({"extra_args": None}, _OPTIONS, "option", "a task supervisor")
+    """Refuse what a task supervisor does not take, `extra_args` for one; the rest is looked at."""
+    unknown = {key: value for key, value in options.items() if key not in _KNOWN}
+    refuse_unknown(unknown, _OPTIONS, "option", "a task supervisor")
     return options
 
 

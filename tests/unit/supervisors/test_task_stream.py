@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from supervisors import MaxChildrenError, NoProcError, TaskSupervisor
+from supervisors import Killed, MaxChildrenError, NoProcError, Normal, TaskSupervisor
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.probe import probe
 
@@ -116,33 +116,48 @@ def test_a_consumer_that_stops_or_raises(turns: ManualDispatcher, crew: Any) -> 
     assert crew.stop()
 
 
-@pytest.mark.contract("S184")
-def test_a_consumer_that_is_killed(turns: ManualDispatcher, crew: Any) -> None:
-    """The tasks of an actor do not outlive it, and tasks that ended leave no watch on it."""
-    ref, _ = probe(turns)
-    streams: list[Any] = []
-
-    def begin(_: Any) -> Any:
-        streams.append(crew.map(abs, Source(), max_concurrency=2, dispatcher=turns))
-        return [next(streams[0]) for _ in range(20)]
-
-    assert ref.call(begin) == list(range(20))
-    turns.run_until_idle()
-    process = ref.process
-    assert not process._monitors
+def hold(crew: Any, *items: int) -> None:
+    """Has the tasks of these items, if any are given, else all tasks, not run by themselves."""
     actor = crew.process.actor
 
-    def prepare(new: Any, spec: Any) -> None:
-        type(actor)._otp_prepare(actor, new, spec)
-        new.actor._otp_after_start = lambda: None
+    def prepare(process: Any, spec: Any) -> None:
+        type(actor)._otp_prepare(actor, process, spec)
+        if not items or process.actor.job.args[0] in items:
+            process.actor._otp_after_start = lambda: None
 
     actor._otp_prepare = prepare
-    with pytest.raises(TimeoutError):
-        ref.call(lambda _: [next(streams[0]) for _ in range(3)], timeout=0)
-    streams.clear()
-    process.kill()
+
+
+@pytest.mark.contract("S184")
+@pytest.mark.parametrize("reason", [Killed(), Normal(), ValueError()])
+def test_a_consumer_that_ends(turns: ManualDispatcher, crew: Any, reason: Any) -> None:
+    """The tasks of an actor do not outlive it, though somebody keeps the stream."""
+    hold(crew, 1, 2)
+    ref, _ = probe(turns)
+    stream = crew.map(abs, Source(), max_concurrency=3, dispatcher=turns)
+    assert ref.call(lambda _: next(stream)) == 0
+    turns.run_until_idle()
+    assert crew.count_children().active == 2
+    if isinstance(reason, Killed):
+        ref.exit(reason)
+    else:
+        ref.stop(reason)
     turns.run_until_idle()
     assert crew.count_children().specs == 0
+    stream.close()
+    assert crew.stop()
+
+
+@pytest.mark.contract("S184")
+def test_a_consumer_keeps_nothing(turns: ManualDispatcher, crew: Any) -> None:
+    """Tasks that ended leave no watch on the actor that consumed them."""
+    ref, notes = probe(turns)
+    stream = crew.map(abs, range(20), max_concurrency=2, dispatcher=turns)
+    assert ref.call(lambda _: list(stream)) == list(range(20))
+    turns.run_until_idle()
+    assert not ref.process._monitors
+    assert notes == ["init", "call"]
+    assert ref.stop()
     assert crew.stop()
 
 
@@ -167,13 +182,7 @@ def test_bad_bound(crew: Any, bound: Any) -> None:
 def test_full(turns: ManualDispatcher) -> None:
     """Tasks beyond max_children are refused in the middle of a stream too."""
     crew = TaskSupervisor.start_link(max_children=1, dispatcher=turns)
-    actor = crew.process.actor
-
-    def prepare(new: Any, spec: Any) -> None:
-        type(actor)._otp_prepare(actor, new, spec)
-        new.actor._otp_after_start = lambda: None
-
-    actor._otp_prepare = prepare
+    hold(crew)
     with pytest.raises(MaxChildrenError):
         next(crew.map(abs, [1, 2], max_concurrency=2, dispatcher=turns))
     assert crew.count_children().specs == 0

@@ -270,6 +270,27 @@ def test_max_children(turns: ManualDispatcher) -> None:
     assert crew.stop()
 
 
+@pytest.mark.contract("S109", "S182")
+def test_the_supervisor_is_told_first(crew: Any, turns: ManualDispatcher) -> None:
+    """Before anybody has the result, the news of the end is on its way to the supervisor."""
+    news: list[list[str]] = []
+    actor = crew.process.actor
+
+    def prepare(process: Any, spec: Any) -> None:
+        type(actor)._otp_prepare(actor, process, spec)
+        mailbox = crew.process.mailbox.user
+        process.actor.job.reply.add_done_callback(
+            lambda _: news.append([type(item).__name__ for item in mailbox])
+        )
+
+    actor._otp_prepare = prepare
+    for function in (int, boom):
+        crew.run(function, dispatcher=turns)
+        turns.run_until_idle()
+    assert [names[-1] for names in news] == ["ChildExited"] * 2
+    assert crew.stop()
+
+
 @pytest.mark.contract("S186")
 def test_terminate_child(crew: Any, turns: ManualDispatcher) -> None:
     """A task is found by its ref, or as a Task, until it has ended."""
@@ -410,7 +431,8 @@ def test_a_task_that_exits_the_program(crew: Any, turns: ManualDispatcher) -> No
     ("options", "said"),
     [
         ({"extra_args": ()}, "unknown option 'extra_args' of a task supervisor"),
-        ({"max_childs": 1}, "did you mean 'max_children'"),
+        ({"max_childs": 1}, "'max_childs' of a task supervisor .did you mean 'max_children'"),
+        ({"auto_shutdown": "any_significant"}, "has no auto_shutdown"),
         ({"max_children": -1}, "0 or more"),
     ],
 )
