@@ -458,6 +458,18 @@ def test_lock_timeout_is_checked(rooms: Any) -> None:
     assert len(rooms.process.name_book.locks._locks) == 0
 
 
+@pytest.mark.contract("S146")
+def test_registry_that_is_just_ending(rooms: Any, start: Any) -> None:
+    """From the moment of its end nobody reads its table or gets a key of it."""
+    one = start()
+    rooms.process.ended = True
+    for attempt in (lambda: rooms.register("a", owner=one), rooms.count):
+        with pytest.raises(UnknownRegistryError):
+            attempt()
+    rooms.process.ended = False
+    assert rooms.count() == 0
+
+
 # ---- metadata ----------------------------------------------------------------------------------
 
 
