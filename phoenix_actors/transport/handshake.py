@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from phoenix_actors.errors import ConnectError, HandshakeRefused, InvalidURL
+from phoenix_actors.errors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidURL
 from phoenix_actors.options import redact_url
 from phoenix_actors.transport.stream import EndOfStream
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "retry_after", "target_of", "upgrade"]
 
+# What Phoenix looks for among the subprotocols; standard base64 follows, whatever the name says.
+_BEARER_PREFIX: Final = "base64url.bearer.phx."
+_SUBPROTOCOL: Final = "phoenix"
 _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
 _HEAD_LIMIT: Final = 65536
@@ -84,17 +87,24 @@ def target_of(url: str) -> Target:
 
 
 def upgrade(
-    stream: Stream, target: Target, headers: tuple[tuple[str, str], ...], deadline: float | None
+    stream: Stream,
+    target: Target,
+    headers: tuple[tuple[str, str], ...],
+    deadline: float | None,
+    auth_token: str | None = None,
 ) -> None:
     """Ask for a WebSocket, and return when the server has agreed; frames follow on the stream.
 
     Raises:
+        AuthTokenIgnored: when the server opens the connection without regard to the token (C12).
         HandshakeRefused: when the status is not 101.
         ConnectError: when the answer is none of a WebSocket server.
         EndOfStream: when the stream ends meanwhile.
         TimeoutError: when the deadline has come.
     """
     key = base64.b64encode(os.urandom(16)).decode()
+    if auth_token is not None:
+        headers = (("Sec-WebSocket-Protocol", _subprotocols(auth_token)), *headers)
     stream.send_all(_request(target, headers, key), deadline)
     status, answered = _read_head(stream, target, deadline)
     if status != 101:
@@ -107,15 +117,29 @@ def upgrade(
             retry_after=retry_after(answered.get("retry-after"), datetime.now(UTC)),
         )
     accept = base64.b64encode(hashlib.sha1((key + _MAGIC).encode()).digest()).decode()  # noqa: S324
+    chosen = answered.get("sec-websocket-protocol")
     expected = (
         answered.get("upgrade", "").lower() == "websocket",
         "upgrade" in [word.strip() for word in answered.get("connection", "").lower().split(",")],
         answered.get("sec-websocket-accept") == accept,
         "sec-websocket-extensions" not in answered,
-        "sec-websocket-protocol" not in answered,
+        chosen is None or (auth_token is not None and chosen == _SUBPROTOCOL),
     )
     if not all(expected):
         raise ConnectError("the answer is none of a WebSocket server", url=target.shown)
+    if auth_token is not None and chosen is None:
+        raise AuthTokenIgnored(url=target.shown)
+
+
+def _subprotocols(token: str) -> str:
+    """Return what carries a token: never the URL, which servers and proxies log (C10).
+
+    Example:
+        >>> _subprotocols("1234")
+        'phoenix, base64url.bearer.phx.MTIzNA'
+    """
+    encoded = base64.b64encode(token.encode()).decode().rstrip("=")
+    return f"{_SUBPROTOCOL}, {_BEARER_PREFIX}{encoded}"
 
 
 def _request(target: Target, headers: tuple[tuple[str, str], ...], key: str) -> bytes:
