@@ -5,8 +5,8 @@ by reading from the closing thread, joins fragments in quadratic time, has no bo
 and keeps cookies for the process. Here one reader thread per connection reads, answers pings and
 closes, and the calls of `TransportEvents` come from it.
 
-Proxies are not used in this version, those of the environment included: a server on localhost is
-reached whatever `http_proxy` says.
+A proxy is used where `transport_opts` asks for one, those of the environment only where it asks for
+them: else a server on localhost is reached whatever `http_proxy` says.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
-from phoenix_actors.transport.stream import EndOfStream, Stream
+from phoenix_actors.transport.proxy import connect_to
+from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
     import socket
@@ -121,12 +122,13 @@ class WebSocketHandle:
     def _start(self, deadline: float | None) -> None:
         """Do everything that `open` does; raise what comes."""
         target = self._target
-        sock = dial.connect(target.host, target.port, deadline, self._hold)
+        options = self._options
+        sock = connect_to(target, options, deadline, self._hold)
         if target.secure:
             sock = self._secure(sock, deadline)
-        stream = Stream(sock)
+        stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
-            upgrade(stream, target, self._options.headers, deadline)
+            upgrade(stream, target, options.headers, deadline, options.auth_token)
             self._adopt(stream)
             name = f"phoenix-reader-{target.host}:{target.port}"
             reader = threading.Thread(target=self._read, args=(stream,), name=name, daemon=True)
