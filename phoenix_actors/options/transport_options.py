@@ -70,6 +70,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             connection is given up. None waits for ever.
         max_message_size: bytes of the longest message taken in; a longer one ends the connection
             with close code 1009.
+        compression: offer permessage-deflate (C173); a server that takes it deflates every frame,
+            however short, which pays off for long ones only.
         ssl_opts: for wss.
         tcp_opts: for the socket below.
         proxy: how to get to the server; None for the direct way.
@@ -86,6 +88,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float | None = 10.0
     send_timeout: float | None = 10.0
     max_message_size: int = 16 * _MIB
+    compression: bool = False
     ssl_opts: SSLOptions | None = None
     tcp_opts: TCPOptions = TCPOptions()
     proxy: ProxyOptions | None = None
@@ -106,8 +109,6 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         given = checks.string_keys("transport_opts", value)
         known = ["compression", "connect_timeout", "max_message_size", "proxy", "send_timeout"]
         _check_keys("transport_opts", given, [*known, "ssl_opts", "tcp_opts"])
-        if checks.flag("transport_opts.compression", given.pop("compression", False)):
-            raise InvalidOption("transport_opts.compression", "is not available in this version")
         given["proxy"] = ProxyOptions.of(given.get("proxy"))
         for name, kind in (("ssl_opts", SSLOptions), ("tcp_opts", TCPOptions)):
             inner = given.pop(name, None)
@@ -119,6 +120,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("connect_timeout", "send_timeout"):
             value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
+        checks.flag("transport_opts.compression", self.compression)
         checks.whole("transport_opts.max_message_size", self.max_message_size, 1)
 
     def __repr__(self) -> str:
@@ -127,6 +129,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             f"send_timeout={self.send_timeout}",
             f"max_message_size={self.max_message_size}",
         ]
+        if self.compression:
+            named.append("compression=True")
         if self.ssl_opts is not None:
             named.append(f"ssl_opts={self.ssl_opts!r}")
         if self.tcp_opts != TCPOptions():

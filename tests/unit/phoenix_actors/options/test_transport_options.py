@@ -46,7 +46,6 @@ def test_a_mapping_is_taken_and_options_are_kept() -> None:
             "transport_opts.tcp_opts.keepalive_count",
             "127 or less",
         ),
-        ({"compression": True}, "transport_opts.compression", "not available in this version"),
         ({"compression": 0}, "transport_opts.compression", "True or False"),
         ({"proxy": "ftp://p"}, "transport_opts.proxy", "choose one of http, socks4"),
         ({"proxy": 1}, "transport_opts.proxy", "a URL"),
