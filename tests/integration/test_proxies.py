@@ -133,17 +133,19 @@ def test_abort_ends_an_attempt_that_waits_for_a_proxy(scheme: str) -> None:
         pytest.importorskip("python_socks")
     release = threading.Event()
     handles: list[Any] = []
+    in_time: list[bool] = []
 
     def script(*_: Any) -> None:
         handles[0].abort()
-        release.wait(DEADLINE)
+        in_time.append(release.wait(DEADLINE))
 
     with TinyProxy(script) as proxy:
         opts = TransportOptions.of({"proxy": f"{scheme}://127.0.0.1:{proxy.port}"})
-        options = TransportOptions(proxy=opts.proxy, announce=handles.append)
+        options = TransportOptions(proxy=opts.proxy, announce=handles.append, connect_timeout=None)
         with pytest.raises(ConnectError):
             WebSocketTransport().open("ws://h/", options, Events())
         release.set()
+    assert in_time == [True]
 
 
 @pytest.mark.contract("C175")

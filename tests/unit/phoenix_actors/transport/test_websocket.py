@@ -151,6 +151,10 @@ def test_what_is_deflated_has_bounds_too() -> None:
     assert list(messages(data, 1_000_000, Deflate())) == [(BINARY, b"\0" * 1_000_000)]
     with pytest.raises(TooBigError):
         list(messages(data, 999_999, Deflate()))
+    deflate = Deflate()
+    with pytest.raises(TooBigError):
+        list(messages(data, 1000, deflate))
+    assert deflate._inflater.unconsumed_tail != b""
 
 
 @pytest.mark.contract("C173")
