@@ -105,14 +105,29 @@ def _ask_for_tunnel(
 
 
 class _Dialled:
-    """Stands for a proxy before the proxy: gives the socket that is there already."""
+    """A connected socket in the place of a proxy before the proxy, with one deadline for it all."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, deadline: float | None) -> None:
         self._sock = sock
+        self._deadline = deadline
 
-    def connect(self, **_: Any) -> socket.socket:
-        """Return the socket."""
-        return self._sock
+    def connect(self, **_: Any) -> _Dialled:
+        """Return itself, for it is connected."""
+        return self
+
+    def recv(self, size: int) -> bytes:
+        """Return what comes before the deadline."""
+        self._sock.settimeout(dial.left(self._deadline))
+        return self._sock.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """Send before the deadline."""
+        self._sock.settimeout(dial.left(self._deadline))
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
 
 
 def _ask_socks(sock: socket.socket, proxy: Proxy, target: Target, deadline: float | None) -> None:
@@ -128,7 +143,7 @@ def _ask_socks(sock: socket.socket, proxy: Proxy, target: Target, deadline: floa
         username=proxy.username or (None if proxy.password is None else ""),
         password=proxy.password or (None if proxy.username is None else ""),
         rdns=proxy.scheme == "socks5h",
-        forward=_Dialled(sock),
+        forward=_Dialled(sock, deadline),
     )
     try:
         dialogue.connect(target.host, target.port, timeout=dial.left(deadline))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -122,6 +124,32 @@ def test_a_proxy_that_does_not_answer_is_given_up_in_time(scheme: str) -> None:
         with pytest.raises(ConnectTimeout):
             WebSocketTransport().open("ws://h/", TransportOptions.of(given), Events())
         release.set()
+
+
+@pytest.mark.contract("C122")
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+@pytest.mark.usefixtures("no_leaks")
+def test_a_proxy_that_answers_drop_by_drop_is_given_up_in_time(scheme: str) -> None:
+    """Each drop comes in time, all of them do not."""
+    if scheme != "http":
+        pytest.importorskip("python_socks")
+    gone = threading.Event()
+
+    def script(peer: socket.socket, _: Any) -> None:
+        # 5, 0 is the first answer of a SOCKS proxy; the rest is never complete.
+        for byte in b"\x05\x00\x05" if scheme != "http" else b"HTTP/1.1 200":
+            peer.sendall(bytes([byte]))
+            gone.wait(0.15)
+        gone.wait(DEADLINE)
+
+    with TinyProxy(script) as proxy:
+        given = {"proxy": f"{scheme}://127.0.0.1:{proxy.port}", "connect_timeout": 0.4}
+        started = time.monotonic()
+        with pytest.raises(ConnectTimeout):
+            WebSocketTransport().open("ws://h/", TransportOptions.of(given), Events())
+        took = time.monotonic() - started
+        gone.set()
+    assert took < DEADLINE / 2
 
 
 @pytest.mark.contract("C117")
