@@ -40,8 +40,10 @@ class V1Object(msgspec.Struct, frozen=True):
 
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_array: Final = msgspec.json.Decoder(Frame)
-_decode_object: Final = msgspec.json.Decoder(V1Object)
+_decode_array: Final = msgspec.json.Decoder(Frame).decode
+_decode_object: Final = msgspec.json.Decoder(V1Object).decode
+# What a decoder raises; msgspec.DecodeError is a ValueError, as UnicodeError is.
+_FAULTS: Final = (ValueError, RecursionError)
 
 # msgspec writes sets as lists, NaN as null and dates as strings: the server would get something
 # that the user never meant. So a payload may hold these types, finite floats, dicts, lists, tuples.
@@ -127,13 +129,17 @@ class StrictJson:
 
     def load_array(self, data: str | bytes) -> Frame:
         """Return the frame of an array; elements after the fifth are left out (C18)."""
-        frame: Frame = _loaded(_decode_array, data, "an array of five")
-        return frame
+        try:
+            return _decode_array(data)
+        except _FAULTS as error:
+            raise _refusal(error, "an array of five") from None
 
     def load_object(self, data: str | bytes) -> Frame:
         """Return the frame of an object."""
-        found: V1Object = _loaded(_decode_object, data, "an object of topic, event, payload, ref")
-        return found.frame()
+        try:
+            return _decode_object(data).frame()
+        except _FAULTS as error:
+            raise _refusal(error, "an object of topic, event, payload, ref") from None
 
 
 STRICT_JSON: Final = StrictJson()
@@ -161,18 +167,19 @@ def refuse_bytes(payload: Any) -> None:
         raise EncodeError("bytes go out as they are: push them directly", None, None)
 
 
-def _loaded(decoder: msgspec.json.Decoder[Any], data: str | bytes, shape: str) -> Any:
-    """Return what a decoder reads."""
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise DecodeError(f"not {shape}: {error}") from None
-    except msgspec.DecodeError:
-        raise DecodeError("not JSON") from None
-    except UnicodeError:
-        raise DecodeError("not UTF-8") from None
-    except RecursionError:
-        raise DecodeError("nested too deep") from None
+def _refusal(error: Exception, shape: str) -> DecodeError:
+    """Return the error for what a decoder raised."""
+    match error:
+        case msgspec.ValidationError():
+            return DecodeError(f"not {shape}: {error}")
+        case msgspec.DecodeError():
+            return DecodeError("not JSON")
+        case UnicodeError():
+            return DecodeError("not UTF-8")
+        case RecursionError():
+            return DecodeError("nested too deep")
+        case _:
+            return DecodeError("not JSON")
 
 
 class _Unfit(Exception):

@@ -58,13 +58,14 @@ class SerializerV2:
         Frame(join_ref=None, ref=None, topic='room:lobby', event='shout')
     """
 
-    __slots__ = ("_json",)
+    __slots__ = ("_json", "_load")
 
     vsn: ClassVar[str] = "2.0.0"
 
     def __init__(self, json: Json = STRICT_JSON) -> None:
         """Write and read text by `json`."""
         self._json = json
+        self._load = json.load_array
 
     def encode(
         self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
@@ -130,7 +131,7 @@ class SerializerV2:
         Raises:
             DecodeError: for anything else than an array of join_ref, ref, topic, event and payload.
         """
-        return self._json.load_array(data)
+        return self._load(data)
 
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message: push, reply or broadcast.
