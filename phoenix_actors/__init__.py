@@ -20,6 +20,7 @@ from phoenix_actors.channel import Channel
 from phoenix_actors.client import SocketClient
 from phoenix_actors.errors import (
     AlreadyJoined,
+    AuthTokenIgnored,
     ChannelClosed,
     ConnectError,
     ConnectionLost,
@@ -61,11 +62,18 @@ from phoenix_actors.message import (
     ServerClosed,
     ServerError,
 )
-from phoenix_actors.options import SocketOptions, SSLOptions, TransportOptions
+from phoenix_actors.options import (
+    ProxyOptions,
+    SocketOptions,
+    SSLOptions,
+    TCPOptions,
+    TransportOptions,
+)
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
 
 __all__ = [
     "AlreadyJoined",
+    "AuthTokenIgnored",
     "Channel",
     "ChannelActor",
     "ChannelClosed",
@@ -95,6 +103,7 @@ __all__ = [
     "NotJoined",
     "PhoenixError",
     "ProtocolError",
+    "ProxyOptions",
     "PushError",
     "PushFuture",
     "PushRejected",
@@ -107,6 +116,7 @@ __all__ = [
     "SocketClient",
     "SocketOptions",
     "Subscription",
+    "TCPOptions",
     "TLSError",
     "Transport",
     "TransportEvents",

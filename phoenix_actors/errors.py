@@ -6,6 +6,7 @@
     ├── ConnectError
     │   ├── ConnectTimeout
     │   ├── HandshakeRefused
+    │   ├── AuthTokenIgnored
     │   ├── TLSError
     │   └── InvalidURL
     ├── ConnectionLost
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyJoined",
+    "AuthTokenIgnored",
     "ChannelClosed",
     "ConnectError",
     "ConnectTimeout",
@@ -124,11 +126,6 @@ class HandshakeRefused(ConnectError):
     Attributes:
         status, headers, body: the answer; header names in lower case, the first bytes of the body.
         retry_after: the seconds that the server asked to wait, or None.
-
-    Example:
-        >>> error = HandshakeRefused(403, {"Content-Length": "0"})
-        >>> error.status, error.headers
-        (403, {'content-length': '0'})
     """
 
     def __init__(
@@ -145,6 +142,16 @@ class HandshakeRefused(ConnectError):
         self.headers = {name.lower(): value for name, value in dict(headers).items()}
         self.body = body
         self.retry_after = retry_after
+
+
+class AuthTokenIgnored(ConnectError):
+    """The server opened the connection without a look at the `auth_token`; tried again (C12)."""
+
+    def __init__(self, *, url: str | None = None) -> None:
+        where = "" if url is None else f" ({url})"
+        told = "the server ignored auth_token: give its socket the option `auth_token: true`"
+        PhoenixError.__init__(self, f"{told}{where}")
+        self.url = url
 
 
 class TLSError(ConnectError):
@@ -172,10 +179,6 @@ class ConnectionLost(PhoenixError, ConnectionError):
     Attributes:
         code: the WebSocket close code; 1006 when the stream ended without one, None when unknown.
         reason: the reason the peer gave, or what was noticed here.
-
-    Example:
-        >>> ConnectionLost(1001, "going away") == ConnectionLost(1001, "going away")
-        True
     """
 
     __match_args__ = ("code", "reason")
@@ -388,10 +391,6 @@ class InvalidOption(PhoenixError, ValueError):
     """`.option` is unknown, has a wrong value, or is not available in this version.
 
     `.problem` says what is wrong; it never holds a value of params, headers or a token.
-
-    Example:
-        >>> print(InvalidOption("vsn", "must be '2.0.0'"))
-        option vsn must be '2.0.0'
     """
 
     def __init__(self, option: str, problem: str) -> None:

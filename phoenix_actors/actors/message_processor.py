@@ -20,7 +20,8 @@ class MessageProcessor(GenServer):
     def init(self, session: Session) -> None:
         """Publish a codec."""
         self.session = session
-        session.codec = Codec(session.options.vsn, session.counters)
+        options = session.options
+        session.codec = Codec(options.vsn, session.counters, options.json_library)
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`.

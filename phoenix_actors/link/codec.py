@@ -10,6 +10,7 @@ from phoenix_actors.protocol.serializer import serializer_for
 if TYPE_CHECKING:
     from phoenix_actors.link.counters import Counters
     from phoenix_actors.message import Frame
+    from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
 
 __all__ = ["Codec"]
@@ -24,9 +25,11 @@ class Codec:
 
     __slots__ = ("_counters", "_serializer")
 
-    def __init__(self, vsn: str, counters: Counters) -> None:
-        """Speak this version."""
-        self._serializer = serializer_for(vsn)
+    def __init__(
+        self, vsn: str, counters: Counters, json_library: JsonLibrary | None = None
+    ) -> None:
+        """Speak this version, on the user's JSON library if there is one."""
+        self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
 
     def prepare(self, topic: str, event: str, payload: Any) -> Prepared:

@@ -38,7 +38,7 @@ class Session:
         self.counters = Counters()
         self.hooks = Hooks()
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
-        self.codec = Codec(options.vsn, self.counters)
+        self.codec = Codec(options.vsn, self.counters, options.json_library)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
         self.wire: Wire | None = None

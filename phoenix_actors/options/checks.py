@@ -26,6 +26,7 @@ __all__ = [
     "schedule",
     "seconds",
     "string_keys",
+    "token",
     "topic_pattern",
     "whole",
 ]
@@ -195,6 +196,22 @@ def _header(name: str, pair: Any) -> tuple[str, str]:
             name, f"has a character beyond latin-1 in the value of {field!r}: encode it"
         ) from None
     return field, value
+
+
+def token(name: str, value: Any) -> str | None:
+    """Return a token that can be sent, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        kind = "an empty string" if value == "" else type(value).__name__
+        raise InvalidOption(
+            name, f"must be a string, a function that gives one or None, not {kind}"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidOption(name, "has a character that UTF-8 does not have") from None
+    return value
 
 
 def topic_pattern(name: str, pattern: Any) -> tuple[str, bool]:

@@ -12,11 +12,13 @@ import msgspec
 from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
+from phoenix_actors.options.json_library import JsonLibrary, json_library
 from phoenix_actors.options.transport_options import TransportOptions
 
 __all__ = ["LATER", "Overflow", "SocketOptions"]
 
 Params: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+Token: TypeAlias = str | Callable[[], str | None] | None
 
 _LATER_VALUE: Final = "is not available in this version"
 
@@ -24,14 +26,12 @@ _LATER_VALUE: Final = "is not available in this version"
 LATER: Final = frozenset(
     {
         "alert_thresholds",
-        "auth_token",
         "binary_cleanup_interval",
         "binary_max_age",
         "binary_pool_size",
         "collection_interval",
         "hibernation_memory_threshold",
         "inbound_overflow",
-        "json_library",
         "longpoll_fallback",
         "max_inbound_bytes",
         "max_inbound_messages",
@@ -59,6 +59,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         url: the endpoint; see `endpoint`.
         params: a mapping for the query, or a function that is run for every attempt (C8).
         headers: pairs, a mapping, or a function that is run for every attempt.
+        auth_token: a string, or a function that is run for every attempt; goes to the server as a
+            subprotocol and never into the URL. The server's socket needs `auth_token: true`.
         reconnect_interval: no wait between attempts has a longer step than this.
         backoff: delays before reconnecting, as a list (the last repeats), a function of the attempt
             from 1, or a `Backoff`; taken as given. None: phoenix.js's steps with jitter.
@@ -70,6 +72,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
+        json_library: an object with encode and decode, or with dumps and loads, for every frame.
         transport: an object of the shape `Transport`; None takes the built-in WebSocket.
 
     Example:
@@ -81,13 +84,14 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         >>> SocketOptions.of(url="ws://localhost:4000/socket", heartbeat_intervall=5)
         Traceback (most recent call last):
         phoenix_actors.errors.InvalidOption: option heartbeat_intervall is unknown: did you mean \
-'heartbeat_interval'? choose one of auto_connect, ...
+'heartbeat_interval'? choose one of auth_token, ...
     """
 
     url: str
     auto_connect: bool = True
     params: Params = msgspec.field(default_factory=dict)
     headers: checks.Headers = ()
+    auth_token: Token = None
     reconnect: bool = True
     reconnect_interval: float = 60.0
     backoff: checks.Schedule | None = None
@@ -108,6 +112,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     default_channel_module: Any = None
     default_channel_params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     channel_max_restarts: int = 3
+    json_library: JsonLibrary | None = None
     transport: Any = None
     transport_opts: TransportOptions = TransportOptions()
     max_pending_messages: int = 500
@@ -163,16 +168,19 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         return redact_url(self.url)
 
     def connect_options(self) -> TransportOptions:
-        """Return the transport's options of the next attempt; runs the headers function.
+        """Return the transport's options of the next attempt; runs functions of the user's (C11).
 
         Raises:
-            ConnectError: when that function raises; what it raised is the cause.
-            InvalidOption: when it returns something else than headers.
+            ConnectError: when such a function raises; what it raised is the cause.
+            InvalidOption: when it returns something else than headers, or than a token.
         """
         headers = self.headers
         if callable(headers):
             headers = checks.header_pairs("headers", self._run("headers", headers))
-        return msgspec.structs.replace(self.transport_opts, headers=headers)
+        token = self.auth_token
+        if callable(token):
+            token = checks.token("auth_token", self._run("auth_token", token))
+        return msgspec.structs.replace(self.transport_opts, headers=headers, auth_token=token)
 
     def _run(self, option: str, function: Callable[[], Any]) -> Any:
         """Return what a function of the user's gives; what it raises fails the attempt."""
@@ -189,7 +197,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             factory = field.default_factory
             default = field.default if factory is msgspec.NODEFAULT else factory()
             if field.name != "url" and value != default:
-                shown.append(f"{field.name}={_show(value)}")
+                hidden = field.name == "auth_token"
+                shown.append(f"{field.name}={'…' if hidden else _show(value)}")
         return f"SocketOptions({', '.join(shown)})"
 
 
@@ -207,12 +216,15 @@ def _show(value: Any) -> str:
 
 
 def _vsn(name: str, value: Any) -> str:
-    """Return the version of the protocol; this version of the package speaks one."""
-    if value == "1.0.0":
-        raise InvalidOption(name, f"'1.0.0' {_LATER_VALUE}: use '2.0.0'")
-    if value != "2.0.0":
-        raise InvalidOption(name, f"must be '2.0.0', not {value!r}")
-    return "2.0.0"
+    """Return the version of the protocol."""
+    if value not in ("2.0.0", "1.0.0"):
+        raise InvalidOption(name, f"must be '2.0.0' or '1.0.0', not {value!r}")
+    return str(value)
+
+
+def _token(name: str, value: Any) -> Token:
+    """Return a token, or the function that gives it."""
+    return value if callable(value) else checks.token(name, value)
 
 
 def _params(name: str, value: Any) -> Params:
@@ -286,6 +298,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "auto_connect": checks.flag,
     "params": _params,
     "headers": checks.headers,
+    "auth_token": _token,
     "reconnect": checks.flag,
     "reconnect_interval": checks.positive_seconds,
     "backoff": _schedule_or_none,
@@ -303,6 +316,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "topic_channel_map": _topic_map,
     "default_channel_params": checks.string_keys,
     "channel_max_restarts": checks.whole,
+    "json_library": json_library,
     "transport": _transport,
     "transport_opts": lambda _, value: TransportOptions.of(value),
     "max_pending_messages": _at_least_one,

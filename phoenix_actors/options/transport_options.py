@@ -11,11 +11,12 @@ import msgspec
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.proxy_options import ProxyOptions
+from phoenix_actors.options.tcp_options import TCPOptions
 
 __all__ = ["SSLOptions", "TransportOptions"]
 
 _MIB: Final = 1024 * 1024
-_LATER: Final = ("tcp_opts",)
 
 
 class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +70,13 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             connection is given up. None waits for ever.
         max_message_size: bytes of the longest message taken in; a longer one ends the connection
             with close code 1009.
+        compression: offer permessage-deflate (C173); a server that takes it deflates every frame,
+            however short, which pays off for long ones only.
         ssl_opts: for wss.
+        tcp_opts: for the socket below.
+        proxy: how to get to the server; None for the direct way.
         headers: further headers of the upgrade. Set per attempt by the client, not by the user.
+        auth_token: goes as a subprotocol. Set per attempt by the client, not by the user.
         announce: called once with the handle before open() does anything that takes time, so that
             another thread may abort() an attempt under way. Set by the client.
 
@@ -82,8 +88,12 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float | None = 10.0
     send_timeout: float | None = 10.0
     max_message_size: int = 16 * _MIB
+    compression: bool = False
     ssl_opts: SSLOptions | None = None
+    tcp_opts: TCPOptions = TCPOptions()
+    proxy: ProxyOptions | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    auth_token: str | None = None
     announce: Callable[[Any], None] | None = None
 
     @classmethod
@@ -98,22 +108,19 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             return value
         given = checks.string_keys("transport_opts", value)
         known = ["compression", "connect_timeout", "max_message_size", "proxy", "send_timeout"]
-        _check_keys("transport_opts", given, [*known, "ssl_opts"])
-        if checks.flag("transport_opts.compression", given.pop("compression", False)):
-            raise InvalidOption("transport_opts.compression", "is not available in this version")
-        if given.pop("proxy", None) is not None:
-            raise InvalidOption("transport_opts.proxy", "is not available in this version")
-        ssl_opts = given.pop("ssl_opts", None)
-        if ssl_opts is not None and not isinstance(ssl_opts, SSLOptions):
-            ssl_opts = checks.string_keys("transport_opts.ssl_opts", ssl_opts)
-            _check_keys("transport_opts.ssl_opts", ssl_opts, list(_defaults(SSLOptions)))
-            ssl_opts = SSLOptions(**ssl_opts)
-        return cls(**given, ssl_opts=ssl_opts)
+        _check_keys("transport_opts", given, [*known, "ssl_opts", "tcp_opts"])
+        given["proxy"] = ProxyOptions.of(given.get("proxy"))
+        for name, kind in (("ssl_opts", SSLOptions), ("tcp_opts", TCPOptions)):
+            inner = given.pop(name, None)
+            if inner is not None:
+                given[name] = _inner(f"transport_opts.{name}", kind, inner)
+        return cls(**given)
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "send_timeout"):
             value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
+        checks.flag("transport_opts.compression", self.compression)
         checks.whole("transport_opts.max_message_size", self.max_message_size, 1)
 
     def __repr__(self) -> str:
@@ -122,11 +129,28 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             f"send_timeout={self.send_timeout}",
             f"max_message_size={self.max_message_size}",
         ]
+        if self.compression:
+            named.append("compression=True")
         if self.ssl_opts is not None:
             named.append(f"ssl_opts={self.ssl_opts!r}")
+        if self.tcp_opts != TCPOptions():
+            named.append(f"tcp_opts={self.tcp_opts!r}")
+        if self.proxy is not None:
+            named.append(f"proxy={self.proxy!r}")
+        if self.auth_token is not None:
+            named.append("auth_token=…")
         if self.headers:
             named.append(f"headers={[name for name, _ in self.headers]}")
         return f"TransportOptions({', '.join(named)})"
+
+
+def _inner(name: str, kind: type[msgspec.Struct], value: Any) -> msgspec.Struct:
+    """Return the struct that a mapping below `transport_opts` means."""
+    if isinstance(value, kind):
+        return value
+    given = checks.string_keys(name, value)
+    _check_keys(name, given, list(_defaults(kind)))
+    return kind(**given)
 
 
 def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -137,8 +161,6 @@ def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
 def _check_keys(name: str, given: Mapping[str, Any], known: list[str]) -> None:
     """Refuse keys that mean nothing here."""
     for key in given:
-        if key in _LATER:
-            raise InvalidOption(f"{name}.{key}", "is not available in this version")
         if key not in known:
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]!r}? " if close else ""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from phoenix_actors.protocol.serializer import Serializer, serializer_for
+from phoenix_actors.protocol.v1 import SerializerV1
 from phoenix_actors.protocol.v2 import SerializerV2
 
-__all__ = ["Serializer", "SerializerV2", "serializer_for"]
+__all__ = ["Serializer", "SerializerV1", "SerializerV2", "serializer_for"]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from phoenix_actors.errors import InvalidOption
+from phoenix_actors.protocol.json_text import STRICT_JSON
+from phoenix_actors.protocol.library import LibraryJson
+from phoenix_actors.protocol.v1 import SerializerV1
 from phoenix_actors.protocol.v2 import SerializerV2
 
 if TYPE_CHECKING:
     from phoenix_actors.message import Frame
+    from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
 
 __all__ = ["Serializer", "serializer_for"]
@@ -80,18 +84,19 @@ class Serializer(Protocol):
         ...
 
 
-def serializer_for(vsn: str) -> Serializer:
-    """Return the codec of a version of the protocol (C4).
+def serializer_for(vsn: str, library: JsonLibrary | None = None) -> Serializer:
+    """Return the codec of a version of the protocol (C4), on a JSON library of the user's (C29).
 
     Raises:
-        InvalidOption: for "1.0.0", which this version of the package lacks, and unknown ones.
+        InvalidOption: for versions that there are not.
 
     Example:
         >>> serializer_for("2.0.0").encode("1", "1", "room:lobby", "phx_join", {})
         '["1","1","room:lobby","phx_join",{}]'
     """
+    json = STRICT_JSON if library is None else LibraryJson(library)
     if vsn == SerializerV2.vsn:
-        return SerializerV2()
-    if vsn == "1.0.0":
-        raise InvalidOption("vsn", "'1.0.0' is not available in this version: use '2.0.0'")
-    raise InvalidOption("vsn", f"must be '2.0.0', not {vsn!r}")
+        return SerializerV2(json)
+    if vsn == SerializerV1.vsn:
+        return SerializerV1(json)
+    raise InvalidOption("vsn", f"must be '2.0.0' or '1.0.0', not {vsn!r}")

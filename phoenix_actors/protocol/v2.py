@@ -11,8 +11,6 @@ counts UTF-8 bytes (C30–C34):
 
 from __future__ import annotations
 
-import math
-from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -20,19 +18,15 @@ import msgspec
 
 from phoenix_actors.errors import DecodeError, EncodeError
 from phoenix_actors.message import PHX_REPLY, Frame
+from phoenix_actors.protocol.json_text import STRICT_JSON, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from phoenix_actors.protocol.json_text import Json
+
 __all__ = ["Prepared", "PreparedBinary", "SerializerV2"]
 
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Frame).decode
-
-# msgspec writes sets as lists, NaN as null and dates as strings: the server would get something
-# that the user never meant. So a payload may hold these types, finite floats, dicts, lists, tuples.
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
-_all_plain: Final = _PLAIN.issuperset
 _BYTES: Final = (bytes, bytearray, memoryview)
 _PUSH, _REPLY, _BROADCAST = 0, 1, 2
 
@@ -49,7 +43,6 @@ class PreparedBinary(msgspec.Struct, frozen=True):
 
 
 Prepared: TypeAlias = str | PreparedBinary
-_NO_REFS: Final = "[null,null,"
 
 
 class SerializerV2:
@@ -65,9 +58,14 @@ class SerializerV2:
         Frame(join_ref=None, ref=None, topic='room:lobby', event='shout')
     """
 
-    __slots__ = ()
+    __slots__ = ("_json", "_load")
 
     vsn: ClassVar[str] = "2.0.0"
+
+    def __init__(self, json: Json = STRICT_JSON) -> None:
+        """Write and read text by `json`."""
+        self._json = json
+        self._load = json.load_array
 
     def encode(
         self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
@@ -84,22 +82,9 @@ class SerializerV2:
         """
         if isinstance(payload, _BYTES):
             return _encode_binary(join_ref, ref, topic, event, payload)
-        try:
-            if payload is None:
-                payload = {}
-            elif not _is_plain(payload):
-                payload = _made_plain(payload)
-            return _encode((join_ref, ref, topic, event, payload)).decode()
-        except _Unfit as unfit:
-            raise EncodeError(str(unfit), topic, event) from None
-        except TypeError:
-            # The one thing left for msgspec to refuse: True, False and None as keys.
-            problem = "it has True, False or None as a key"
-            raise EncodeError(problem, topic, event) from None
-        except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", topic, event) from None
-        except RecursionError:
-            raise EncodeError("it is nested too deep", topic, event) from None
+        json = self._json
+        fit = json.fit(payload, topic, event)
+        return json.dump((join_ref, ref, topic, event, fit), topic, event)
 
     def prepare(self, topic: str, event: str, payload: Any) -> Prepared:
         """Encode everything but the refs, which `complete` puts in front later.
@@ -107,15 +92,12 @@ class SerializerV2:
         Raises:
             EncodeError: as `encode`.
         """
-        for field, text in (("topic", topic), ("event", event)):
-            if not isinstance(text, str):
-                problem = f"it is a {type(text).__name__}, not a string"
-                raise EncodeError(problem, str(topic), str(event), field)
+        check_names(topic, event)
         if isinstance(payload, _BYTES):
             _encode_binary("", "", topic, event, payload)
             return PreparedBinary(topic, event, bytes(payload))
-        frame = self.encode(None, None, topic, event, payload)
-        return frame[len(_NO_REFS) :] if isinstance(frame, str) else frame.decode()
+        json = self._json
+        return json.dump((topic, event, json.fit(payload, topic, event)), topic, event)[1:]
 
     def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
         """Do the same with a payload that is JSON text already.
@@ -123,8 +105,8 @@ class SerializerV2:
         Raises:
             EncodeError: when the topic or the event cannot be sent.
         """
-        start = self.prepare(topic, event, 0)
-        return f"{str(start)[:-2]}{payload}]"
+        check_names(topic, event)
+        return f"{self._json.dump((topic, event), topic, event)[1:-1]},{payload}]"
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text, for `prepare_encoded`.
@@ -132,10 +114,7 @@ class SerializerV2:
         Raises:
             EncodeError: as `encode`; bytes have no JSON text.
         """
-        if isinstance(payload, _BYTES):
-            raise EncodeError("bytes go out as they are: push them directly", None, None)
-        frame = self.encode(None, None, "", "", payload)
-        return str(frame)[len('[null,null,"","",') : -1]
+        return self._json.payload_text(payload)
 
     def complete(self, prepared: Prepared, join_ref: str | None, ref: str | None) -> str | bytes:
         """Return the whole frame. The refs are this client's own: digits, or None."""
@@ -152,16 +131,7 @@ class SerializerV2:
         Raises:
             DecodeError: for anything else than an array of join_ref, ref, topic, event and payload.
         """
-        try:
-            return _decode(data)
-        except msgspec.ValidationError as error:
-            raise DecodeError(f"not an array of five: {error}") from None
-        except msgspec.DecodeError:
-            raise DecodeError("not JSON") from None
-        except UnicodeError:
-            raise DecodeError("not UTF-8") from None
-        except RecursionError:
-            raise DecodeError("nested too deep") from None
+        return self._load(data)
 
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message: push, reply or broadcast.
@@ -186,72 +156,6 @@ class SerializerV2:
             (topic, event), payload = _cut(data, 2)
             return Frame(None, None, topic, event, payload)
         raise DecodeError(f"a binary message of unknown kind {kind}")
-
-
-class _Unfit(Exception):
-    """A payload holds what JSON cannot; the text says what, without the value."""
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell whether JSON can hold a value as it is.
-
-    Made for every push: the types of a container are looked at together, in C, and only what is
-    neither plain nor a float costs another call.
-    """
-    kind = type(value)
-    if kind is dict:
-        inside = value.values()
-        if _all_plain(map(type, chain(value, inside))):
-            return True
-        if not _all_plain(map(type, value)):
-            return False
-    elif kind is list or kind is tuple:
-        inside = value
-        if _all_plain(map(type, inside)):
-            return True
-    else:
-        return kind in _PLAIN or (kind is float and math.isfinite(value))
-    for inner in inside:
-        kind = type(inner)
-        if kind in _PLAIN:
-            continue
-        if not (math.isfinite(inner) if kind is float else _is_plain(inner)):
-            return False
-    return True
-
-
-def _made_plain(value: Any) -> Any:
-    """Return a value with instances of subclasses, such as enums, as what they stand for."""
-    match value:
-        case Enum():
-            return _made_plain(value.value)
-        case dict():
-            return {_made_key(key): _made_plain(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_made_plain(inner) for inner in value]
-        case None | bool():
-            return value
-        case str():
-            return str.__str__(value)
-        case int():
-            return int(value)
-        case float() if math.isfinite(value):
-            return float(value)
-        case float():
-            raise _Unfit("it has a number that is not finite")
-        case _:
-            raise _Unfit(f"it has a value of type {type(value).__name__}: make it plain JSON first")
-
-
-def _made_key(key: Any) -> str | int:
-    """Return a key with an instance of a subclass, such as an enum, as what it stands for."""
-    if isinstance(key, Enum):
-        key = key.value
-    if isinstance(key, str):
-        return str.__str__(key)
-    if isinstance(key, int) and not isinstance(key, bool):
-        return int(key)
-    raise _Unfit(f"it has a key of type {type(key).__name__}: use strings")
 
 
 def _encode_binary(

@@ -52,13 +52,14 @@ class SocketInfo(msgspec.Struct, frozen=True):
     """The connection that a channel belongs to.
 
     `id` is `user:X` when the client connected with `user_id=X`, else None; `params` are the connect
-    params. Its text form leaves the params out.
+    params, `auth_token` the client's where the server takes one. Its text form shows neither.
     """
 
     id: str | None
     params: dict[str, Any]
     vsn: str
     transport: str = "websocket"
+    auth_token: str | None = None
 
     def __repr__(self) -> str:
         return f"<SocketInfo id={self.id!r} vsn={self.vsn} transport={self.transport}>"

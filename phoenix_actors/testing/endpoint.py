@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.testing.auth_token import BadSubprotocols, read_subprotocols
 from phoenix_actors.testing.channel import SocketInfo
 from phoenix_actors.testing.channel_process import Ending
 from phoenix_actors.testing.connection import Connection
@@ -68,16 +69,29 @@ class Endpoint:
             return self._refuse(request, params, self._refusal, writer)
         if serializer is None or params.get("token") == "bad":
             return self._refuse(request, params, HttpResponse(403), writer)
+        try:
+            offered = read_subprotocols(request, auth_token=self._options.auth_token)
+        except BadSubprotocols as error:
+            return self._refuse(request, params, HttpResponse(error.status), writer)
         framing, response = upgrade(
-            request, compress=self._options.compress, max_frame_size=self._options.max_frame_size
+            offered.request,
+            compress=self._options.compress,
+            max_frame_size=self._options.max_frame_size,
         )
         if response.status != 101:
             return self._refuse(request, params, response, writer)
+        if offered.chosen is not None:
+            response.headers.append(("sec-websocket-protocol", offered.chosen))
         number = self._recorder.accept(params, request.headers)
         writer.write(response.render_upgrade())
         connection = Connection(number, framing, (reader, writer), self._options.idle_seconds)
         user = params.get("user_id")
-        info = SocketInfo(f"user:{user}" if isinstance(user, str) else None, params, serializer.vsn)
+        info = SocketInfo(
+            f"user:{user}" if isinstance(user, str) else None,
+            params,
+            serializer.vsn,
+            auth_token=offered.token,
+        )
         socket = PhoenixSocket(
             connection, info, serializer, self.hub, self._routes, self._options.max_channels
         )

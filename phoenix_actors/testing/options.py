@@ -55,6 +55,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_frame_size: int = 10_000_000
     max_channels: int = 1_000_000
     drain_timeout: float | timedelta = 2.0
+    auth_token: bool = False
 
     def __post_init__(self) -> None:
         """Checks each value."""
@@ -62,6 +63,10 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"host must be a name or an address, not {self.host!r}")
         if not isinstance(self.compress, bool):
             raise ValueError(f"compress must be True or False, not {self.compress!r}")
+        if not isinstance(self.auth_token, bool):
+            raise ValueError(
+                f"auth_token must be True or False, not {type(self.auth_token).__name__}"
+            )
         _check_whole("port", self.port, 0, 65535)
         _check_whole("max_frame_size", self.max_frame_size, 1)
         _check_whole("max_channels", self.max_channels, 1)

@@ -34,6 +34,9 @@ class PhoenixServer:
     subclasses of `ServerChannel`. Use it in tests of clients; `python -m phoenix_actors serve` runs
     it as a program.
 
+    With `auth_token=True` it takes the token that clients offer as a subprotocol, as a socket of
+    Phoenix with that option does, and a channel finds it in `self.socket.auth_token`.
+
     Durations are seconds, sizes bytes. Every method may be called from any thread; one asyncio loop
     in a thread of its own does the work. Faults act on the connections present at the call, unless
     they say otherwise.
@@ -59,6 +62,7 @@ class PhoenixServer:
         max_frame_size: int = 10_000_000,
         max_channels: int = 1_000_000,
         drain_timeout: float | timedelta = 2.0,
+        auth_token: bool = False,
         channels: Mapping[str, type[ServerChannel]] = REFERENCE_CHANNELS,
     ) -> None:
         self._options = ServerOptions(
@@ -69,6 +73,7 @@ class PhoenixServer:
             max_frame_size=max_frame_size,
             max_channels=max_channels,
             drain_timeout=drain_timeout,
+            auth_token=auth_token,
         )
         check_routes(channels)
         self._channels = dict(channels)

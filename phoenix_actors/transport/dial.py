@@ -14,6 +14,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from phoenix_actors.options import TCPOptions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,14 +25,19 @@ __all__ = ["connect", "left", "secure", "shut_down", "tls_context"]
 
 Address = tuple[Any, ...]
 
-# As websocket-client sets them: no delay for small frames, and a dead peer noticed in a minute even
-# without a heartbeat. The last three do not exist everywhere.
-_SOCKET_OPTIONS: Final = (
-    ("IPPROTO_TCP", "TCP_NODELAY", 1),
-    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
-    ("IPPROTO_TCP", "TCP_KEEPIDLE", 30),
-    ("IPPROTO_TCP", "TCP_KEEPINTVL", 10),
-    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
+# The options of `TCPOptions` as sockets know them. The last three do not exist everywhere, and the
+# first of them has another name on macOS.
+_SWITCHES: Final = (
+    ("nodelay", socket.IPPROTO_TCP, "TCP_NODELAY"),
+    ("keepalive", socket.SOL_SOCKET, "SO_KEEPALIVE"),
+)
+_NUMBERS: Final = (
+    ("send_buffer", socket.SOL_SOCKET, "SO_SNDBUF"),
+    ("recv_buffer", socket.SOL_SOCKET, "SO_RCVBUF"),
+    ("keepalive_idle", socket.IPPROTO_TCP, "TCP_KEEPIDLE"),
+    ("keepalive_idle", socket.IPPROTO_TCP, "TCP_KEEPALIVE"),
+    ("keepalive_interval", socket.IPPROTO_TCP, "TCP_KEEPINTVL"),
+    ("keepalive_count", socket.IPPROTO_TCP, "TCP_KEEPCNT"),
 )
 
 
@@ -49,7 +56,11 @@ def left(deadline: float | None) -> float | None:
 
 
 def connect(
-    host: str, port: int, deadline: float | None, hold: Callable[[socket.socket], None]
+    host: str,
+    port: int,
+    deadline: float | None,
+    hold: Callable[[socket.socket], None],
+    tcp: TCPOptions = TCPOptions(),  # noqa: B008  frozen
 ) -> socket.socket:
     """Return a socket connected to the first address of a host that takes one.
 
@@ -62,6 +73,7 @@ def connect(
         deadline: when to stop.
         hold: called with each socket before anything is waited for, so that another thread may shut
             it down; it raises when that thread has done so already.
+        tcp: what the socket is told.
 
     Raises:
         TimeoutError: when the deadline has come.
@@ -79,7 +91,7 @@ def connect(
             continue
         try:
             hold(sock)
-            _set_options(sock)
+            _set_options(sock, tcp)
             sock.settimeout(share)
             sock.connect(address)
             return sock
@@ -120,13 +132,18 @@ def _resolve(host: str, port: int, deadline: float | None) -> list[Address]:
     return found
 
 
-def _set_options(sock: socket.socket) -> None:
-    """Set what this system knows of the usual options."""
-    for level, name, value in _SOCKET_OPTIONS:
+def _set_options(sock: socket.socket, options: TCPOptions) -> None:
+    """Set what this system knows of the options, before the connection: buffers count from it."""
+    chosen = [(level, name, int(getattr(options, field))) for field, level, name in _SWITCHES]
+    for field, level, name in _NUMBERS:
+        value = getattr(options, field)
+        if value is not False and (options.keepalive or not field.startswith("keepalive")):
+            chosen.append((level, name, value))
+    for level, name, value in chosen:
         if hasattr(socket, name):
             # An option that a kind of socket does not have is no reason not to connect.
             with contextlib.suppress(OSError):
-                sock.setsockopt(getattr(socket, level), getattr(socket, name), value)
+                sock.setsockopt(level, getattr(socket, name), value)
 
 
 def tls_context(options: SSLOptions | None) -> ssl.SSLContext:

@@ -2,7 +2,7 @@
 
 Written here and not taken from websocket-client, whose own follows redirects with every header,
 keeps cookies for the whole process and loses the status of a refusal with a short body. One
-request, one answer, nothing remembered; no Origin and no extension is offered (C14, C160, C178).
+request, one answer, nothing remembered; no Origin is sent (C14, C160, C178).
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from phoenix_actors.errors import ConnectError, HandshakeRefused, InvalidURL
+from phoenix_actors.errors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidURL
 from phoenix_actors.options import redact_url
+from phoenix_actors.transport.deflate import OFFER, agreed
 from phoenix_actors.transport.stream import EndOfStream
 
 if TYPE_CHECKING:
+    from phoenix_actors.options import TransportOptions
+    from phoenix_actors.transport.deflate import Deflate
     from phoenix_actors.transport.stream import Stream
 
 __all__ = ["Target", "retry_after", "target_of", "upgrade"]
 
+# What Phoenix looks for among the subprotocols; standard base64 follows, whatever the name says.
+_BEARER_PREFIX: Final = "base64url.bearer.phx."
+_SUBPROTOCOL: Final = "phoenix"
 _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
 _HEAD_LIMIT: Final = 65536
@@ -84,17 +90,25 @@ def target_of(url: str) -> Target:
 
 
 def upgrade(
-    stream: Stream, target: Target, headers: tuple[tuple[str, str], ...], deadline: float | None
-) -> None:
+    stream: Stream, target: Target, options: TransportOptions, deadline: float | None
+) -> Deflate | None:
     """Ask for a WebSocket, and return when the server has agreed; frames follow on the stream.
 
+    Returns how messages are deflated, if they are.
+
     Raises:
+        AuthTokenIgnored: when the server opens the connection without regard to the token (C12).
         HandshakeRefused: when the status is not 101.
         ConnectError: when the answer is none of a WebSocket server.
         EndOfStream: when the stream ends meanwhile.
         TimeoutError: when the deadline has come.
     """
     key = base64.b64encode(os.urandom(16)).decode()
+    headers, token = options.headers, options.auth_token
+    if token is not None:
+        headers = (("Sec-WebSocket-Protocol", _subprotocols(token)), *headers)
+    if options.compression:
+        headers = (("Sec-WebSocket-Extensions", OFFER), *headers)
     stream.send_all(_request(target, headers, key), deadline)
     status, answered = _read_head(stream, target, deadline)
     if status != 101:
@@ -106,16 +120,35 @@ def upgrade(
             url=target.shown,
             retry_after=retry_after(answered.get("retry-after"), datetime.now(UTC)),
         )
+    try:
+        deflate = agreed(answered.get("sec-websocket-extensions"))
+    except ValueError as error:
+        raise ConnectError("the answer is none of a WebSocket server", url=target.shown) from error
     accept = base64.b64encode(hashlib.sha1((key + _MAGIC).encode()).digest()).decode()  # noqa: S324
+    chosen = answered.get("sec-websocket-protocol")
     expected = (
         answered.get("upgrade", "").lower() == "websocket",
         "upgrade" in [word.strip() for word in answered.get("connection", "").lower().split(",")],
         answered.get("sec-websocket-accept") == accept,
-        "sec-websocket-extensions" not in answered,
-        "sec-websocket-protocol" not in answered,
+        deflate is None or options.compression,
+        chosen is None or (token is not None and chosen == _SUBPROTOCOL),
     )
     if not all(expected):
         raise ConnectError("the answer is none of a WebSocket server", url=target.shown)
+    if token is not None and chosen is None:
+        raise AuthTokenIgnored(url=target.shown)
+    return deflate
+
+
+def _subprotocols(token: str) -> str:
+    """Return what carries a token: never the URL, which servers and proxies log (C10).
+
+    Example:
+        >>> _subprotocols("1234")
+        'phoenix, base64url.bearer.phx.MTIzNA'
+    """
+    encoded = base64.b64encode(token.encode()).decode().rstrip("=")
+    return f"{_SUBPROTOCOL}, {_BEARER_PREFIX}{encoded}"
 
 
 def _request(target: Target, headers: tuple[tuple[str, str], ...], key: str) -> bytes:

@@ -15,9 +15,9 @@ import threading
 import time
 from typing import Final
 
-__all__ = ["EndOfStream", "Stream"]
+__all__ = ["DEFAULT_READ_SIZE", "EndOfStream", "Stream"]
 
-_READ_SIZE: Final = 65536
+DEFAULT_READ_SIZE: Final = 65536
 _WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
 
 
@@ -28,9 +28,10 @@ class EndOfStream(Exception):
 class Stream:
     """One connected socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take over a connected socket."""
+    def __init__(self, sock: socket.socket, read_size: int = DEFAULT_READ_SIZE) -> None:
+        """Take over a connected socket; read up to `read_size` bytes in one go."""
         sock.setblocking(False)
+        self._read_size = read_size
         self._sock = sock
         self._lock = threading.Lock()
         self._write_lock = threading.Lock()
@@ -59,7 +60,7 @@ class Stream:
         while True:
             try:
                 with self._lock:
-                    data = self._sock.recv(_READ_SIZE)
+                    data = self._sock.recv(self._read_size)
             except _WANT_READ:
                 self._wait(writing=False, deadline=deadline)
             except ssl.SSLWantWriteError:

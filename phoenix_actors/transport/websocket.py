@@ -5,8 +5,8 @@ by reading from the closing thread, joins fragments in quadratic time, has no bo
 and keeps cookies for the process. Here one reader thread per connection reads, answers pings and
 closes, and the calls of `TransportEvents` come from it.
 
-Proxies are not used in this version, those of the environment included: a server on localhost is
-reached whatever `http_proxy` says.
+A proxy is used where `transport_opts` asks for one, those of the environment only where it asks for
+them: else a server on localhost is reached whatever `http_proxy` says.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from phoenix_actors.errors import (
     TLSError,
 )
 from phoenix_actors.transport import dial
+from phoenix_actors.transport.frames import Frames, TooBigError
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
-from phoenix_actors.transport.stream import EndOfStream, Stream
+from phoenix_actors.transport.proxy import connect_to
+from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from phoenix_actors.options import TransportOptions
+    from phoenix_actors.transport.deflate import Deflate
     from phoenix_actors.transport.interface import TransportEvents
 
 __all__ = ["WebSocketHandle", "WebSocketTransport"]
 
 _TEXT: Final = websocket.ABNF.OPCODE_TEXT
 _BINARY: Final = websocket.ABNF.OPCODE_BINARY
-_CONTINUATION: Final = websocket.ABNF.OPCODE_CONT
 _CLOSE: Final = websocket.ABNF.OPCODE_CLOSE
 _PING: Final = websocket.ABNF.OPCODE_PING
 _PONG: Final = websocket.ABNF.OPCODE_PONG
@@ -90,6 +91,7 @@ class WebSocketHandle:
         self._events = events
         self._held: socket.socket | None = None
         self._stream: Stream | None = None
+        self._deflate: Deflate | None = None
         self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
         self._aborted = False
@@ -121,12 +123,13 @@ class WebSocketHandle:
     def _start(self, deadline: float | None) -> None:
         """Do everything that `open` does; raise what comes."""
         target = self._target
-        sock = dial.connect(target.host, target.port, deadline, self._hold)
+        options = self._options
+        sock = connect_to(target, options, deadline, self._hold)
         if target.secure:
             sock = self._secure(sock, deadline)
-        stream = Stream(sock)
+        stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
-            upgrade(stream, target, self._options.headers, deadline)
+            self._deflate = upgrade(stream, target, options, deadline)
             self._adopt(stream)
             name = f"phoenix-reader-{target.host}:{target.port}"
             reader = threading.Thread(target=self._read, args=(stream,), name=name, daemon=True)
@@ -210,8 +213,12 @@ class WebSocketHandle:
         """Send one frame; nothing after a close frame."""
         timeout = self._options.send_timeout
         deadline = None if timeout is None else time.monotonic() + timeout
-        frame = websocket.ABNF.create_frame(data, opcode).format()
-        stream.send_all(frame, deadline, last=opcode == _CLOSE)
+        deflated = None
+        if self._deflate is not None and opcode < _CLOSE:
+            deflated = self._deflate.compress(data)
+        frame = websocket.ABNF.create_frame(data if deflated is None else deflated, opcode)
+        frame.rsv1 = int(deflated is not None)
+        stream.send_all(frame.format(), deadline, last=opcode == _CLOSE)
 
     def _write_close(self, stream: Stream, code: int, reason: bytes = b"") -> None:
         """Send a close frame, if that is still possible."""
@@ -273,7 +280,7 @@ class WebSocketHandle:
 
     def _read_messages(self, stream: Stream) -> _Ending:
         """Deliver messages until the end, and return it."""
-        frames = _Frames(stream.receive, self._options.max_message_size)
+        frames = Frames(stream.receive, self._options.max_message_size, self._deflate)
         while True:
             following = self._next_message(stream, frames)
             if isinstance(following, _Ending):
@@ -284,7 +291,7 @@ class WebSocketHandle:
             else:
                 self._events.binary(data)
 
-    def _next_message(self, stream: Stream, frames: _Frames) -> tuple[int, bytes] | _Ending:
+    def _next_message(self, stream: Stream, frames: Frames) -> tuple[int, bytes] | _Ending:
         """Return opcode and data of the next message; answer what comes before it."""
         try:
             while not self._aborted:
@@ -298,7 +305,7 @@ class WebSocketHandle:
         except websocket.WebSocketProtocolException as error:
             self._write_close(stream, _PROTOCOL_ERROR)
             return _Ending(_PROTOCOL_ERROR, f"the peer broke the protocol: {error}", clean=False)
-        except _TooBigError:
+        except TooBigError:
             self._write_close(stream, _TOO_BIG)
             limit = self._options.max_message_size
             return _Ending(_TOO_BIG, f"a message of more than {limit} bytes", clean=False)
@@ -333,56 +340,3 @@ class _Ending(NamedTuple):
     code: int
     reason: str
     clean: bool
-
-
-class _TooBigError(Exception):
-    """A message is longer than this side takes in."""
-
-
-class _Frames(websocket.frame_buffer):
-    """Reads frames and puts messages together, in linear time and bounded (C176)."""
-
-    def __init__(self, receive: Callable[[int], bytes], limit: int) -> None:
-        super().__init__(receive, skip_utf8_validation=True)
-        self._limit = limit
-        self._opcode: int | None = None  # of the message under way
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def recv_length(self) -> None:
-        """Refuse a frame by its header, before any of its data is read."""
-        super().recv_length()
-        fin, _, _, _, opcode, masked, _ = self.header or (0, 0, 0, 0, 0, 0, 0)
-        length = self.length or 0
-        if masked:
-            raise websocket.WebSocketProtocolException("a masked frame")
-        if opcode < _CLOSE:
-            if self._size + length > self._limit:
-                raise _TooBigError
-        elif length > 125 or not fin:
-            raise websocket.WebSocketProtocolException("a long or fragmented control frame")
-
-    def receive(self) -> tuple[int, bool, bytes]:
-        """Return opcode, whether it is the last of its message, and data of the next frame."""
-        frame = self.recv_frame()
-        data = frame.data
-        return frame.opcode, bool(frame.fin), data if isinstance(data, bytes) else data.encode()
-
-    def add(self, opcode: int, data: bytes, *, fin: bool) -> bool:
-        """Take in a data frame; return whether its message is complete."""
-        if (opcode == _CONTINUATION) != (self._opcode is not None):
-            raise websocket.WebSocketProtocolException("a fragment out of order")
-        if self._opcode is None:
-            self._opcode = opcode
-        if data:
-            self._parts.append(data)
-            self._size += len(data)
-        return fin
-
-    def take(self) -> tuple[int, bytes]:
-        """Return opcode and data of the complete message."""
-        message = (self._opcode or _BINARY, b"".join(self._parts))
-        self._opcode = None
-        self._parts = []
-        self._size = 0
-        return message

@@ -97,7 +97,7 @@ def test_an_unknown_option() -> None:
         ("headers", {"x": "a\r\nb"}),
         ("backoff", []),
         ("vsn", "3.0.0"),
-        ("vsn", "1.0.0"),
+        ("vsn", "1.0.1"),
         ("reconnect", "yes"),
         ("max_pending_messages", 0),
         ("overflow", "drop"),
@@ -106,7 +106,8 @@ def test_an_unknown_option() -> None:
         ("default_channel_module", "ChatChannel"),
         ("join_channels", "room:a"),
         ("transport", object()),
-        ("auth_token", "secret"),
+        ("auth_token", b"secret"),
+        ("json_library", "secret"),
     ],
 )
 def test_a_wrong_value(option: str, value: Any) -> None:

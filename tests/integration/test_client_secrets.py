@@ -68,7 +68,7 @@ def errors_of(server: PhoenixServer, client: SocketClient) -> list[str]:
     note(lambda: SocketClient.start_link(url=f"ws://user:{SECRET}@h/socket"))
     note(lambda: SocketClient.start_link(url=f"ws://h/socket?token={SECRET}#x"))
     note(lambda: SocketClient.start_link(url="ws://h/socket", headers={"x": f"{SECRET}\n"}))
-    note(lambda: SocketClient.start_link(url="ws://h/socket", auth_token=SECRET))
+    note(lambda: SocketClient.start_link(url="ws://h/socket", auth_token=SECRET.encode()))
     note(lambda: SocketClient.start_link(url="ws://h/socket", params={"x": {SECRET}}))
     server.refuse_connections(403, {"set-cookie": SECRET}, SECRET.encode())
     with SocketClient.start_link(url=server.url, **OPTIONS, reconnect=False) as refused:

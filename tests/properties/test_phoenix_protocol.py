@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from phoenix_actors.errors import DecodeError, EncodeError
 from phoenix_actors.message import PHX_REPLY, Frame, read_reply
-from phoenix_actors.protocol import SerializerV2
+from phoenix_actors.protocol import SerializerV1, SerializerV2
+from phoenix_actors.testing.wire import SerializerV1 as ServerSerializerV1
 
 CODEC = SerializerV2()
 
@@ -148,3 +149,19 @@ def test_every_binary_frame_of_a_server_is_read(kind: int, parts: list[str], dat
         assert (reply.status, reply.response) == (used[3], data)
     else:
         assert frame == Frame(None, None, used[0], used[1], data)
+
+
+@pytest.mark.contract("C19", "C20")
+@given(join_ref=refs, ref=refs, topic=texts, event=texts, payload=json_values)
+def test_every_object_of_the_first_version_survives(
+    join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
+) -> None:
+    """The server's own reader gets all of it; ours gets what the server writes of it back."""
+    client, server = SerializerV1(), ServerSerializerV1()
+    sent = {} if payload is None else payload
+    read = server.decode_text(client.encode(join_ref, ref, topic, event, payload))
+    assert (read.join_ref, read.ref, read.topic, read.event) == (join_ref, ref, topic, event)
+    assert read.payload == sent
+    text = server.reply(join_ref, ref, topic, "ok", sent)
+    expected = Frame(None, ref, topic, PHX_REPLY, {"status": "ok", "response": sent})
+    assert client.decode_text(text) == expected

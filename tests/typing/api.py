@@ -5,11 +5,22 @@ Each function is a use that a user would write.
 
 from __future__ import annotations
 
+import json
 from typing import Any, assert_type
 
 import pykka
 
-from phoenix_actors import ChannelActor, JoinRejected, JoinTimeout, PushReply, SocketClient
+from phoenix_actors import (
+    AuthTokenIgnored,
+    ChannelActor,
+    JoinRejected,
+    JoinTimeout,
+    ProxyOptions,
+    PushReply,
+    SocketClient,
+    TCPOptions,
+    TransportOptions,
+)
 from supervisors import (
     ANY,
     BRUTAL_KILL,
@@ -219,3 +230,24 @@ def client() -> None:
         assert_type(reply.status, str)
         channel.on("new_message", print).off()
         channel.leave()
+
+
+def wires() -> None:
+    """What goes between client and server has options of its own, as mappings and as structs."""
+    options = TransportOptions(
+        tcp_opts=TCPOptions(nodelay=False, send_buffer=65536, recv_buffer=False),
+        proxy=ProxyOptions(url="socks5h://proxy:1080", no_proxy=("localhost",)),
+    )
+    client = SocketClient.start_link(
+        url="wss://example.org/socket",
+        vsn="1.0.0",
+        auth_token=lambda: "…",
+        json_library=json,
+        transport_opts=options,
+        reconnect=False,
+    )
+    try:
+        client.wait_connected()
+    except AuthTokenIgnored as error:
+        refused: ConnectionError = error
+        raise refused from error

@@ -10,6 +10,7 @@ import pytest
 from phoenix_actors import errors
 from phoenix_actors.errors import (
     AlreadyJoined,
+    AuthTokenIgnored,
     ChannelClosed,
     ConnectError,
     ConnectionLost,
@@ -54,6 +55,7 @@ SAMPLES: list[PhoenixError] = [
     JoinTimeout("room:lobby", 10.0),
     JoinCancelled("room:lobby"),
     AlreadyJoined(None, "room:lobby"),
+    AuthTokenIgnored(url="ws://h/socket"),
     PushError("failed", "room:lobby", "shout", "7"),
     PushRejected("error", {"reason": HIDDEN}, "room:lobby", "shout", "7"),
     PushTimeout("room:lobby", "shout", 10.0, "7"),

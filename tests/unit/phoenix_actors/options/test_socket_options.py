@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import timedelta
 from typing import Any
 
@@ -56,9 +57,9 @@ def test_announced_options_are_refused_and_not_ignored(name: str) -> None:
 
 def test_an_unknown_option_lists_the_choices() -> None:
     """A slip is an error with the nearest name and all others."""
-    with pytest.raises(InvalidOption, match=r"did you mean 'reconnect_interval'.*auto_connect"):
+    with pytest.raises(InvalidOption, match=r"did you mean 'reconnect_interval'.*auth_token"):
         SocketOptions.of(url=URL, reconect_interval=1)
-    with pytest.raises(InvalidOption, match="is unknown: choose one of auto_connect"):
+    with pytest.raises(InvalidOption, match="is unknown: choose one of auth_token"):
         SocketOptions.of(url=URL, zzz=1)
 
 
@@ -76,7 +77,7 @@ def test_an_unknown_option_lists_the_choices() -> None:
         ("refusal_backoff", ["x"]),
         ("max_reconnect_attempts", -1),
         ("max_reconnect_attempts", 1.5),
-        ("vsn", "1.0.0"),
+        ("vsn", "1.0.1"),
         ("vsn", "3.0.0"),
         ("vsn", 2),
         ("heartbeat_interval", -1),
@@ -91,6 +92,11 @@ def test_an_unknown_option_lists_the_choices() -> None:
         ("topic_channel_map", [1]),
         ("default_channel_params", {1: 2}),
         ("channel_max_restarts", -1),
+        ("auth_token", ""),
+        ("auth_token", b"bytes"),
+        ("auth_token", "\ud800"),
+        ("json_library", object()),
+        ("json_library", pickle),
         ("transport", object()),
         ("transport_opts", {"x": 1}),
         ("max_pending_messages", 0),

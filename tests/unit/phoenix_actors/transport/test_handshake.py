@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from phoenix_actors.errors import ConnectError, HandshakeRefused, InvalidURL
+from phoenix_actors.errors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidURL
+from phoenix_actors.options import TransportOptions
 from phoenix_actors.transport.handshake import retry_after, target_of, upgrade
 from phoenix_actors.transport.stream import EndOfStream, Stream
 
@@ -47,12 +48,12 @@ def answer(status: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def ask(ends: tuple[Stream, socket.socket], answered: bytes, **options: Any) -> None:
+def ask(ends: tuple[Stream, socket.socket], answered: bytes, **options: Any) -> Any:
     """Let the server say something before it is asked, and ask."""
     stream, far = ends
     far.sendall(answered)
-    headers = options.get("headers", ())
-    upgrade(stream, target_of(options.get("url", URL)), headers, time.monotonic() + 5.0)
+    target = target_of(options.pop("url", URL))
+    return upgrade(stream, target, TransportOptions(**options), time.monotonic() + 5.0)
 
 
 @pytest.mark.contract("C13", "C14", "C178")
@@ -70,6 +71,60 @@ def test_the_request_has_what_it_needs_and_no_more(ends: tuple[Stream, socket.so
         "",
         "",
     ]
+
+
+@pytest.mark.contract("C10", "C12")
+@pytest.mark.parametrize(
+    ("chosen", "wrong"), [("phoenix", None), (None, AuthTokenIgnored), ("other", ConnectError)]
+)
+def test_a_token_goes_as_a_subprotocol(
+    ends: tuple[Stream, socket.socket], chosen: str | None, wrong: type[Exception] | None
+) -> None:
+    """Unpadded; a server that answers with none of it has ignored it."""
+    told = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
+    answered = answer("101 Switching Protocols", AGREED | told)
+    token = {"auth_token": "1234"}
+    if wrong is None:
+        ask(ends, answered, **token)
+    else:
+        with pytest.raises(wrong) as caught:
+            ask(ends, answered, **token)
+        assert type(caught.value) is wrong
+    line = "Sec-WebSocket-Protocol: phoenix, base64url.bearer.phx.MTIzNA"
+    assert line in ends[1].recv(9999).decode().split("\r\n")
+
+
+@pytest.mark.contract("C173")
+@pytest.mark.parametrize(
+    ("extension", "how"),
+    [
+        (None, "plain"),
+        ("permessage-deflate", "deflated"),
+        ("permessage-deflate; client_no_context_takeover", "deflated"),
+        ('permessage-deflate;server_max_window_bits="12"', "deflated"),
+        ("permessage-deflate; server_max_window_bits=16", "refused"),
+        ("permessage-deflate; client_max_window_bits=12", "refused"),
+        ("permessage-deflate; x=1", "refused"),
+        (
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+            "refused",
+        ),
+        ("x-webkit-deflate-frame", "refused"),
+    ],
+)
+def test_deflating_is_agreed_on(
+    ends: tuple[Stream, socket.socket], extension: str | None, how: str
+) -> None:
+    """What the server answers counts, and what was not offered is no answer."""
+    told = {} if extension is None else {"Sec-WebSocket-Extensions": extension}
+    answered = answer("101 Switching Protocols", AGREED | told)
+    if how == "refused":
+        with pytest.raises(ConnectError, match="none of a WebSocket server"):
+            ask(ends, answered, compression=True)
+    else:
+        assert (ask(ends, answered, compression=True) is not None) == (how == "deflated")
+    asked = ends[1].recv(9999).decode().split("\r\n")
+    assert "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover" in asked
 
 
 def test_a_header_host_of_the_user_replaces_ours(ends: tuple[Stream, socket.socket]) -> None:
@@ -107,7 +162,7 @@ def test_a_body_that_is_too_short_does_not_hide_the_status(
     ends[1].sendall(answer("403 Forbidden", {"Content-Length": "999999999999"}, b"part"))
     ends[1].shutdown(socket.SHUT_WR)
     with pytest.raises(HandshakeRefused) as caught:
-        upgrade(ends[0], target_of(URL), (), time.monotonic() + 5.0)
+        upgrade(ends[0], target_of(URL), TransportOptions(), time.monotonic() + 5.0)
     assert (caught.value.status, caught.value.body) == (403, b"part")
 
 
@@ -186,10 +241,10 @@ def test_an_answer_that_does_not_come_is_told() -> None:
     near, far = socket.socketpair()
     stream = Stream(near)
     with pytest.raises(TimeoutError):
-        upgrade(stream, target_of(URL), (), time.monotonic() + 0.01)
+        upgrade(stream, target_of(URL), TransportOptions(), time.monotonic() + 0.01)
     far.close()
     with pytest.raises(EndOfStream):
-        upgrade(stream, target_of(URL), (), time.monotonic() + 5.0)
+        upgrade(stream, target_of(URL), TransportOptions(), time.monotonic() + 5.0)
     stream.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,14 +11,11 @@ import websocket
 
 from phoenix_actors.errors import NotConnected
 from phoenix_actors.options import TransportOptions
+from phoenix_actors.transport.deflate import Deflate
+from phoenix_actors.transport.frames import Frames, TooBigError
 from phoenix_actors.transport.handshake import target_of
 from phoenix_actors.transport.memory import MemoryTransport
-from phoenix_actors.transport.websocket import (
-    WebSocketHandle,
-    WebSocketTransport,
-    _Frames,
-    _TooBigError,
-)
+from phoenix_actors.transport.websocket import WebSocketHandle, WebSocketTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +38,9 @@ def frame(opcode: int, data: bytes, *, fin: bool = True, rsv: int = 0, mask: boo
     return head + (b"\0\0\0\0" if mask else b"") + data
 
 
-def messages(data: bytes, limit: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
+def messages(
+    data: bytes, limit: int = 1 << 20, deflate: Deflate | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Yield the messages of a stream of frames, control frames left out."""
     position = 0
 
@@ -52,7 +52,7 @@ def messages(data: bytes, limit: int = 1 << 20) -> Iterator[tuple[int, bytes]]:
             raise EOFError
         return piece
 
-    frames = _Frames(receive, limit)
+    frames = Frames(receive, limit, deflate)
     while position < len(data):
         opcode, fin, part = frames.receive()
         if opcode < 8 and frames.add(opcode, part, fin=fin):
@@ -94,7 +94,7 @@ def test_bytes_that_are_not_utf8_are_not_looked_at() -> None:
 def test_a_message_over_the_limit_is_refused_by_its_header(data: bytes) -> None:
     """Its data is not read; a message of the limit is taken."""
     assert list(messages(frame(TEXT, b"x" * 10), limit=10)) == [(TEXT, b"x" * 10)]
-    with pytest.raises(_TooBigError):
+    with pytest.raises(TooBigError):
         list(messages(data, limit=10))
 
 
@@ -117,6 +117,60 @@ def test_what_breaks_the_protocol_is_refused(data: bytes) -> None:
     """Reserved bits and opcodes, masked frames, fragments out of order, bad control frames."""
     with pytest.raises(websocket.WebSocketProtocolException):
         list(messages(data))
+
+
+def deflated(deflater: zlib._Compress, data: bytes) -> bytes:
+    """Return a message as a server deflates it that refers back to former ones."""
+    return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+@pytest.mark.contract("C173")
+def test_deflated_messages_are_inflated_and_others_are_not() -> None:
+    """Short ones too, in fragments, referring back, with plain ones and a ping between them."""
+    deflater = zlib.compressobj(wbits=-15)
+    first, second = deflated(deflater, b"phoenix" * 9), deflated(deflater, b"phoenix" * 9)
+    assert len(second) < len(first)
+    data = (
+        frame(TEXT, first, rsv=0x40)
+        + frame(TEXT, b"plain")
+        + frame(BINARY, second[:3], rsv=0x40, fin=False)
+        + frame(PING, b"?")
+        + frame(CONTINUATION, second[3:])
+    )
+    expected = [(TEXT, b"phoenix" * 9), (TEXT, b"plain"), (BINARY, b"phoenix" * 9)]
+    assert list(messages(data, deflate=Deflate())) == expected
+    # One that starts anew each time takes no message that refers back.
+    with pytest.raises(websocket.WebSocketProtocolException):
+        list(messages(data, deflate=Deflate(server_no_context_takeover=True)))
+
+
+@pytest.mark.contract("C173", "C176")
+def test_what_is_deflated_has_bounds_too() -> None:
+    """The limit is that of the inflated message, met before more of it is made."""
+    data = frame(BINARY, deflated(zlib.compressobj(wbits=-15), b"\0" * 1_000_000), rsv=0x40)
+    assert list(messages(data, 1_000_000, Deflate())) == [(BINARY, b"\0" * 1_000_000)]
+    with pytest.raises(TooBigError):
+        list(messages(data, 999_999, Deflate()))
+    deflate = Deflate()
+    with pytest.raises(TooBigError):
+        list(messages(data, 1000, deflate))
+    assert deflate._inflater.unconsumed_tail != b""
+
+
+@pytest.mark.contract("C173")
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(TEXT, b"\xff\xff\xff", rsv=0x40),
+        frame(TEXT, b"x", fin=False) + frame(CONTINUATION, b"y", rsv=0x40),
+        frame(PING, b"x", rsv=0x40),
+        frame(TEXT, b"x", rsv=0x20),
+    ],
+)
+def test_deflating_does_not_make_a_violation_right(data: bytes) -> None:
+    """What does not inflate, and the bit where it may not be."""
+    with pytest.raises(websocket.WebSocketProtocolException):
+        list(messages(data, deflate=Deflate()))
 
 
 @pytest.mark.parametrize("code", [0, 999, 1002, 1005, 1006, 2999, 5000])

@@ -1,0 +1,85 @@
+"""The text of frames by a JSON library of the user's (C29).
+
+What it can write goes out: dates or decimals, if it knows them. What it raises is an `EncodeError`
+or a `DecodeError`, which names the type of what was raised and no value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from phoenix_actors.errors import DecodeError, EncodeError
+from phoenix_actors.message import Frame
+from phoenix_actors.protocol.json_text import V1Object, refuse_bytes
+
+if TYPE_CHECKING:
+    from phoenix_actors.options import JsonLibrary
+
+__all__ = ["LibraryJson"]
+
+
+class LibraryJson:
+    """See `Json`. Safe from any thread where the library is.
+
+    Example:
+        >>> import json
+        >>> from phoenix_actors.options.json_library import json_library
+        >>> LibraryJson(json_library("json_library", json)).dump(["t", {"a": 1}], "t", "e")
+        '["t", {"a": 1}]'
+    """
+
+    __slots__ = ("_library",)
+
+    def __init__(self, library: JsonLibrary) -> None:
+        """Call these two functions."""
+        self._library = library
+
+    def fit(self, payload: Any, topic: str | None, event: str | None) -> Any:
+        """Return the payload: what fits is for the library to say."""
+        del topic, event
+        return {} if payload is None else payload
+
+    def dump(self, value: Any, topic: str | None, event: str | None) -> str:
+        """Return what the library writes."""
+        try:
+            text = self._library.encode(value)
+            text = text if isinstance(text, str) else bytes(text).decode()
+            text.encode()
+        except Exception as error:  # noqa: BLE001  the library is not ours
+            problem = f"{self._library.name} raised {type(error).__name__}"
+            raise EncodeError(problem, topic, event) from None
+        return text.strip()
+
+    def payload_text(self, payload: Any) -> str:
+        """Return a payload alone as JSON text."""
+        refuse_bytes(payload)
+        return self.dump(self.fit(payload, None, None), None, None)
+
+    def load_array(self, data: str | bytes) -> Frame:
+        """Return the frame of an array."""
+        frame: Frame = self._loaded(data, Frame, "an array of five")
+        return frame
+
+    def load_object(self, data: str | bytes) -> Frame:
+        """Return the frame of an object."""
+        found: V1Object = self._loaded(data, V1Object, "an object of topic, event, payload, ref")
+        return found.frame()
+
+    def _loaded(self, data: str | bytes, kind: type[Any], shape: str) -> Any:
+        """Return what the library reads, if it has the shape of a frame."""
+        try:
+            text = data if isinstance(data, str) else bytes(data).decode()
+        except UnicodeError:
+            raise DecodeError("not UTF-8") from None
+        try:
+            value = self._library.decode(text)
+        except Exception as error:  # noqa: BLE001  the library is not ours
+            raise DecodeError(
+                f"not JSON: {self._library.name} raised {type(error).__name__}"
+            ) from None
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise DecodeError(f"not {shape}: {error}") from None
