@@ -47,6 +47,7 @@ from phoenix_actors.errors import (
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.hooks import Subscription
 from phoenix_actors.link.pool import EncodedPayload
+from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import (
     ChannelState,
@@ -94,6 +95,7 @@ __all__ = [
     "NotConnected",
     "NotJoined",
     "PhoenixError",
+    "Presence",
     "ProtocolError",
     "PushError",
     "PushFuture",
@@ -115,7 +117,7 @@ __all__ = [
     "WouldDeadlock",
 ]
 
-_LATER = ("Presence", "DROP", "aio")
+_LATER = ("DROP", "aio")
 
 _logs.install()
 

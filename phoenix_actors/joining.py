@@ -10,6 +10,7 @@ from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
+from phoenix_actors.link.presence import checked_events
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
@@ -153,6 +154,7 @@ def channel_spec(topic: str, channel: Any) -> ChildSpec:
     if not (isinstance(start, type) and issubclass(start, ChannelActor)):
         problem = "must be a ChannelActor class, (class, *args) or a ChildSpec of one"
         raise InvalidOption("channel", problem)
+    checked_events(start.presence_events)
     if isinstance(channel, ChildSpec):
         # A topic decides by itself when its actor is started again.
         return channel.with_(id=topic, restart="transient", type="worker", name=None)
