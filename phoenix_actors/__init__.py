@@ -11,6 +11,7 @@ Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from importlib import metadata as _metadata
 from typing import Any
 
@@ -117,7 +118,7 @@ __all__ = [
     "WouldDeadlock",
 ]
 
-_LATER = ("DROP", "aio")
+_LATER = ("DROP",)
 
 _logs.install()
 
@@ -126,6 +127,9 @@ def __getattr__(name: str) -> Any:
     """Give the version when asked, and say plainly what is announced but not there yet."""
     if name == "__version__":
         return _metadata.version("phoenix-actors")
+    if name == "aio":
+        # Only when asked for: asyncio takes its time to import.
+        return _import_module("phoenix_actors.aio")
     msg = f"module 'phoenix_actors' has no attribute {name!r}"
     if name in _LATER:
         msg = f"phoenix_actors.{name} is not available in this version of phoenix_actors"

@@ -57,6 +57,30 @@ class Joiner:
         subscriber: Any,
     ) -> Channel:
         """Join and wait for the server; see `SocketClient.join`."""
+        record = self.begin(topic, params, channel, timeout, handlers, subscriber)
+        try:
+            record.joined_once.get(timeout=self.patience(timeout))
+        except (CallTimeout, JoinTimeout):
+            late = self.late(topic, timeout)
+            raise late from late.__cause__
+        joined: Channel = record.facade
+        return joined
+
+    @staticmethod
+    def patience(timeout: float | None) -> float | None:
+        """Return the seconds to wait for a join of this timeout."""
+        return None if timeout is None else timeout + _SLACK
+
+    def begin(
+        self,
+        topic: Any,
+        params: Any,
+        channel: Any,
+        timeout: float | None,
+        handlers: Handlers,
+        subscriber: Any,
+    ) -> Topic:
+        """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
         if subscriber is not None and not isinstance(subscriber, ActorRef):
             what = "a subscriber that is a plain Pykka actor"
@@ -71,16 +95,18 @@ class Joiner:
             if intents is not None:
                 intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)
-        try:
-            record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
-        except (CallTimeout, JoinTimeout):
-            # A server that cannot be reached is why; a connected one that does not answer is not.
-            session = self._session
-            connected = session.status is ConnectionStatus.CONNECTED
-            cause = None if connected else session.last_error
-            raise JoinTimeout(topic, timeout) from cause
-        joined: Channel = record.facade
-        return joined
+        return record
+
+    def late(self, topic: str, timeout: float | None) -> JoinTimeout:
+        """Return the error of a join that got no answer in time.
+
+        A server that cannot be reached is its cause; a connected one that does not answer is none.
+        """
+        session = self._session
+        error = JoinTimeout(topic, timeout)
+        if session.status is not ConnectionStatus.CONNECTED:
+            error.__cause__ = session.last_error
+        return error
 
     def join_listed(self) -> None:
         """Want the topics of `join_channels`, without waiting for the server (C167)."""
