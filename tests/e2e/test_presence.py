@@ -111,6 +111,7 @@ def test_a_rejoin_tells_only_what_changed(connect: Connect) -> None:
     eventually(lambda: names(presence) == ["al", "bo"])
     bystander = watch(two.presence(TOPIC))
     one.disconnect()
+    eventually(lambda: not presence.synced)
     bystander.wait("leave", "al")
     enter(three, "cy")
     bystander.wait("join", "cy")
