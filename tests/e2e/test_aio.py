@@ -176,7 +176,7 @@ def test_handlers_run_on_actors(client: SocketClient) -> None:
         assert threading.current_thread() not in threads
         assert await channel.ask("hello") == ("Telling", "presence:a", "hello")
         channel.tell("news")
-        assert mine.presence("presence:a").list() == []
+        await until(lambda: mine.presence("presence:a").list() == [])
 
     run(scenario())
     log.wait("cast", "news")
