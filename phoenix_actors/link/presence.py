@@ -33,6 +33,8 @@ __all__ = ["PRESENCE_EVENTS", "Presence", "checked_events"]
 PRESENCE_EVENTS: Final = ("presence_state", "presence_diff")
 
 T = TypeVar("T")
+# Inside the class, `list` is its method.
+ListOf: TypeAlias = list[T]
 JoinFunction: TypeAlias = Callable[[str, dict[str, Any] | None, dict[str, Any]], object]
 LeaveFunction: TypeAlias = Callable[[str, dict[str, Any], dict[str, Any]], object]
 
@@ -83,12 +85,12 @@ class Presence:
         return self._machine.synced
 
     @overload
-    def list(self, by: None = None) -> list[dict[str, Any]]: ...
+    def list(self, by: None = None) -> ListOf[dict[str, Any]]: ...
 
     @overload
-    def list(self, by: Callable[[str, dict[str, Any]], T]) -> list[T]: ...
+    def list(self, by: Callable[[str, dict[str, Any]], T]) -> ListOf[T]: ...
 
-    def list(self, by: Callable[[str, dict[str, Any]], Any] | None = None) -> list[Any]:
+    def list(self, by: Callable[[str, dict[str, Any]], Any] | None = None) -> ListOf[Any]:
         """Return the presences, in the order in which their keys came.
 
         Args:

@@ -196,6 +196,25 @@ def test_one_sync_for_each_state_and_each_diff() -> None:
     assert machine.handle(diff({"u": metas("1")}))[1:] == [PresenceSynced()]
 
 
+@pytest.mark.contract("C131")
+def test_what_a_real_server_sends() -> None:
+    """Captured frames: an empty state, the join of oneself, an update with its refs."""
+    first = {"phx_ref": "GOqHa125GASFfgfB", "online_at": 1795396296}
+    second = {"phx_ref": "GOqHa2PdxheFfgfR", "phx_ref_prev": "GOqHa125GASFfgfB", "s": 1}
+    one, two = {"metas": [first]}, {"metas": [second]}
+    machine = PresenceMachine()
+    assert machine.handle(StateCame({})) == [PresenceSynced()]
+    joined = machine.handle(DiffCame({"joins": {"al": one}, "leaves": {}}))
+    assert joined == [PresenceJoined("al", None, one), PresenceSynced()]
+    updated = machine.handle(DiffCame({"joins": {"al": two}, "leaves": {"al": one}}))
+    assert updated == [
+        PresenceJoined("al", one, two),
+        PresenceLeft("al", two, one),
+        PresenceSynced(),
+    ]
+    assert machine.state == {"al": two}
+
+
 # -- odd words and odd payloads
 
 
