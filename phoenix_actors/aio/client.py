@@ -94,8 +94,8 @@ class SocketClient:
 
     async def connect(self) -> None:
         """Connect, in the background; harmless when connected, immediate during a back-off."""
-        with no_waiting_here():
-            self.sync.connect()
+        # Waits until the Socket actor has begun, so that wait_connected() sees no former failure.
+        await asyncio.to_thread(self.sync.connect)
 
     async def disconnect(self) -> None:
         """Close the connection and stay disconnected; wanted topics are kept for connect()."""

@@ -337,6 +337,35 @@ def test_waiting_to_be_connected_ends(no_leaks: None) -> None:
     run(scenario())
 
 
+class Unlucky(WebSocketTransport):
+    """The built-in transport, but its first attempt fails."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def open(self, *args: Any) -> Any:
+        """Opens, but for the first time."""
+        self.attempts += 1
+        if self.attempts == 1:
+            raise ConnectError("on purpose")
+        return super().open(*args)
+
+
+def test_connecting_again_forgets_the_failure(connect: Connect) -> None:
+    """After a client has given up, connect() begins anew."""
+    client = connect(transport=Unlucky(), reconnect=False, auto_connect=False)
+
+    async def scenario() -> None:
+        mine = aio.SocketClient(client)
+        await mine.connect()
+        with pytest.raises(ConnectError):
+            await mine.wait_connected(DEADLINE)
+        await mine.connect()
+        await mine.wait_connected(DEADLINE)
+
+    run(scenario())
+
+
 # -- the loop never waits
 
 
