@@ -11,6 +11,7 @@ Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from importlib import metadata as _metadata
 from typing import Any
 
@@ -48,6 +49,7 @@ from phoenix_actors.errors import (
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.hooks import Subscription
 from phoenix_actors.link.pool import EncodedPayload
+from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import (
     ChannelState,
@@ -102,6 +104,7 @@ __all__ = [
     "NotConnected",
     "NotJoined",
     "PhoenixError",
+    "Presence",
     "ProtocolError",
     "ProxyOptions",
     "PushError",
@@ -125,7 +128,7 @@ __all__ = [
     "WouldDeadlock",
 ]
 
-_LATER = ("Presence", "DROP", "aio")
+_LATER = ("DROP",)
 
 _logs.install()
 
@@ -134,6 +137,9 @@ def __getattr__(name: str) -> Any:
     """Give the version when asked, and say plainly what is announced but not there yet."""
     if name == "__version__":
         return _metadata.version("phoenix-actors")
+    if name == "aio":
+        # Only when asked for: asyncio takes its time to import.
+        return _import_module("phoenix_actors.aio")
     msg = f"module 'phoenix_actors' has no attribute {name!r}"
     if name in _LATER:
         msg = f"phoenix_actors.{name} is not available in this version of phoenix_actors"

@@ -20,6 +20,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.joining import Joiner, channel_spec
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.scheduling import (
     calling_actor,
     may_wait,
@@ -326,16 +327,18 @@ class SocketClient(ClientParts):
             for record in self.session.topics()
         }
 
-    # ---- announced ---------------------------------------------------------------------------
-
-    def presence(self, topic: str) -> Any:
-        """Not available in this version.
+    def presence(self, topic: str) -> Presence:
+        """Return who is present in a topic that is joined or joining; complete whenever made.
 
         Raises:
-            NotAvailableError: always.
+            NotJoined: the topic is not joined.
         """
-        what = f"presence({topic!r})"
-        raise NotAvailableError(what)
+        record = self.session.topic(topic)
+        if record is None:
+            raise NotJoined(topic)
+        return record.presence()
+
+    # ---- announced ---------------------------------------------------------------------------
 
     def register_message_hook(self, hook: Any) -> Subscription:
         """Not available in this version; `on_message` sees every frame but cannot change it.

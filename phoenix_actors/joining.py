@@ -10,6 +10,7 @@ from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
+from phoenix_actors.link.presence import checked_events
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
@@ -56,6 +57,30 @@ class Joiner:
         subscriber: Any,
     ) -> Channel:
         """Join and wait for the server; see `SocketClient.join`."""
+        record = self.begin(topic, params, channel, timeout, handlers, subscriber)
+        try:
+            record.joined_once.get(timeout=self.patience(timeout))
+        except (CallTimeout, JoinTimeout):
+            late = self.late(topic, timeout)
+            raise late from late.__cause__
+        joined: Channel = record.facade
+        return joined
+
+    @staticmethod
+    def patience(timeout: float | None) -> float | None:
+        """Return the seconds to wait for a join of this timeout."""
+        return None if timeout is None else timeout + _SLACK
+
+    def begin(
+        self,
+        topic: Any,
+        params: Any,
+        channel: Any,
+        timeout: float | None,
+        handlers: Handlers,
+        subscriber: Any,
+    ) -> Topic:
+        """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
         if subscriber is not None and not isinstance(subscriber, ActorRef):
             what = "a subscriber that is a plain Pykka actor"
@@ -70,16 +95,18 @@ class Joiner:
             if intents is not None:
                 intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)
-        try:
-            record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
-        except (CallTimeout, JoinTimeout):
-            # A server that cannot be reached is why; a connected one that does not answer is not.
-            session = self._session
-            connected = session.status is ConnectionStatus.CONNECTED
-            cause = None if connected else session.last_error
-            raise JoinTimeout(topic, timeout) from cause
-        joined: Channel = record.facade
-        return joined
+        return record
+
+    def late(self, topic: str, timeout: float | None) -> JoinTimeout:
+        """Return the error of a join that got no answer in time.
+
+        A server that cannot be reached is its cause; a connected one that does not answer is none.
+        """
+        session = self._session
+        error = JoinTimeout(topic, timeout)
+        if session.status is not ConnectionStatus.CONNECTED:
+            error.__cause__ = session.last_error
+        return error
 
     def join_listed(self) -> None:
         """Want the topics of `join_channels`, without waiting for the server (C167)."""
@@ -153,6 +180,7 @@ def channel_spec(topic: str, channel: Any) -> ChildSpec:
     if not (isinstance(start, type) and issubclass(start, ChannelActor)):
         problem = "must be a ChannelActor class, (class, *args) or a ChildSpec of one"
         raise InvalidOption("channel", problem)
+    checked_events(start.presence_events)
     if isinstance(channel, ChildSpec):
         # A topic decides by itself when its actor is started again.
         return channel.with_(id=topic, restart="transient", type="worker", name=None)

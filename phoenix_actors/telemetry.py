@@ -21,6 +21,7 @@ __all__ = [
     "HOOK_FAILED",
     "MESSAGE_RECEIVED",
     "MESSAGE_SENT",
+    "PRESENCE_UNREADABLE",
     "RECONNECTION_ATTEMPT",
     "SOCKET_CONNECTED",
     "SOCKET_CONNECT_FAILED",
@@ -44,6 +45,7 @@ CHANNEL_CLOSED: Final = (_PREFIX, "channel", "closed")
 CHANNEL_GAVE_UP: Final = (_PREFIX, "channel", "gave_up")
 MESSAGE_SENT: Final = (_PREFIX, "message", "sent")
 MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
+PRESENCE_UNREADABLE: Final = (_PREFIX, "presence", "unreadable")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
 FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")

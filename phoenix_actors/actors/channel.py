@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
 from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.presence import PRESENCE_EVENTS
 from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, ServerClosed
 from supervisors import (
     ActorRef,
@@ -45,8 +46,12 @@ class ChannelActor(GenServer):
     All handlers run in the actor, one at a time, in wire order. One that raises ends the actor; its
     supervisor starts it anew, with fresh state, and it joins again. `ask` and `tell` from other
     actors reach `handle_call` and `handle_cast`, as in every GenServer. `init` gets the arguments
-    of `(class, *args)`; set state up there and not in `__init__`.
+    of `(class, *args)`; set state up there and not in `__init__`. A server that names its presence
+    events otherwise is matched by the class attribute `presence_events = ("state", "diff")`.
     """
+
+    # The server's words for the state and the diffs of presences.
+    presence_events: ClassVar[tuple[str, str]] = PRESENCE_EVENTS
 
     _phx_topic: Topic
     _phx_over: bool = False
@@ -143,6 +148,7 @@ class ChannelActor(GenServer):
             case JoinFailed(response):
                 return self.handle_join_error(response)
             case Closed(reason):
+                self._phx_topic.not_joined()
                 self._phx_over = isinstance(reason, Left | ServerClosed | ClientStopped)
                 return self.handle_close(reason)
             case _:

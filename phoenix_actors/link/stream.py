@@ -29,7 +29,7 @@ class MessageStream:
     def __init__(self, timeout: float | None, on_close: Callable[[MessageStream], None]) -> None:
         """Wait up to `timeout` seconds for each message; None waits for ever."""
         self.dropped = 0
-        self._timeout = timeout
+        self.timeout = timeout
         self._on_close = on_close
         self._lock = threading.Lock()
         self._messages: deque[Message] = deque()
@@ -58,6 +58,16 @@ class MessageStream:
             waiter.settle(None)
         self._on_close(self)
 
+    def take(self) -> Message | Reply | None:
+        """Return the next message, a future that settles when to look again, or None at the end."""
+        with self._lock:
+            if self._messages:
+                return self._messages.popleft()
+            if self._closed:
+                return None
+            waiter = self._waiter = Reply()
+            return waiter
+
     def __iter__(self) -> Self:
         """Iterate over the messages from the moment the stream was made."""
         return self
@@ -70,14 +80,13 @@ class MessageStream:
             WouldDeadlock: on the reader thread.
         """
         while True:
-            with self._lock:
-                if self._messages:
-                    return self._messages.popleft()
-                if self._closed:
-                    raise StopIteration
-                waiter = self._waiter = Reply()
+            message = self.take()
+            if message is None:
+                raise StopIteration
+            if not isinstance(message, Reply):
+                return message
             try:
-                waiter.get(timeout=self._timeout)
+                message.get(timeout=self.timeout)
             except CallTimeout:
                 raise StopIteration from None
             except WouldDeadlock:

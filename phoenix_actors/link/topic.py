@@ -23,6 +23,7 @@ from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.listeners import Listeners
+from phoenix_actors.link.presence import Presence, checked_events
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
@@ -32,6 +33,7 @@ from phoenix_actors.machines.channel_events import (
     PushRequested,
     SocketOpened,
 )
+from phoenix_actors.machines.presence import JoinBegun
 from phoenix_actors.message import PHX_LEAVE, ChannelState
 from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
 from supervisors._runtime.timers import timers
@@ -85,6 +87,9 @@ class Topic:
         self.listeners = Listeners(name)
         self._lock = threading.Lock()
         self._early = EarlyPushes(name, session.options.max_pending_messages)
+        start: Any = spec.start
+        self._presence: Presence | None = None
+        self._presence_events = checked_events(start.presence_events)
         self.spec = spec.with_(id=self)
 
     def __repr__(self) -> str:
@@ -115,6 +120,7 @@ class Topic:
         if wire is None:
             return not self.leaving
         core = ChannelCore(self, wire, actor)
+        self.not_joined()
         with self._lock:
             if self.leaving:
                 return False
@@ -245,6 +251,25 @@ class Topic:
             self._early.add(event, prepared, reply, timeout)
         return None
 
+    # ---- messages -----------------------------------------------------------------------------
+
     def deliver(self, frame: Frame) -> None:
         """Give a message to whoever listens; runs on the channel's actor."""
+        if frame.event in self._presence_events:
+            self.presence().take(frame)
         self.listeners.deliver(frame, self.facade)
+
+    def presence(self) -> Presence:
+        """Return who is present, kept since the join; made when a frame tells of it, or here."""
+        presence = self._presence
+        if presence is None:
+            with self._lock:
+                presence = self._presence
+                if presence is None:
+                    presence = self._presence = Presence(self.name, self._presence_events)
+        return presence
+
+    def not_joined(self) -> None:
+        """The channel is not joined now: a new state of the presences is to come."""
+        if self._presence is not None:
+            self._presence.update(JoinBegun())

@@ -5,6 +5,7 @@ Public but provisional: they can be driven from another kind of shell, and may c
 
 - `connection.ConnectionMachine`: connect, heartbeat, reconnect, disconnect.
 - `channel.ChannelMachine`: one topic, from its join to its end.
+- `presence.PresenceMachine`: who is present in a topic.
 - `push.PendingPushes`: refs, and pushes on the wire that wait for their reply.
 - `topic_map.TopicMap`: which channel class a topic gets.
 """

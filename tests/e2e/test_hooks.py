@@ -381,6 +381,4 @@ def test_an_idle_channel_hibernates(connect: Connect) -> None:
 def test_what_is_not_there_yet(client: SocketClient) -> None:
     """Announced functions say that they are not available."""
     with pytest.raises(NotAvailableError):
-        client.presence("room:a")
-    with pytest.raises(NotAvailableError):
         client.register_message_hook(print)

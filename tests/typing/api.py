@@ -15,11 +15,13 @@ from phoenix_actors import (
     ChannelActor,
     JoinRejected,
     JoinTimeout,
+    Message,
     ProxyOptions,
     PushReply,
     SocketClient,
     TCPOptions,
     TransportOptions,
+    aio,
 )
 from supervisors import (
     ANY,
@@ -251,3 +253,29 @@ def wires() -> None:
     except AuthTokenIgnored as error:
         refused: ConnectionError = error
         raise refused from error
+
+
+def presence(client: SocketClient) -> None:
+    """A list is of presences, or of what the function makes of each."""
+    presence = client.presence("rooms:lobby")
+    assert_type(presence.list(), list[dict[str, Any]])
+    assert_type(presence.list(lambda key, here: (key, len(here["metas"]))), list[tuple[str, int]])
+    presence.on_join(lambda key, current, new: (key, current is None, new["metas"]))
+    presence.on_leave(lambda key, remaining, left: (key, remaining["metas"])).off()
+    presence.on_sync(lambda: presence.synced)
+
+
+async def asyncio_client() -> None:
+    """The verbs of the client, awaited."""
+    async with aio.SocketClient.start_link(url="ws://localhost:4000/socket") as client:
+        assert_type(client, aio.SocketClient)
+        await client.wait_connected(timeout=5.0)
+        channel = await client.join("rooms:lobby", {"user": "alice"}, channel=Lobby)
+        assert_type(channel, aio.Channel)
+        reply = await channel.push("new_message", {"body": "hi"})
+        assert_type(reply, PushReply)
+        async for message in channel.messages(timeout=1.0):
+            assert_type(message, Message)
+        assert_type(await client.ping(), float)
+        await channel.leave()
+    assert_type(await aio.SocketClient.start_link(url="ws://h/socket"), aio.SocketClient)
