@@ -46,6 +46,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.message_hooks import DROP, Dropped, MessageHandler
 from phoenix_actors.link.pool import EncodedPayload
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import (
@@ -65,6 +66,7 @@ from phoenix_actors.options import SocketOptions, SSLOptions, TransportOptions
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
 
 __all__ = [
+    "DROP",
     "AlreadyJoined",
     "Channel",
     "ChannelActor",
@@ -77,6 +79,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStatus",
     "DecodeError",
+    "Dropped",
     "EncodeError",
     "EncodedPayload",
     "HandshakeRefused",
@@ -90,6 +93,7 @@ __all__ = [
     "JoinTimeout",
     "Left",
     "Message",
+    "MessageHandler",
     "MessageStream",
     "NotConnected",
     "NotJoined",
@@ -115,7 +119,7 @@ __all__ = [
     "WouldDeadlock",
 ]
 
-_LATER = ("Presence", "DROP", "aio")
+_LATER = ("Presence", "aio")
 
 _logs.install()
 

@@ -20,6 +20,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.joining import Joiner, channel_spec
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.scheduling import (
     calling_actor,
     may_wait,
@@ -295,6 +296,24 @@ class SocketClient(ClientParts):
         """Call `fn(message)` for every inbound frame, on the reader thread: it must not wait."""
         return self.session.hooks.message.add(fn)
 
+    def register_message_hook(self, hook: MessageHook) -> Subscription:
+        """Let every inbound message of a topic pass through a hook before it is dispatched.
+
+        Args:
+            hook: `fn(message)`, or an object with `handle_message(message, client)`. It returns the
+                message to pass on, its event or payload changed if need be, or `DROP`. Replies
+                pass it too: a dropped one lets its push time out. It runs on the reader thread
+                and must not wait.
+
+        A hook that raises or returns anything else is reported, and the message goes on as that
+        hook got it. Hooks run in the order of their registration; `.off()` of the result removes
+        this one. `on_message` functions see frames as they came.
+
+        Raises:
+            InvalidOption: the hook is neither.
+        """
+        return self.session.message_hooks.add(hook)
+
     def get_state(self, key: str | None = None) -> Any:
         """Return everything known as a dict, or one value: a known one, else one of put_state()."""
         session = self.session
@@ -335,15 +354,6 @@ class SocketClient(ClientParts):
             NotAvailableError: always.
         """
         what = f"presence({topic!r})"
-        raise NotAvailableError(what)
-
-    def register_message_hook(self, hook: Any) -> Subscription:
-        """Not available in this version; `on_message` sees every frame but cannot change it.
-
-        Raises:
-            NotAvailableError: always.
-        """
-        what = "register_message_hook()"
         raise NotAvailableError(what)
 
 

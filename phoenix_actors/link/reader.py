@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_actors.errors import DecodeError
+from phoenix_actors.link.message_hooks import DROP
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
 from phoenix_actors.machines.push import is_unmatched_topic
-from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Message, read_reply
-from phoenix_actors.telemetry import MESSAGE_RECEIVED, emit
+from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Frame, Message, read_reply
+from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phoenix_actors.link.wire import Wire
-    from phoenix_actors.message import Frame
 
 __all__ = ["Reader"]
 
@@ -84,6 +84,11 @@ class Reader:
             if not self._settle(frame):
                 wire.on_heartbeat(frame.ref)
             return
+        if wire.session.message_hooks:
+            passed = self._pass_hooks(frame)
+            if passed is None:
+                return
+            frame = passed
         if frame.event == PHX_REPLY and frame.ref != frame.join_ref and self._settle(frame):
             return
         core = wire.core(frame.topic)
@@ -92,6 +97,30 @@ class Reader:
             return
         core.touched()
         core.feed(FrameArrived(frame, self._generation), may_write=False)
+
+    def _pass_hooks(self, frame: Frame) -> Frame | None:
+        """Return the frame as the message hooks pass it on, or None (C150).
+
+        They get no answers to heartbeats: a hook that dropped those would end the connection.
+        """
+        session = self._wire.session
+        record = session.topic(frame.topic)
+        message = Message(
+            frame.topic,
+            frame.event,
+            frame.payload,
+            frame.ref,
+            frame.join_ref,
+            None if record is None else record.facade,
+        )
+        passed = session.message_hooks.run(message, session.client)
+        if passed is DROP:
+            session.counters.add("frames_dropped_hook")
+            emit(FRAME_DROPPED, topic=frame.topic, event=frame.event, cause="hook")
+            return None
+        if passed is message:
+            return frame
+        return Frame(frame.join_ref, frame.ref, frame.topic, passed.event, passed.payload)
 
     def _settle(self, frame: Frame) -> bool:
         """Settle the push that a reply answers; tell whether there was one."""

@@ -16,6 +16,7 @@ from phoenix_actors.errors import NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.hooks import HookList, Hooks
+from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
@@ -37,6 +38,7 @@ class Session:
         self.options = options
         self.counters = Counters()
         self.hooks = Hooks()
+        self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.codec = Codec(options.vsn, self.counters)
         self.client: Any = None

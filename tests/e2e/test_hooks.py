@@ -379,8 +379,6 @@ def test_an_idle_channel_hibernates(connect: Connect) -> None:
 
 
 def test_what_is_not_there_yet(client: SocketClient) -> None:
-    """Announced functions say that they are not available."""
+    """An announced function says that it is not available."""
     with pytest.raises(NotAvailableError):
         client.presence("room:a")
-    with pytest.raises(NotAvailableError):
-        client.register_message_hook(print)

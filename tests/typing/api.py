@@ -5,11 +5,20 @@ Each function is a use that a user would write.
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import pykka
 
-from phoenix_actors import ChannelActor, JoinRejected, JoinTimeout, PushReply, SocketClient
+from phoenix_actors import (
+    DROP,
+    ChannelActor,
+    Dropped,
+    JoinRejected,
+    JoinTimeout,
+    Message,
+    PushReply,
+    SocketClient,
+)
 from supervisors import (
     ActorRef,
     CallTimeout,
@@ -94,6 +103,19 @@ def supervision() -> None:
     DynamicSupervisor.start_link(max_children=10).start_child((Counter, 1))
 
 
+def hook(message: Message) -> Message | Literal[Dropped.DROP]:
+    """A message hook is a function."""
+    return DROP if message.event == "typing" else message
+
+
+class Hook:
+    """Or an object that gets the client too."""
+
+    def handle_message(self, message: Message, client: SocketClient) -> Message:
+        """Passes on."""
+        return message
+
+
 def client() -> None:
     """A client joins, pushes and waits, each with its own type."""
     with SocketClient.start_link(url="ws://localhost:4000/socket", params={"token": "…"}) as client:
@@ -111,4 +133,6 @@ def client() -> None:
         assert_type(reply, PushReply)
         assert_type(reply.status, str)
         channel.on("new_message", print).off()
+        client.register_message_hook(hook).off()
+        client.register_message_hook(Hook()).off()
         channel.leave()
