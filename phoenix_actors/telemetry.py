@@ -21,7 +21,9 @@ __all__ = [
     "HOOK_FAILED",
     "MESSAGE_RECEIVED",
     "MESSAGE_SENT",
+    "PUSH_DROPPED",
     "RECONNECTION_ATTEMPT",
+    "SOCKET_BACKPRESSURE",
     "SOCKET_CONNECTED",
     "SOCKET_CONNECT_FAILED",
     "SOCKET_DISCONNECTED",
@@ -34,6 +36,7 @@ _PREFIX: Final = "phoenix_socket_client"
 SOCKET_CONNECTED: Final = (_PREFIX, "socket", "connected")
 SOCKET_DISCONNECTED: Final = (_PREFIX, "socket", "disconnected")
 SOCKET_CONNECT_FAILED: Final = (_PREFIX, "socket", "connect_failed")
+SOCKET_BACKPRESSURE: Final = (_PREFIX, "socket", "backpressure")
 SOCKET_STATUS: Final = (_PREFIX, "socket", "status_change")
 RECONNECTION_ATTEMPT: Final = (_PREFIX, "reconnection", "attempt")
 HEARTBEAT_SENT: Final = (_PREFIX, "heartbeat", "sent")
@@ -44,6 +47,7 @@ CHANNEL_CLOSED: Final = (_PREFIX, "channel", "closed")
 CHANNEL_GAVE_UP: Final = (_PREFIX, "channel", "gave_up")
 MESSAGE_SENT: Final = (_PREFIX, "message", "sent")
 MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
+PUSH_DROPPED: Final = (_PREFIX, "push", "dropped")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
 FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")

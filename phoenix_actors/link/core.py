@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.link.overflow import drop_push, octets, report_full
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
@@ -86,6 +87,8 @@ class ChannelCore:
                 retry_refused=options.retry_refused_rejoins,
             ),
             max_buffered=options.max_pending_messages,
+            max_bytes=options.max_pending_bytes,
+            overflow=options.overflow,
             join_count=topic.join_count,
             random=random.random,
         )
@@ -128,6 +131,9 @@ class ChannelCore:
             for event in news:
                 for command in self.machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
+            room = self.topic.room.awaited and not self.machine.full
+        if room:
+            self.topic.room.ring()
         return deeds
 
     def orphan(self, reason: ExitReason) -> Deeds:
@@ -149,19 +155,26 @@ class ChannelCore:
         """Push, or keep the push until the channel is joined; False when this life is over.
 
         Raises:
-            QueueFull, ChannelClosed: it is refused, and was neither sent nor kept.
+            QueueFull, ChannelClosed: it is refused, and was neither sent nor kept. When it is
+                dropped, `reply` says so.
         """
         self.touched()
-        refusal = self.take_in((events.PushRequested(event, prepared, reply, timeout),))
-        if not refusal:
+        request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
+        deeds: Deeds = []
+        refused: PhoenixError | None = None
+        with self._lock:
+            for command in self.machine.handle(request, timers.clock.now()):
+                if type(command) is events.FailPush and command.token is reply:
+                    refused = command.error
+                else:
+                    self._carry_out(command, deeds)
+        if refused is None:
             self.wire.written(may_write=True)
-            return True
-        if self.orphaned_by is not None:
-            return False
-        for deed in refusal:
+        for deed in deeds:
             deed()
-        reply.get()
-        return True
+        if refused is not None and self.orphaned_by is None:
+            raise refused
+        return refused is None
 
     def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         match command:
@@ -206,6 +219,10 @@ class ChannelCore:
                     after.append(lambda: token.fail(error))
             case events.FailPush(token, error):
                 after.append(lambda: token.fail(error))
+            case events.DropPush(token, error):
+                session, waiting = self.wire.session, len(self.wire.outbox)
+                after.append(lambda: report_full(session, error, waiting))
+                after.append(lambda: drop_push(session, token, error))
             case events.SettleLeave(token):
                 after.append(lambda: token.settle(None))
 
@@ -245,7 +262,8 @@ class ChannelCore:
             command.timeout,
         )
         wire.expect(push)
-        wire.outbox.put(wire.session.codec.complete(command.payload, command.join_ref, command.ref))
+        frame = wire.session.codec.complete(command.payload, command.join_ref, command.ref)
+        wire.outbox.put(frame, push)
 
     def _send_join(self, join_ref: str, after: Deeds) -> None:
         """Send phx_join; params that a function gives are asked for on a thread of their own."""

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from phoenix_actors.errors import PhoenixError
+from phoenix_actors.errors import PhoenixError, QueueFull
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
 from phoenix_actors.message import CloseReason, Frame, LossReason
 
@@ -23,6 +23,7 @@ __all__ = [
     "ConnectionGivenUp",
     "DeliverMessage",
     "DropCause",
+    "DropPush",
     "FailInFlight",
     "FailJoin",
     "FailPush",
@@ -117,6 +118,7 @@ class PushRequested(msgspec.Struct, frozen=True):
     payload: Any
     token: Any
     timeout: float | None
+    size: int = 0  # bytes
 
     def __repr__(self) -> str:
         return f"PushRequested(event={self.event!r}, timeout={self.timeout!r})"
@@ -215,6 +217,13 @@ class FailPush(msgspec.Struct, frozen=True):
     error: PhoenixError
 
 
+class DropPush(msgspec.Struct, frozen=True):
+    """Drop a push that was not sent, to keep the bound; tell, and raise `error` at its caller."""
+
+    token: Any
+    error: QueueFull
+
+
 class FailInFlight(msgspec.Struct, frozen=True):
     """Take the topic's `PendingPushes` out; fail each with `push_failure(push, reason)`."""
 
@@ -273,6 +282,7 @@ ChannelCommand: TypeAlias = (
     | FailJoin
     | SettleLeave
     | FailPush
+    | DropPush
     | FailInFlight
     | DeliverMessage
     | TellJoined

@@ -35,7 +35,6 @@ LATER: Final = frozenset(
         "longpoll_fallback",
         "max_inbound_bytes",
         "max_inbound_messages",
-        "max_pending_bytes",
         "performance_monitor",
         "retention_period",
         "route_cleanup_interval",
@@ -44,9 +43,12 @@ LATER: Final = frozenset(
 
 
 class Overflow(StrEnum):
-    """What happens to a push that meets a full buffer (C81); this version knows one answer."""
+    """What happens to a message that meets a full buffer (C81, C82)."""
 
     ERROR = "error"
+    BLOCK = "block"
+    DROP_OLDEST = "drop_oldest"
+    DROP_NEWEST = "drop_newest"
 
 
 class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,15 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_interval: 0 or None switches heartbeats off.
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
+        max_pending_messages: how many frames may wait to be handed to the operating system, and how
+            many pushes of one channel may wait for its join.
+        max_pending_bytes: the same in bytes; a push is taken as long as less than this waits. None
+            for no bound.
+        overflow: what happens to a push that meets these bounds. While connected it first helps to
+            write. "error": it waits for room as long as its timeout while connected, and raises
+            `QueueFull`. "block": it does so while disconnected or joining too. "drop_oldest" and
+            "drop_newest" wait for no slow peer: the future of the oldest push that was not sent, or
+            of this one, raises `QueueFull`.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         transport: an object of the shape `Transport`; None takes the built-in WebSocket.
 
@@ -111,6 +122,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: Any = None
     transport_opts: TransportOptions = TransportOptions()
     max_pending_messages: int = 500
+    max_pending_bytes: int | None = 64 * 1024 * 1024
     overflow: Overflow = Overflow.ERROR
     route_cache_size: int = 1000
     route_cache_ttl: float = 300.0
@@ -226,13 +238,11 @@ def _params(name: str, value: Any) -> Params:
 
 def _overflow(name: str, value: Any) -> Overflow:
     """Return what to do when the buffer is full."""
-    if value in ("block", "drop_oldest", "drop_newest"):
-        raise InvalidOption(name, f"{value!r} {_LATER_VALUE}: use 'error'")
-    if value != "error":
-        raise InvalidOption(
-            name, "must be 'error' (later also 'block', 'drop_oldest', 'drop_newest')"
-        )
-    return Overflow.ERROR
+    try:
+        return Overflow(value)
+    except ValueError:
+        choices = ", ".join(repr(choice.value) for choice in Overflow)
+        raise InvalidOption(name, f"must be one of {choices}") from None
 
 
 def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
@@ -282,6 +292,10 @@ def _at_least_one(name: str, value: Any) -> int:
     return checks.whole(name, value, 1)
 
 
+def _at_least_one_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else checks.whole(name, value, 1)
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "auto_connect": checks.flag,
     "params": _params,
@@ -306,6 +320,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "transport": _transport,
     "transport_opts": lambda _, value: TransportOptions.of(value),
     "max_pending_messages": _at_least_one,
+    "max_pending_bytes": _at_least_one_or_none,
     "overflow": _overflow,
     "route_cache_size": checks.whole,
     "route_cache_ttl": checks.positive_seconds,

@@ -94,7 +94,7 @@ def test_an_unknown_option_lists_the_choices() -> None:
         ("transport", object()),
         ("transport_opts", {"x": 1}),
         ("max_pending_messages", 0),
-        ("overflow", "block"),
+        ("max_pending_bytes", 0),
         ("overflow", "throw"),
         ("route_cache_size", -1),
         ("route_cache_ttl", 0),
