@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.scheduling import refuse_waiting
 from phoenix_actors.message import ChannelState, PushReply
 from supervisors import NoProcError, whereis
@@ -191,7 +192,8 @@ class Channel:
         refuse_waiting("leave()")
         topic = self._topic
         seconds = checked_timeout(timeout, topic.session.options.push_timeout)
-        topic.leave(seconds).get()
+        with reading_on():
+            topic.leave(seconds).get()
 
     def _actor(self) -> ActorRef:
         ref = self.ref

@@ -20,6 +20,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.joining import Joiner, channel_spec
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.scheduling import (
     calling_actor,
@@ -182,7 +183,8 @@ class SocketClient(ClientParts):
         session = self.session
         seconds = checked_timeout(timeout, None)
         began = timers.clock.now()
-        session.live_wire().ping(seconds).get()
+        with reading_on():
+            session.live_wire().ping(seconds).get()
         return timers.clock.now() - began
 
     def stop(
@@ -301,13 +303,11 @@ class SocketClient(ClientParts):
 
         Args:
             hook: `fn(message)`, or an object with `handle_message(message, client)`. It returns the
-                message to pass on, its event or payload changed if need be, or `DROP`. Replies
-                pass it too: a dropped one lets its push time out. It runs on the reader thread
-                and must not wait.
+                message, its event or payload changed if need be, or `DROP`. A dropped reply lets
+                its push time out. It runs on the reader thread and must not wait.
 
         A hook that raises or returns anything else is reported, and the message goes on as that
-        hook got it. Hooks run in the order of their registration; `.off()` of the result removes
-        this one. `on_message` functions see frames as they came.
+        hook got it. Hooks run in their order; `on_message` functions see frames as they came.
 
         Raises:
             InvalidOption: the hook is neither.

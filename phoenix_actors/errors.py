@@ -336,14 +336,14 @@ class ChannelClosed(PushError):
 
 
 class QueueFull(PhoenixError):
-    """`max_pending_messages` or `_bytes` wait; this push was refused or, if `.dropped`, dropped."""
+    """Too much waits; this push was refused or, if `.dropped`, dropped, or a message received."""
 
     def __init__(
         self, limit: int, topic: str | None = None, event: str | None = None, dropped: bool = False
     ) -> None:
-        what = f"push of {event!r} on topic {topic!r} {'dropped' if dropped else 'refused'}"
-        why = f"{limit} messages, or max_pending_bytes, wait to be sent"
-        super().__init__(f"{what}: {why}; slow down or raise max_pending_messages and _bytes")
+        what = f"message {event!r} of topic {topic!r} {'dropped' if dropped else 'refused'}"
+        why = f"{limit} messages, or as many bytes as may, wait"
+        super().__init__(f"{what}: {why}; slow down or raise the options max_…_messages and _bytes")
         self.limit, self.topic, self.event, self.dropped = limit, topic, event, dropped
 
 

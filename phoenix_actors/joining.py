@@ -10,6 +10,7 @@ from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
@@ -71,7 +72,8 @@ class Joiner:
                 intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)
         try:
-            record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
+            with reading_on():
+                record.joined_once.get(timeout=None if timeout is None else timeout + _SLACK)
         except (CallTimeout, JoinTimeout):
             # A server that cannot be reached is why; a connected one that does not answer is not.
             session = self._session

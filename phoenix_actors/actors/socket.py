@@ -44,6 +44,7 @@ _TRANSPORT_EVENTS = (
     events.TransportClosed,
     events.ConnectFailed,
     events.HeartbeatReplied,
+    events.ReadingChanged,
     TimerFired,
 )
 
@@ -64,7 +65,11 @@ class Socket(GenServer):
         self.session = session
         options = session.options
         me = self.actor_ref
-        wire = Wire(session, lambda ref: me.cast(events.HeartbeatReplied(ref)))
+        wire = Wire(
+            session,
+            lambda ref: me.cast(events.HeartbeatReplied(ref)),
+            lambda generation, paused: me.cast(events.ReadingChanged(generation, paused)),
+        )
         self.wire = wire
         self.machine = ConnectionMachine(
             _policy(session),

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
+from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.overflow import drop_push, octets, report_full
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import no_waiting_here
@@ -24,7 +25,8 @@ from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.push import PendingPush, push_failure
 from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason, Frame
+from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
     CHANNEL_CLOSED,
     CHANNEL_JOINED,
@@ -94,6 +96,7 @@ class ChannelCore:
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by: ExitReason | None = None
+        self.inbound = Inbound(options)
         self._joined = False
         self._lock = threading.Lock()
         self._timers: dict[str, Timer] = {}
@@ -142,6 +145,7 @@ class ChannelCore:
         Return what may run code of the user's.
         """
         self.orphaned_by = reason
+        self.inbound.close()
         return self.take_in((events.ClientStopping(),))
 
     def give_way(self) -> Deeds:
@@ -178,8 +182,8 @@ class ChannelCore:
 
     def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         match command:
-            case events.DeliverMessage(frame):
-                self.actor.cast(frame)
+            case events.DeliverMessage(frame, size):
+                self._deliver(frame, size, after)
             case events.SendPush():
                 self._send_push(command)
             case events.SendJoin(join_ref):
@@ -197,16 +201,33 @@ class ChannelCore:
             case events.TellJoined() | events.TellJoinError() | events.TellClosed():
                 self._tell_actor(command, after)
             case events.ReportDrop(cause, event):
-                word, topic = str(cause), self.topic.name
-                self.wire.session.counters.add(f"frames_dropped_{word}")
-                after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
+                self._report_drop(str(cause), event, after)
             case events.Forget():
                 self.wire.detach(self)
+                self.inbound.close()
                 self.actor.cast(Ended())
                 # Behind the answers to whoever waits: closing the topic answers who is left.
                 after.append(lambda: self.topic.core_ended(self))
             case _:
                 self._answer(command, after)
+
+    def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
+        """Hand a message to the actor, within the bounds (C82)."""
+        item, dropped = self.inbound.offer(frame, size)
+        if item is not None:
+            self.actor.cast(item)
+        for former in dropped:
+            self._report_drop(f"inbound_{self.inbound.policy}", former.event, after)
+        if dropped and self.inbound.policy is Overflow.ERROR and self.inbound.first_refusal():
+            session = self.wire.session
+            limit = session.options.max_inbound_messages or 0
+            error = QueueFull(limit, self.topic.name, frame.event, dropped=True)
+            after.append(lambda: session.notify(session.hooks.error, error))
+
+    def _report_drop(self, word: str, event: str, after: Deeds) -> None:
+        topic = self.topic.name
+        self.wire.session.counters.add(f"frames_dropped_{word}")
+        after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
 
     def _answer(self, command: events.ChannelCommand, after: Deeds) -> None:
         """Answer whoever waits, once the lock is free."""
@@ -232,6 +253,7 @@ class ChannelCore:
         after: Deeds,
     ) -> None:
         """Tell the actor, and whoever listens to the events of this package."""
+        self.inbound.begin_section()
         topic = self.topic.name
         match command:
             case events.TellJoined(response, join_count):

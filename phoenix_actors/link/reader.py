@@ -19,6 +19,7 @@ from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phoenix_actors.link.inbound import Inbound
     from phoenix_actors.link.wire import Wire
 
 __all__ = ["Reader"]
@@ -27,7 +28,7 @@ __all__ = ["Reader"]
 class Reader:
     """The events of one transport: those of `TransportEvents`, for one generation."""
 
-    __slots__ = ("_generation", "_on_closed", "_on_connected", "_wire")
+    __slots__ = ("_generation", "_on_closed", "_on_connected", "_paused_by", "_released", "_wire")
 
     def __init__(
         self,
@@ -41,6 +42,15 @@ class Reader:
         self._generation = generation
         self._on_connected = on_connected
         self._on_closed = on_closed
+        self._released = False
+        self._paused_by: Inbound | None = None
+
+    def release(self) -> None:
+        """Pause no more, for the connection is about to end."""
+        self._released = True
+        inbound = self._paused_by
+        if inbound is not None:
+            inbound.wake()
 
     def connected(self) -> None:
         """The upgrade is through."""
@@ -96,7 +106,19 @@ class Reader:
             counters.add("unknown_topic")
             return
         core.touched()
-        core.feed(FrameArrived(frame, self._generation), may_write=False)
+        core.feed(FrameArrived(frame, self._generation, size), may_write=False)
+        if core.inbound.must_pause and not self._released:
+            self._pause(core.inbound)
+
+    def _pause(self, inbound: Inbound) -> None:
+        """Read nothing until the channel took enough of what it has (C82)."""
+        wire = self._wire
+        wire.session.counters.add("reading_paused")
+        wire.on_reading(self._generation, True)
+        self._paused_by = inbound
+        inbound.wait(lambda: self._released)
+        self._paused_by = None
+        wire.on_reading(self._generation, False)
 
     def _pass_hooks(self, frame: Frame) -> Frame | None:
         """Return the frame as the message hooks pass it on, or None (C150).

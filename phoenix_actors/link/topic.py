@@ -22,6 +22,7 @@ from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, Qu
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
@@ -80,6 +81,8 @@ class Topic:
         self.last_join: tuple[Wire, int | None, str] | None = None
         self.last_active = timers.clock.now()
         self.core: ChannelCore | None = None
+        # What waits for the actor; each life has its own.
+        self.inbound = Inbound(session.options)
         self.leaving = False
         self.closed = False
         # Which ChannelManager has started it, so that none starts it twice.
@@ -137,7 +140,7 @@ class Topic:
         return True
 
     def _publish(self, core: ChannelCore) -> None:
-        self.core = core
+        self.core, self.inbound = core, core.inbound
 
     def _first_news(self, generation: int | None) -> Iterator[ChannelEvent]:
         """Yield what a new core is told; requires holding the lock."""
@@ -184,6 +187,8 @@ class Topic:
             self.leaving = True
             core = self.core
         if core is not None:
+            # Nothing is delivered any more, and the answer may stand behind much.
+            core.inbound.close()
             core.feed(LeaveRequested(timeout, left), may_write=may_write)
         if core is None or core.orphaned_by is not None:
             self.abandon()

@@ -47,10 +47,16 @@ class Wire:
     frame is written.
     """
 
-    def __init__(self, session: Session, on_heartbeat: Callable[[str | None], None]) -> None:
-        """Begin with no connection."""
+    def __init__(
+        self,
+        session: Session,
+        on_heartbeat: Callable[[str | None], None],
+        on_reading: Callable[[int, bool], None] = lambda *_: None,
+    ) -> None:
+        """Begin with no connection; the functions take a heartbeat's ref, and pauses of reading."""
         self.session = session
         self.on_heartbeat = on_heartbeat
+        self.on_reading = on_reading
         label = str(session.options.name or "client")
         self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken, self._pushed)
         self._pushes = PendingPushes()
@@ -299,7 +305,11 @@ class Wire:
     def _broken(self, handle: TransportHandle, _: Exception) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
-        handle.abort()
+        attempt = self._attempts.get(self._generation or 0)
+        if attempt is not None and attempt.handle is handle:
+            attempt.abort()
+        else:
+            handle.abort()
 
     def report_bad_frame(self, error: DecodeError) -> None:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""

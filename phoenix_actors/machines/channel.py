@@ -241,7 +241,7 @@ TellJoined(join_count=1)]
         """Deliver an event of the user; follow what the server says about the channel."""
         frame = event.frame
         if frame.event not in LIFECYCLE_EVENTS:
-            return [events.DeliverMessage(frame)]
+            return [events.DeliverMessage(frame, event.size)]
         if frame.event == PHX_ERROR:
             return self._fall(ServerError(frame.payload))
         if frame.event == PHX_CLOSE:

@@ -103,6 +103,7 @@ class FrameArrived(msgspec.Struct, frozen=True):
 
     frame: Frame
     generation: int
+    size: int = 0  # bytes
 
 
 class TopicUnmatched(msgspec.Struct, frozen=True):
@@ -234,6 +235,7 @@ class DeliverMessage(msgspec.Struct, frozen=True):
     """Give the frame's event and payload to the user's handlers."""
 
     frame: Frame
+    size: int = 0
 
 
 class TellJoined(msgspec.Struct, frozen=True):

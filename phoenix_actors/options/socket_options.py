@@ -30,11 +30,8 @@ LATER: Final = frozenset(
         "binary_pool_size",
         "collection_interval",
         "hibernation_memory_threshold",
-        "inbound_overflow",
         "json_library",
         "longpoll_fallback",
-        "max_inbound_bytes",
-        "max_inbound_messages",
         "performance_monitor",
         "retention_period",
         "route_cleanup_interval",
@@ -80,6 +77,12 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             `QueueFull`. "block": it does so while disconnected or joining too. "drop_oldest" and
             "drop_newest" wait for no slow peer: the future of the oldest push that was not sent, or
             of this one, raises `QueueFull`.
+        max_inbound_messages: how many messages of one channel may wait for its handlers; None for
+            no bound.
+        max_inbound_bytes: the same in bytes of their frames.
+        inbound_overflow: what happens at these bounds. "block": nothing is lost, the client stops
+            reading (all channels) until half of it is handled. "drop_oldest" and "drop_newest" drop
+            messages, counted and told; "error" drops the newest and runs the on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         transport: an object of the shape `Transport`; None takes the built-in WebSocket.
 
@@ -124,6 +127,9 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_pending_messages: int = 500
     max_pending_bytes: int | None = 64 * 1024 * 1024
     overflow: Overflow = Overflow.ERROR
+    max_inbound_messages: int | None = 10_000
+    max_inbound_bytes: int | None = 64 * 1024 * 1024
+    inbound_overflow: Overflow = Overflow.BLOCK
     route_cache_size: int = 1000
     route_cache_ttl: float = 300.0
     hibernation_enabled: bool = True
@@ -322,6 +328,9 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_pending_messages": _at_least_one,
     "max_pending_bytes": _at_least_one_or_none,
     "overflow": _overflow,
+    "max_inbound_messages": _at_least_one_or_none,
+    "max_inbound_bytes": _at_least_one_or_none,
+    "inbound_overflow": _overflow,
     "route_cache_size": checks.whole,
     "route_cache_ttl": checks.positive_seconds,
     "hibernation_enabled": checks.flag,
