@@ -154,6 +154,10 @@ class Channel:
         """
         return self._topic.listeners.on(event, fn)
 
+    def off(self, event: str) -> None:
+        """Remove every handler of this event; a dispatch under way is not changed (C147)."""
+        self._topic.listeners.off(event)
+
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on.
 

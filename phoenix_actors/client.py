@@ -277,7 +277,7 @@ class SocketClient(ClientParts):
         channel.push(message.event, message.payload)
         return message
 
-    # ---- hooks and state ----------------------------------------------------------------------
+    # ---- hooks ----------------------------------------------------------------------
 
     def on_open(self, fn: Callable[[], object]) -> Subscription:
         """Call `fn()` whenever a connection is open.
@@ -313,37 +313,6 @@ class SocketClient(ClientParts):
             InvalidOption: the hook is neither.
         """
         return self.session.message_hooks.add(hook)
-
-    def get_state(self, key: str | None = None) -> Any:
-        """Return everything known as a dict, or one value: a known one, else one of put_state()."""
-        session = self.session
-        state = {
-            "status": session.status,
-            "url": session.options.shown_url(),
-            "joined_channels": self.joined_channels(),
-            "vsn": session.options.vsn,
-            "name": session.options.name,
-        }
-        if key is None:
-            return {**session.custom(), **state}
-        return state[key] if key in state else session.get(key)
-
-    def put_state(self, key: str, value: Any) -> None:
-        """Keep a value of the application's with the client.
-
-        Raises:
-            InvalidOption: the key is one of the client's own, which are read only.
-        """
-        if key in ("status", "url", "joined_channels", "vsn", "name"):
-            raise InvalidOption(key, "is the client's own state and read only in this version")
-        self.session.put(key, value)
-
-    def joined_channels(self) -> dict[str, dict[str, Any]]:
-        """Return topic → {"status", "params"} of all wanted topics."""
-        return {
-            record.name: {"status": str(record.state), "params": record.params}
-            for record in self.session.topics()
-        }
 
     # ---- announced ---------------------------------------------------------------------------
 

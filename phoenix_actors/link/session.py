@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import NotConnected, PhoenixError
+import msgspec
+
+from phoenix_actors.errors import InvalidOption, NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.hooks import HookList, Hooks
@@ -204,6 +206,17 @@ class Session:
         if wire is None:
             raise NotConnected
         return wire
+
+    def replace_option(self, name: str, value: Any) -> None:
+        """Replace an option that each attempt to connect reads anew (C15).
+
+        Raises:
+            InvalidOption: the value makes no sense, or this version has no such option.
+        """
+        if name not in self.options.__struct_fields__:
+            raise InvalidOption(name, "is not available in this version")
+        with self._lock:
+            self.options = msgspec.structs.replace(self.options, **{name: value})
 
     # ---- what the user keeps here --------------------------------------------------------------
 
