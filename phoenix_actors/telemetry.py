@@ -21,6 +21,10 @@ __all__ = [
     "HOOK_FAILED",
     "MESSAGE_RECEIVED",
     "MESSAGE_SENT",
+    "MONITOR_ALERTS",
+    "MONITOR_CLEANUP",
+    "MONITOR_STARTED",
+    "MONITOR_TERMINATING",
     "PUSH_DROPPED",
     "RECONNECTION_ATTEMPT",
     "SOCKET_BACKPRESSURE",
@@ -50,6 +54,10 @@ MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
 PUSH_DROPPED: Final = (_PREFIX, "push", "dropped")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
 FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
+MONITOR_STARTED: Final = (_PREFIX, "optimization", "performance_monitor_started")
+MONITOR_CLEANUP: Final = (_PREFIX, "optimization", "performance_monitor_cleanup")
+MONITOR_ALERTS: Final = (_PREFIX, "optimization", "performance_monitor_alerts_triggered")
+MONITOR_TERMINATING: Final = (_PREFIX, "optimization", "performance_monitor_terminating")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")
 
 

@@ -57,7 +57,7 @@ def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildS
     return [
         Registry.child_spec(id=REGISTRY, name=registry),
         _worker(registry, "intents", Intents, session),
-        _worker(registry, "performance_monitor", PerformanceMonitor, session),
+        _worker(registry, "performance_monitor", PerformanceMonitor, session, pool, routes),
         _worker(registry, "binary_pool", BinaryPool, pool),
         _worker(registry, "route_cache", RouteCache, routes),
         _worker(registry, "hibernation_manager", HibernationManager, session),

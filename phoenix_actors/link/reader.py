@@ -15,6 +15,7 @@ from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
 from phoenix_actors.machines.push import is_unmatched_topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Frame, Message, read_reply
 from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
+from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,4 +156,8 @@ class Reader:
             if core is not None:
                 core.feed(TopicUnmatched(push.join_ref), may_write=False)
         push.token.settle(reply)
+        if push.deadline is not None and push.timeout is not None:
+            # The timeout runs from the call, so that is when the push was made.
+            took = timers.clock.now() - (push.deadline - push.timeout)
+            self._wire.session.response_times.add(took)
         return True

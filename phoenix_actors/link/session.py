@@ -17,6 +17,7 @@ import msgspec
 from phoenix_actors.errors import InvalidOption, NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
+from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
@@ -50,6 +51,7 @@ class Session:
         # Survives the Socket actor, so that a restarted one is as connected as the user wanted.
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
+        self.response_times = Histogram()
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}

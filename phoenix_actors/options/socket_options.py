@@ -11,6 +11,7 @@ import msgspec
 
 from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.transport_options import TransportOptions
 
@@ -23,17 +24,13 @@ _LATER_VALUE: Final = "is not available in this version"
 # Announced options that this version does not have. They are refused, not ignored.
 LATER: Final = frozenset(
     {
-        "alert_thresholds",
         "auth_token",
         "binary_cleanup_interval",
         "binary_max_age",
         "binary_pool_size",
-        "collection_interval",
         "hibernation_memory_threshold",
         "json_library",
         "longpoll_fallback",
-        "performance_monitor",
-        "retention_period",
         "route_cleanup_interval",
     }
 )
@@ -84,6 +81,9 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             reading (all channels) until half of it is handled. "drop_oldest" and "drop_newest" drop
             messages, counted and told; "error" drops the newest and runs the on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
+        alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
+            message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
+            switches one off; those that are left out keep their defaults.
         transport: an object of the shape `Transport`; None takes the built-in WebSocket.
 
     Example:
@@ -95,7 +95,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         >>> SocketOptions.of(url="ws://localhost:4000/socket", heartbeat_intervall=5)
         Traceback (most recent call last):
         phoenix_actors.errors.InvalidOption: option heartbeat_intervall is unknown: did you mean \
-'heartbeat_interval'? choose one of auto_connect, ...
+'heartbeat_interval'? choose one of alert_thresholds, ...
     """
 
     url: str
@@ -135,6 +135,12 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
+    performance_monitor: bool = True
+    collection_interval: float = 30.0
+    retention_period: float = 1800.0
+    alert_thresholds: Mapping[str, float | None] = msgspec.field(
+        default_factory=DEFAULT_THRESHOLDS.copy
+    )
 
     @classmethod
     def of(cls, **keywords: Any) -> Self:
@@ -336,4 +342,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,
+    "performance_monitor": checks.flag,
+    "collection_interval": checks.positive_seconds,
+    "retention_period": checks.positive_seconds,
+    "alert_thresholds": checks.thresholds,
 }

@@ -35,7 +35,7 @@ def full(benches: list[LinkBench], where: str, **options: Any) -> tuple[LinkBenc
         handle = bench.open()
         bench.accept(topic)
         handle.writable = lambda: False  # type: ignore[attr-defined]
-        bench.wire.outbox.open(handle)  # type: ignore[arg-type]
+        bench.wire.outbox.open(handle)
         bench.wire.outbox.ring = lambda: None  # type: ignore[method-assign]
         bench.wire.outbox._ring = lambda lane: None  # type: ignore[method-assign]
 

@@ -58,7 +58,7 @@ def test_an_unknown_option_lists_the_choices() -> None:
     """A slip is an error with the nearest name and all others."""
     with pytest.raises(InvalidOption, match=r"did you mean 'reconnect_interval'.*auto_connect"):
         SocketOptions.of(url=URL, reconect_interval=1)
-    with pytest.raises(InvalidOption, match="is unknown: choose one of auto_connect"):
+    with pytest.raises(InvalidOption, match="is unknown: choose one of alert_thresholds"):
         SocketOptions.of(url=URL, zzz=1)
 
 
