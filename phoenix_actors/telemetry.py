@@ -13,9 +13,13 @@ __all__ = [
     "CHANNEL_CLOSED",
     "CHANNEL_GAVE_UP",
     "CHANNEL_JOINED",
+    "CHANNEL_JOIN_ERROR",
+    "CHANNEL_JOIN_START",
+    "CHANNEL_JOIN_STOP",
     "CHANNEL_LEFT",
     "FRAME_DROPPED",
     "FRAME_UNREADABLE",
+    "HEARTBEAT_REPLY",
     "HEARTBEAT_SENT",
     "HEARTBEAT_TIMEOUT",
     "HOOK_FAILED",
@@ -44,7 +48,11 @@ SOCKET_BACKPRESSURE: Final = (_PREFIX, "socket", "backpressure")
 SOCKET_STATUS: Final = (_PREFIX, "socket", "status_change")
 RECONNECTION_ATTEMPT: Final = (_PREFIX, "reconnection", "attempt")
 HEARTBEAT_SENT: Final = (_PREFIX, "heartbeat", "sent")
+HEARTBEAT_REPLY: Final = (_PREFIX, "heartbeat", "reply")
 HEARTBEAT_TIMEOUT: Final = (_PREFIX, "heartbeat", "timeout")
+CHANNEL_JOIN_START: Final = (_PREFIX, "channel", "join", "start")
+CHANNEL_JOIN_STOP: Final = (_PREFIX, "channel", "join", "stop")
+CHANNEL_JOIN_ERROR: Final = (_PREFIX, "channel", "join", "error")
 CHANNEL_JOINED: Final = (_PREFIX, "channel", "joined")
 CHANNEL_LEFT: Final = (_PREFIX, "channel", "left")
 CHANNEL_CLOSED: Final = (_PREFIX, "channel", "closed")

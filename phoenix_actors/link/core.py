@@ -17,6 +17,7 @@ import msgspec
 
 from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
 from phoenix_actors.link.inbound import Inbound
+from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.overflow import drop_push, octets, report_full
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import no_waiting_here
@@ -97,6 +98,7 @@ class ChannelCore:
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by: ExitReason | None = None
         self.inbound = Inbound(options)
+        self._span = JoinSpan(topic.name)
         self._joined = False
         self._lock = threading.Lock()
         self._timers: dict[str, Timer] = {}
@@ -260,13 +262,16 @@ class ChannelCore:
                 self.topic.response = response
                 self.topic.join_count = join_count
                 self._joined = True
+                after.extend(self._span.stop(timers.clock.now()))
                 self.actor.cast(Joined(response, join_count))
                 after.append(lambda: emit(CHANNEL_JOINED, topic=topic, join_count=join_count))
             case events.TellJoinError(response):
+                after.extend(self._span.error("refused", timers.clock.now()))
                 self.actor.cast(JoinFailed(response))
             case events.TellClosed(reason):
                 self.actor.cast(Closed(reason))
                 name = type(reason if self.orphaned_by is None else self.orphaned_by).__name__
+                after.extend(self._span.error(name, timers.clock.now()))
                 if self._joined:
                     self._joined = False
                     after.append(lambda: emit(CHANNEL_LEFT, topic=topic, reason=name))
@@ -330,6 +335,7 @@ class ChannelCore:
             return
         self.topic.last_join = (self.wire, self.wire.generation, join_ref)
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
+        after.extend(self._span.start(join_ref, timers.clock.now()))
 
     def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
         """Report what is the fault of params, for on a rejoin nobody waits for it."""
