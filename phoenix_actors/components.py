@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from phoenix_actors.errors import InvalidOption
@@ -88,13 +88,19 @@ class BinaryPoolClient(Component):
         self._session = session
         self._pool = pool
 
-    def encode(self, payload: Any) -> EncodedPayload:
+    def encode(self, payload: Any, *, key: Hashable = None) -> EncodedPayload:
         """Encode a payload once, to push it many times, on any topic.
+
+        Args:
+            payload: what `push` takes; with a key also a function that gives it.
+            key: with one, the payload is remembered, and given for the same key without looking at
+                `payload` again until it is `binary_max_age` old or `binary_pool_size` others were
+                used since.
 
         Raises:
             EncodeError: it cannot be sent as JSON.
         """
-        return self._pool.encode(payload, self._session.codec.payload_text)
+        return self._pool.encode(payload, self._session.codec.payload_text, key)
 
 
 class ClientParts(SupervisorRef):

@@ -29,6 +29,7 @@ __all__ = [
     "MONITOR_CLEANUP",
     "MONITOR_STARTED",
     "MONITOR_TERMINATING",
+    "POOL_CLEANUP",
     "PUSH_DROPPED",
     "RECONNECTION_ATTEMPT",
     "SOCKET_BACKPRESSURE",
@@ -66,6 +67,7 @@ MONITOR_STARTED: Final = (_PREFIX, "optimization", "performance_monitor_started"
 MONITOR_CLEANUP: Final = (_PREFIX, "optimization", "performance_monitor_cleanup")
 MONITOR_ALERTS: Final = (_PREFIX, "optimization", "performance_monitor_alerts_triggered")
 MONITOR_TERMINATING: Final = (_PREFIX, "optimization", "performance_monitor_terminating")
+POOL_CLEANUP: Final = (_PREFIX, "optimization", "binary_pool_cleanup")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")
 
 

@@ -25,13 +25,9 @@ _LATER_VALUE: Final = "is not available in this version"
 LATER: Final = frozenset(
     {
         "auth_token",
-        "binary_cleanup_interval",
-        "binary_max_age",
-        "binary_pool_size",
         "hibernation_memory_threshold",
         "json_library",
         "longpoll_fallback",
-        "route_cleanup_interval",
     }
 )
 
@@ -132,6 +128,10 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     inbound_overflow: Overflow = Overflow.BLOCK
     route_cache_size: int = 1000
     route_cache_ttl: float = 300.0
+    route_cleanup_interval: float = 60.0
+    binary_pool_size: int = 1000
+    binary_max_age: float = 300.0
+    binary_cleanup_interval: float = 30.0
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
@@ -339,6 +339,10 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "inbound_overflow": _overflow,
     "route_cache_size": checks.whole,
     "route_cache_ttl": checks.positive_seconds,
+    "route_cleanup_interval": checks.positive_seconds,
+    "binary_pool_size": checks.whole,
+    "binary_max_age": checks.positive_seconds,
+    "binary_cleanup_interval": checks.positive_seconds,
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,

@@ -89,3 +89,25 @@ def test_thresholds_that_make_no_sense(connect: Connect, thresholds: object) -> 
     """They are refused at the start."""
     with pytest.raises(InvalidOption, match="alert_thresholds"):
         connect(alert_thresholds=thresholds, auto_connect=False)
+
+
+@pytest.mark.contract("C179")
+def test_options_of_pool_and_cache(connect: Connect) -> None:
+    """They reach the running components, which sweep by themselves."""
+    with listening(("optimization", "binary_pool_cleanup")) as log:
+        client = connect(
+            binary_pool_size=7,
+            binary_max_age=0.02,
+            binary_cleanup_interval=0.03,
+            route_cache_size=9,
+            route_cache_ttl=5,
+            route_cleanup_interval=6,
+        )
+        channel = client.join("room:a")
+        encoded = client.binary_pool.encode(lambda: {"n": 1}, key="one")
+        assert channel.push("echo", encoded).get().response == {"n": 1}
+        told = log.wait("optimization.binary_pool_cleanup")
+    assert (told[1]["patterns_removed"], told[1]["pool_size"]) == (1, 0)
+    pool, routes = client.binary_pool.stats(), client.route_cache.stats()
+    assert (pool["max_pool_size"], pool["max_age"], pool["cleanup_interval"]) == (7, 0.02, 0.03)
+    assert (routes["cache_size"], routes["ttl"], routes["cleanup_interval"]) == (9, 5.0, 6.0)
