@@ -69,8 +69,11 @@ def test_an_end_while_the_reader_pauses(connect: Connect, end: str) -> None:
         channel.leave()
         assert client.ping(DEADLINE) > 0
     elif end == "disconnect":
-        client.disconnect()
+        with listening(("socket", "disconnected")) as log:
+            client.disconnect()
         assert client.status == "disconnected"
+        # The peer's answer to the close was read, behind all that waited.
+        assert log.wait("socket.disconnected")[2]["clean"]
     else:
         # The handler is given up after its 5 seconds, unless it ends: that is not the reader's.
         threading.Timer(0.2, gate.set).start()
