@@ -12,7 +12,7 @@ from tests.e2e.rig import Connect, eventually, listening
 MONITOR = ("optimization", "performance_monitor_alerts_triggered")
 
 
-@pytest.mark.contract("C185", "C180")
+@pytest.mark.contract("C185")
 def test_everything_at_once_after_the_start(connect: Connect) -> None:
     """Before the first collection, connected or not, each answer has all its parts."""
     monitor = connect(auto_connect=False).performance_monitor
@@ -29,7 +29,6 @@ def test_everything_at_once_after_the_start(connect: Connect) -> None:
     assert "system.memory_usage_mb: " in monitor.generate_report("text")
 
 
-@pytest.mark.contract("C180")
 def test_the_numbers_move(connect: Connect) -> None:
     """Frames, bytes and response times of ten pushes."""
     client = connect()

@@ -27,7 +27,7 @@ def test_without_a_key_nothing_is_kept(clock: ManualClock) -> None:
     assert stats["oldest_pattern_age"] is None
 
 
-@pytest.mark.contract("C179", "C180")
+@pytest.mark.contract("C179")
 def test_what_is_kept_under_a_key(clock: ManualClock) -> None:
     """It is given again, its function not called, until it is too old."""
     pool = EncodedPool(size=10, max_age=5.0, clock=clock)
