@@ -155,9 +155,9 @@ class Reader:
             core = self._wire.core(frame.topic)
             if core is not None:
                 core.feed(TopicUnmatched(push.join_ref), may_write=False)
-        push.token.settle(reply)
         if push.deadline is not None and push.timeout is not None:
             # The timeout runs from the call, so that is when the push was made.
             took = timers.clock.now() - (push.deadline - push.timeout)
             self._wire.session.response_times.add(took)
+        push.token.settle(reply)
         return True
