@@ -48,6 +48,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.message_hooks import DROP, Dropped, MessageHandler
 from phoenix_actors.link.pool import EncodedPayload
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.stream import MessageStream
@@ -74,6 +75,7 @@ from phoenix_actors.options import (
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
 
 __all__ = [
+    "DROP",
     "AlreadyJoined",
     "AuthTokenIgnored",
     "Channel",
@@ -87,6 +89,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStatus",
     "DecodeError",
+    "Dropped",
     "EncodeError",
     "EncodedPayload",
     "HandshakeRefused",
@@ -100,6 +103,7 @@ __all__ = [
     "JoinTimeout",
     "Left",
     "Message",
+    "MessageHandler",
     "MessageStream",
     "NotConnected",
     "NotJoined",
@@ -128,8 +132,6 @@ __all__ = [
     "WouldDeadlock",
 ]
 
-_LATER = ("DROP",)
-
 _logs.install()
 
 
@@ -141,6 +143,4 @@ def __getattr__(name: str) -> Any:
         # Only when asked for: asyncio takes its time to import.
         return _import_module("phoenix_actors.aio")
     msg = f"module 'phoenix_actors' has no attribute {name!r}"
-    if name in _LATER:
-        msg = f"phoenix_actors.{name} is not available in this version of phoenix_actors"
     raise AttributeError(msg)

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.scheduling import refuse_waiting
 from phoenix_actors.message import ChannelState, PushReply
 from supervisors import NoProcError, whereis
@@ -153,6 +154,10 @@ class Channel:
         """
         return self._topic.listeners.on(event, fn)
 
+    def off(self, event: str) -> None:
+        """Remove every handler of this event; a dispatch under way is not changed (C147)."""
+        self._topic.listeners.off(event)
+
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on.
 
@@ -191,7 +196,8 @@ class Channel:
         refuse_waiting("leave()")
         topic = self._topic
         seconds = checked_timeout(timeout, topic.session.options.push_timeout)
-        topic.leave(seconds).get()
+        with reading_on():
+            topic.leave(seconds).get()
 
     def _actor(self) -> ActorRef:
         ref = self.ref

@@ -20,6 +20,8 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.joining import Joiner, channel_spec
 from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.inbound import reading_on
+from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.scheduling import (
     calling_actor,
@@ -37,7 +39,6 @@ from supervisors import (
     ExitReason,
     NoProcError,
     Normal,
-    NotAvailableError,
 )
 from supervisors._runtime.calling import start_and_wait
 from supervisors._runtime.timers import timers
@@ -182,7 +183,8 @@ class SocketClient(ClientParts):
         session = self.session
         seconds = checked_timeout(timeout, None)
         began = timers.clock.now()
-        session.live_wire().ping(seconds).get()
+        with reading_on():
+            session.live_wire().ping(seconds).get()
         return timers.clock.now() - began
 
     def stop(
@@ -275,7 +277,7 @@ class SocketClient(ClientParts):
         channel.push(message.event, message.payload)
         return message
 
-    # ---- hooks and state ----------------------------------------------------------------------
+    # ---- hooks ----------------------------------------------------------------------
 
     def on_open(self, fn: Callable[[], object]) -> Subscription:
         """Call `fn()` whenever a connection is open.
@@ -296,36 +298,21 @@ class SocketClient(ClientParts):
         """Call `fn(message)` for every inbound frame, on the reader thread: it must not wait."""
         return self.session.hooks.message.add(fn)
 
-    def get_state(self, key: str | None = None) -> Any:
-        """Return everything known as a dict, or one value: a known one, else one of put_state()."""
-        session = self.session
-        state = {
-            "status": session.status,
-            "url": session.options.shown_url(),
-            "joined_channels": self.joined_channels(),
-            "vsn": session.options.vsn,
-            "name": session.options.name,
-        }
-        if key is None:
-            return {**session.custom(), **state}
-        return state[key] if key in state else session.get(key)
+    def register_message_hook(self, hook: MessageHook) -> Subscription:
+        """Let every inbound message of a topic pass through a hook before it is dispatched.
 
-    def put_state(self, key: str, value: Any) -> None:
-        """Keep a value of the application's with the client.
+        Args:
+            hook: `fn(message)`, or an object with `handle_message(message, client)`. It returns the
+                message, its event or payload changed if need be, or `DROP`. A dropped reply lets
+                its push time out. It runs on the reader thread and must not wait.
+
+        A hook that raises or returns anything else is reported, and the message goes on as that
+        hook got it. Hooks run in their order; `on_message` functions see frames as they came.
 
         Raises:
-            InvalidOption: the key is one of the client's own, which are read only.
+            InvalidOption: the hook is neither.
         """
-        if key in ("status", "url", "joined_channels", "vsn", "name"):
-            raise InvalidOption(key, "is the client's own state and read only in this version")
-        self.session.put(key, value)
-
-    def joined_channels(self) -> dict[str, dict[str, Any]]:
-        """Return topic → {"status", "params"} of all wanted topics."""
-        return {
-            record.name: {"status": str(record.state), "params": record.params}
-            for record in self.session.topics()
-        }
+        return self.session.message_hooks.add(hook)
 
     def presence(self, topic: str) -> Presence:
         """Return who is present in a topic that is joined or joining; complete whenever made.
@@ -339,15 +326,6 @@ class SocketClient(ClientParts):
         return record.presence()
 
     # ---- announced ---------------------------------------------------------------------------
-
-    def register_message_hook(self, hook: Any) -> Subscription:
-        """Not available in this version; `on_message` sees every frame but cannot change it.
-
-        Raises:
-            NotAvailableError: always.
-        """
-        what = "register_message_hook()"
-        raise NotAvailableError(what)
 
 
 class ClientProcess(ClientSupervisor):

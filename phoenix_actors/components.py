@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, Final
 
+from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.pool import EncodedPayload, EncodedPool
 from phoenix_actors.link.session import Session
 from supervisors import (
@@ -17,6 +18,10 @@ from supervisors import (
 )
 
 __all__ = ["BinaryPoolClient", "ClientParts", "Component", "PerformanceMonitorClient"]
+
+# Keys of get_state() that put_state() does not take, and options that it replaces (C15).
+READ_ONLY: Final = frozenset({"joined_channels", "name", "status", "url", "vsn"})
+REPLACEABLE: Final = frozenset({"auth_token", "headers", "params"})
 
 
 class Component:
@@ -83,13 +88,19 @@ class BinaryPoolClient(Component):
         self._session = session
         self._pool = pool
 
-    def encode(self, payload: Any) -> EncodedPayload:
+    def encode(self, payload: Any, *, key: Hashable = None) -> EncodedPayload:
         """Encode a payload once, to push it many times, on any topic.
+
+        Args:
+            payload: what `push` takes; with a key also a function that gives it.
+            key: with one, the payload is remembered, and given for the same key without looking at
+                `payload` again until it is `binary_max_age` old or `binary_pool_size` others were
+                used since.
 
         Raises:
             EncodeError: it cannot be sent as JSON.
         """
-        return self._pool.encode(payload, self._session.codec.payload_text)
+        return self._pool.encode(payload, self._session.codec.payload_text, key)
 
 
 class ClientParts(SupervisorRef):
@@ -115,6 +126,55 @@ class ClientParts(SupervisorRef):
     def _component(self, name: str) -> Any:
         """Return a component's reference, or None between two of its lives."""
         return whereis(via(self.session.registry_name, name))
+
+    # ---- state --------------------------------------------------------------------------------
+
+    def get_state(self, key: str | None = None) -> Any:
+        """Return everything known as a dict, or one value: a known one, else one of put_state().
+
+        Known are status, url (without its query), joined_channels, vsn and name; asked for by their
+        key, also params and headers, which may be secret and are in no snapshot. None for a key
+        that is unknown.
+        """
+        session = self.session
+        options = session.options
+        if key in REPLACEABLE:
+            return getattr(options, key, None)
+        state = {
+            "status": session.status,
+            "url": options.shown_url(),
+            "joined_channels": self.joined_channels(),
+            "vsn": options.vsn,
+            "name": options.name,
+        }
+        if key is None:
+            return {**session.custom(), **state}
+        return state[key] if key in state else session.get(key)
+
+    def put_state(self, key: str, value: Any) -> None:
+        """Keep a value of the application's with the client, or replace params or headers.
+
+        Those take what the options of that name take, and count from the next attempt to connect.
+
+        Raises:
+            InvalidOption: params or headers make no sense, or the key is another one of the
+                client's own, which are read only.
+        """
+        if key in READ_ONLY:
+            raise InvalidOption(key, "is the client's own state and read only")
+        if key in REPLACEABLE:
+            self.session.replace_option(key, value)
+        else:
+            self.session.put(key, value)
+
+    def joined_channels(self) -> dict[str, dict[str, Any]]:
+        """Return topic → {"status", "params"} of all wanted topics."""
+        return {
+            record.name: {"status": str(record.state), "params": record.params}
+            for record in self.session.topics()
+        }
+
+    # ---- components ---------------------------------------------------------------------------
 
     @property
     def registry(self) -> RegistryRef:

@@ -339,16 +339,15 @@ class ChannelClosed(PushError):
 
 
 class QueueFull(PhoenixError):
-    """As many pushes wait to be sent as `max_pending_messages` allows; this one was not queued."""
+    """Too much waits; this push was refused or, if `.dropped`, dropped, or a message received."""
 
-    def __init__(self, limit: int, topic: str | None = None, event: str | None = None) -> None:
-        super().__init__(
-            f"push of {event!r} on topic {topic!r} refused: {limit} messages wait to be sent; "
-            "slow down or raise max_pending_messages"
-        )
-        self.limit = limit
-        self.topic = topic
-        self.event = event
+    def __init__(
+        self, limit: int, topic: str | None = None, event: str | None = None, dropped: bool = False
+    ) -> None:
+        what = f"message {event!r} of topic {topic!r} {'dropped' if dropped else 'refused'}"
+        why = f"{limit} messages, or as many bytes as may, wait"
+        super().__init__(f"{what}: {why}; slow down or raise the options max_…_messages and _bytes")
+        self.limit, self.topic, self.event, self.dropped = limit, topic, event, dropped
 
 
 class EncodeError(PhoenixError, ValueError):

@@ -10,6 +10,7 @@ from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.presence import checked_events
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
@@ -59,7 +60,8 @@ class Joiner:
         """Join and wait for the server; see `SocketClient.join`."""
         record = self.begin(topic, params, channel, timeout, handlers, subscriber)
         try:
-            record.joined_once.get(timeout=self.patience(timeout))
+            with reading_on():
+                record.joined_once.get(timeout=self.patience(timeout))
         except (CallTimeout, JoinTimeout):
             late = self.late(topic, timeout)
             raise late from late.__cause__

@@ -1,7 +1,8 @@
 """`binary_pool`: payloads encoded once and pushed many times.
 
 `client.binary_pool.encode(payload)` gives an `EncodedPayload`, which `push` takes wherever it
-takes a payload: the bytes go out as they are.
+takes a payload: the bytes go out as they are. With a key it is remembered; the actor forgets what
+is too old every `binary_cleanup_interval`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,36 @@ from __future__ import annotations
 from typing import Any
 
 from phoenix_actors.link.pool import EncodedPool
+from phoenix_actors.telemetry import POOL_CLEANUP, emit
 from supervisors import GenServer
 
 __all__ = ["BinaryPool"]
 
+_SWEEP = "sweep"
+
 
 class BinaryPool(GenServer):
-    """Keeps the counts of encoded payloads; made by the client's tree."""
+    """Keeps the counts of encoded payloads, and sweeps; made by the client's tree."""
 
-    def init(self, pool: EncodedPool) -> None:
+    def init(self, pool: EncodedPool, interval: float) -> None:
         """Serve this table."""
         self.pool = pool
+        self.interval = interval
+        self.send_after(interval, _SWEEP)
+
+    def handle_info(self, message: Any) -> None:
+        """Sweep, and arm the next sweep."""
+        if message != _SWEEP:
+            super().handle_info(message)
+            return
+        removed, freed = self.pool.sweep()
+        if removed:
+            measurements = {"patterns_removed": removed, "memory_freed_bytes": freed}
+            emit(POOL_CLEANUP, {**measurements, "pool_size": self.pool.stats()["pool_size"]})
+        self.send_after(self.interval, _SWEEP)
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`."""
-        return self.pool.stats() if request == "stats" else super().handle_call(request, sender)
+        if request != "stats":
+            return super().handle_call(request, sender)
+        return {**self.pool.stats(), "cleanup_interval": self.interval}

@@ -19,6 +19,7 @@ from msgspec import UNSET, UnsetType
 
 from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.inbound import Ticket
 from phoenix_actors.link.presence import PRESENCE_EVENTS
 from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, ServerClosed
 from supervisors import (
@@ -128,11 +129,14 @@ class ChannelActor(GenServer):
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
-        if kind is Frame:
+        if kind is Frame or kind is Ticket:
+            frame = self._phx_topic.inbound.take(item)
+            if frame is None:
+                return
             if self._otp_at_rest:
                 self._otp_rouse(kind)
-            self._phx_topic.deliver(item)
-            self._otp_follow(self.handle_message(item.event, item.payload), None)
+            self._phx_topic.deliver(frame)
+            self._otp_follow(self.handle_message(frame.event, frame.payload), None)
         elif kind in (Joined, JoinFailed, Closed, Ended):
             if self._otp_at_rest:
                 self._otp_rouse(kind)

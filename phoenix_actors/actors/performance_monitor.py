@@ -1,25 +1,108 @@
-"""`performance_monitor`: the client's counts, as numbers and as text, right from the start."""
+"""`performance_monitor`: the client's numbers, as they are when asked, and alerts on them.
+
+Metrics, summary and reports are read from the real counters at the moment of the call, so they work
+from the first second. Every `collection_interval` a data point is kept for `retention_period`, and
+`alert_thresholds` are checked; see `machines.alerts` for when an alert is triggered and over. With
+`performance_monitor=False` nothing is collected or checked, and the numbers can still be asked for.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
 
 from phoenix_actors.errors import InvalidOption
+from phoenix_actors.link.pool import EncodedPool
+from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
-from supervisors import GenServer
+from phoenix_actors.machines.alerts import Alerts
+from phoenix_actors.telemetry import (
+    MONITOR_ALERTS,
+    MONITOR_CLEANUP,
+    MONITOR_STARTED,
+    MONITOR_TERMINATING,
+    emit,
+)
+from supervisors import CallTimeout, ExitReason, GenServer, NoProcError, via, whereis
 from supervisors._runtime.timers import timers
 
 __all__ = ["PerformanceMonitor"]
 
+_COLLECT: Final = "collect"
+_MEGABYTE: Final = 1024 * 1024
+# Data points that are kept at most, however short the interval is.
+_MOST_POINTS: Final = 10_000
+# Look-ups in one interval below which a hit rate says nothing.
+_ENOUGH_LOOKUPS: Final = 100
+# Seconds for another component to answer.
+_PATIENCE: Final = 1.0
+
 
 class PerformanceMonitor(GenServer):
-    """Reads the counters when asked; made by the client's tree."""
+    """Reads the counters when asked, and now and then by itself; made by the client's tree."""
 
-    def init(self, session: Session) -> None:
-        """Note the start."""
-        self.session = session
+    def init(self, session: Session, pool: EncodedPool, routes: Routes) -> None:
+        """Note the start, and arm the first collection unless it is switched off."""
+        self.session, self.pool, self.routes = session, pool, routes
         self.started_at = timers.clock.now()
+        self.collections = 0
+        # Moment, message_queue_depth, frames sent and received so far.
+        self.points: deque[tuple[float, int, int, int]] = deque(maxlen=_MOST_POINTS)
+        options = session.options
+        self.alerts = Alerts(options.alert_thresholds)
+        self.lookups = (0, 0)
+        if options.performance_monitor:
+            self.send_after(options.collection_interval, _COLLECT)
+            interval, retention = options.collection_interval, options.retention_period
+            emit(MONITOR_STARTED, collection_interval=interval, retention_period=retention)
+
+    def handle_info(self, message: Any) -> None:
+        """Collect, and arm the next collection."""
+        if message != _COLLECT:
+            super().handle_info(message)
+            return
+        self.collect(timers.clock.now())
+        self.send_after(self.session.options.collection_interval, _COLLECT)
+
+    def collect(self, now: float) -> None:
+        """Keep a data point, forget old ones, check the thresholds."""
+        system, counters = self.system(), self.session.counters
+        depth = system["message_queue_depth"]
+        self.points.append((now, depth, counters["frames_sent"], counters["frames_received"]))
+        self.collections += 1
+        oldest, removed = now - self.session.options.retention_period, 0
+        while self.points[0][0] < oldest:
+            self.points.popleft()
+            removed += 1
+        if removed:
+            retention = self.session.options.retention_period
+            emit(MONITOR_CLEANUP, {"entries_removed": removed}, retention_period=retention)
+        slow = self.session.response_times.recent_max()
+        values = {
+            "memory_usage_mb": system["memory_usage_mb"],
+            "message_queue_depth": float(depth),
+            "response_time_ms": None if slow is None else slow * 1000,
+            "cache_hit_rate": self.hit_rate(),
+        }
+        new = self.alerts.check(values, time.time())
+        if new:
+            alerts = [msgspec.structs.asdict(alert) for alert in new]
+            emit(MONITOR_ALERTS, {"alerts_count": len(new)}, alerts=alerts)
+
+    def hit_rate(self) -> float | None:
+        """Return the route cache's hit rate since the last time, if that says anything."""
+        stats = self.routes.stats()
+        before, self.lookups = self.lookups, (stats["hits"], stats["misses"])
+        hits, misses = self.lookups[0] - before[0], self.lookups[1] - before[1]
+        enough = stats["enabled"] and hits + misses >= _ENOUGH_LOOKUPS
+        return hits / (hits + misses) if enough else None
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`, `"metrics"`, `"summary"` and `("report", format)`."""
@@ -33,31 +116,77 @@ class PerformanceMonitor(GenServer):
             case _:
                 return super().handle_call(request, sender)
 
+    # ---- the numbers --------------------------------------------------------------------------
+
     def metrics(self) -> dict[str, Any]:
         """Return the counts; those of the wire are of the present Socket actor."""
         session = self.session
         wire = session.wire
+        counters = session.counters.snapshot()
         return {
+            "enabled": session.options.performance_monitor,
             "status": str(session.status),
             "uptime_seconds": timers.clock.now() - self.started_at,
             "heartbeat_rtt_seconds": session.heartbeat_rtt,
             "topics": len(session.topics()),
             "pending_replies": 0 if wire is None else wire.pending(),
             "queued_frames": 0 if wire is None else len(wire.outbox),
-            "counters": session.counters.snapshot(),
+            "response_times": session.response_times.snapshot(),
+            "binary_pool": self.pool.stats(),
+            "route_cache": self.routes.stats(),
+            "hibernation": self.ask("hibernation_manager"),
+            "transport": {
+                "messages_sent": counters.get("frames_sent", 0),
+                "messages_received": counters.get("frames_received", 0),
+                "bytes_sent": counters.get("bytes_sent", 0),
+                "bytes_received": counters.get("bytes_received", 0),
+            },
+            "system": self.system(),
+            "alerts": [msgspec.structs.asdict(alert) for alert in self.alerts.present],
+            "counters": counters,
+        }
+
+    def ask(self, component: str) -> dict[str, Any]:
+        """Return the stats of another component; none while it is being restarted."""
+        ref = whereis(via(self.session.registry_name, component))
+        try:
+            stats: dict[str, Any] = {} if ref is None else ref.call("stats", _PATIENCE)
+        except (NoProcError, CallTimeout):
+            return {}
+        return stats
+
+    def system(self) -> dict[str, Any]:
+        """Return what the whole Python process uses, and what waits in this client."""
+        session = self.session
+        wire = session.wire
+        waiting = sum(len(topic.inbound) for topic in session.topics())
+        return {
+            "memory_usage_mb": _memory_usage(),
+            "message_queue_depth": waiting + (0 if wire is None else len(wire.outbox)),
+            "thread_count": threading.active_count(),
+            "cpu_seconds": time.process_time(),
         }
 
     def summary(self) -> dict[str, Any]:
         """Return the few numbers that tell most."""
         metrics = self.metrics()
-        counters = self.session.counters
+        uptime = metrics["uptime_seconds"]
         return {
-            "uptime_seconds": metrics["uptime_seconds"],
+            "uptime_seconds": uptime,
+            "uptime_ms": int(uptime * 1000),
+            "uptime_hours": uptime / 3600,
             "status": metrics["status"],
             "topics": metrics["topics"],
-            "frames_sent": counters["frames_sent"],
-            "frames_received": counters["frames_received"],
+            "frames_sent": metrics["transport"]["messages_sent"],
+            "frames_received": metrics["transport"]["messages_received"],
             "heartbeat_rtt_seconds": metrics["heartbeat_rtt_seconds"],
+            "collections": self.collections,
+            "alerts_triggered": self.alerts.triggered,
+            "collection_interval": self.session.options.collection_interval,
+            "retention_period": self.session.options.retention_period,
+            "alert_thresholds": dict(self.session.options.alert_thresholds),
+            "data_points_retained": len(self.points),
+            "current_metrics": metrics,
         }
 
     def report(self, form: str) -> str:
@@ -65,9 +194,8 @@ class PerformanceMonitor(GenServer):
         metrics = self.metrics()
         match form:
             case "text":
-                flat = {**metrics, **metrics["counters"]}
-                del flat["counters"]
-                return "\n".join(f"{name}: {value}" for name, value in flat.items())
+                counters = metrics.pop("counters")
+                return "\n".join([*_lines("", metrics), *_lines("", counters)])
             case "json":
                 return json.dumps(metrics)
             case "json_pretty":
@@ -76,3 +204,37 @@ class PerformanceMonitor(GenServer):
                 raise InvalidOption("format", "must be 'text', 'json' or 'json_pretty'")
 
     reply_exceptions = (InvalidOption,)
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Tell what there was."""
+        if self.session.options.performance_monitor:
+            measurements = {
+                "total_collections": self.collections,
+                "alerts_triggered": self.alerts.triggered,
+            }
+            emit(MONITOR_TERMINATING, measurements)
+
+
+def _lines(prefix: str, values: dict[str, Any]) -> list[str]:
+    """Return `name: value` lines, nested names joined by dots."""
+    lines: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            lines += _lines(f"{prefix}{name}.", value)
+        elif isinstance(value, list):
+            lines += [
+                f"{prefix}{name}: {len(value)}",
+                *(f"  {entry['message']}" for entry in value),
+            ]
+        else:
+            lines.append(f"{prefix}{name}: {value}")
+    return lines
+
+
+def _memory_usage() -> float | None:
+    """Return the resident memory of the process in megabytes, or None where nobody says."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None

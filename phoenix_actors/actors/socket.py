@@ -21,6 +21,7 @@ from phoenix_actors.machines.reconnect import RECONNECT_STEPS, ReconnectPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.telemetry import (
+    HEARTBEAT_REPLY,
     HEARTBEAT_SENT,
     HEARTBEAT_TIMEOUT,
     RECONNECTION_ATTEMPT,
@@ -44,6 +45,7 @@ _TRANSPORT_EVENTS = (
     events.TransportClosed,
     events.ConnectFailed,
     events.HeartbeatReplied,
+    events.ReadingChanged,
     TimerFired,
 )
 
@@ -64,7 +66,11 @@ class Socket(GenServer):
         self.session = session
         options = session.options
         me = self.actor_ref
-        wire = Wire(session, lambda ref: me.cast(events.HeartbeatReplied(ref)))
+        wire = Wire(
+            session,
+            lambda ref: me.cast(events.HeartbeatReplied(ref)),
+            lambda generation, paused: me.cast(events.ReadingChanged(generation, paused)),
+        )
         self.wire = wire
         self.machine = ConnectionMachine(
             _policy(session),
@@ -186,6 +192,7 @@ class Socket(GenServer):
                 emit(RECONNECTION_ATTEMPT, {"delay_seconds": delay}, attempt=number)
             case events.ReportHeartbeat(round_trip):
                 session.heartbeat_rtt = round_trip
+                emit(HEARTBEAT_REPLY, {"round_trip_seconds": round_trip})
             case events.ReportHeartbeatTimeout(timeout):
                 emit(HEARTBEAT_TIMEOUT, {"timeout_seconds": timeout})
 

@@ -67,6 +67,7 @@ class Attempt:
         self._before = before
         self._lock = threading.Lock()
         self._handle: TransportHandle | None = None
+        self._reader = Reader(wire, generation, self._connected, self._closed)
         self._aborted = False
         self._opening = False
         self._asking = False
@@ -103,6 +104,8 @@ class Attempt:
         def run() -> None:
             self._wire.outbox.wait_below(1, _FLUSH_TIMEOUT)
             handle = self._handle
+            # The peer's answer stands behind whatever was not read yet.
+            self._reader.release()
             if handle is not None:
                 handle.close(code, reason)
 
@@ -113,6 +116,7 @@ class Attempt:
         with self._lock:
             self._aborted = True
             handle, opening = self._handle, self._opening
+        self._reader.release()
         if handle is not None:
             handle.abort()
         elif not opening:
@@ -151,14 +155,13 @@ class Attempt:
 
     def _run(self) -> None:
         transport = self._wire.session.options.transport or WebSocketTransport()
-        reader = Reader(self._wire, self.generation, self._connected, self._closed)
         try:
             url, chosen = self._ask_options()
             for former in self._before:
                 former.wait_ended(_PATIENCE)
             self._before = []
             self._begin_opening()
-            handle = transport.open(url, chosen, reader)
+            handle = transport.open(url, chosen, self._reader)
         except PhoenixError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001  a user's function may raise anything

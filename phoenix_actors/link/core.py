@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
+from phoenix_actors.link.inbound import Inbound
+from phoenix_actors.link.join_span import JoinSpan
+from phoenix_actors.link.overflow import drop_push, octets, report_full
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
@@ -23,7 +26,8 @@ from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.push import PendingPush, push_failure
 from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason, Frame
+from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
     CHANNEL_CLOSED,
     CHANNEL_JOINED,
@@ -86,11 +90,15 @@ class ChannelCore:
                 retry_refused=options.retry_refused_rejoins,
             ),
             max_buffered=options.max_pending_messages,
+            max_bytes=options.max_pending_bytes,
+            overflow=options.overflow,
             join_count=topic.join_count,
             random=random.random,
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by: ExitReason | None = None
+        self.inbound = Inbound(options)
+        self._span = JoinSpan(topic.name)
         self._joined = False
         self._lock = threading.Lock()
         self._timers: dict[str, Timer] = {}
@@ -128,6 +136,9 @@ class ChannelCore:
             for event in news:
                 for command in self.machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
+            room = self.topic.room.awaited and not self.machine.full
+        if room:
+            self.topic.room.ring()
         return deeds
 
     def orphan(self, reason: ExitReason) -> Deeds:
@@ -136,6 +147,7 @@ class ChannelCore:
         Return what may run code of the user's.
         """
         self.orphaned_by = reason
+        self.inbound.close()
         return self.take_in((events.ClientStopping(),))
 
     def give_way(self) -> Deeds:
@@ -149,24 +161,31 @@ class ChannelCore:
         """Push, or keep the push until the channel is joined; False when this life is over.
 
         Raises:
-            QueueFull, ChannelClosed: it is refused, and was neither sent nor kept.
+            QueueFull, ChannelClosed: it is refused, and was neither sent nor kept. When it is
+                dropped, `reply` says so.
         """
         self.touched()
-        refusal = self.take_in((events.PushRequested(event, prepared, reply, timeout),))
-        if not refusal:
+        request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
+        deeds: Deeds = []
+        refused: PhoenixError | None = None
+        with self._lock:
+            for command in self.machine.handle(request, timers.clock.now()):
+                if type(command) is events.FailPush and command.token is reply:
+                    refused = command.error
+                else:
+                    self._carry_out(command, deeds)
+        if refused is None:
             self.wire.written(may_write=True)
-            return True
-        if self.orphaned_by is not None:
-            return False
-        for deed in refusal:
+        for deed in deeds:
             deed()
-        reply.get()
-        return True
+        if refused is not None and self.orphaned_by is None:
+            raise refused
+        return refused is None
 
     def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         match command:
-            case events.DeliverMessage(frame):
-                self.actor.cast(frame)
+            case events.DeliverMessage(frame, size):
+                self._deliver(frame, size, after)
             case events.SendPush():
                 self._send_push(command)
             case events.SendJoin(join_ref):
@@ -184,16 +203,33 @@ class ChannelCore:
             case events.TellJoined() | events.TellJoinError() | events.TellClosed():
                 self._tell_actor(command, after)
             case events.ReportDrop(cause, event):
-                word, topic = str(cause), self.topic.name
-                self.wire.session.counters.add(f"frames_dropped_{word}")
-                after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
+                self._report_drop(str(cause), event, after)
             case events.Forget():
                 self.wire.detach(self)
+                self.inbound.close()
                 self.actor.cast(Ended())
                 # Behind the answers to whoever waits: closing the topic answers who is left.
                 after.append(lambda: self.topic.core_ended(self))
             case _:
                 self._answer(command, after)
+
+    def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
+        """Hand a message to the actor, within the bounds (C82)."""
+        item, dropped = self.inbound.offer(frame, size)
+        if item is not None:
+            self.actor.cast(item)
+        for former in dropped:
+            self._report_drop(f"inbound_{self.inbound.policy}", former.event, after)
+        if dropped and self.inbound.policy is Overflow.ERROR and self.inbound.first_refusal():
+            session = self.wire.session
+            limit = session.options.max_inbound_messages or 0
+            error = QueueFull(limit, self.topic.name, frame.event, dropped=True)
+            after.append(lambda: session.notify(session.hooks.error, error))
+
+    def _report_drop(self, word: str, event: str, after: Deeds) -> None:
+        topic = self.topic.name
+        self.wire.session.counters.add(f"frames_dropped_{word}")
+        after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
 
     def _answer(self, command: events.ChannelCommand, after: Deeds) -> None:
         """Answer whoever waits, once the lock is free."""
@@ -206,6 +242,10 @@ class ChannelCore:
                     after.append(lambda: token.fail(error))
             case events.FailPush(token, error):
                 after.append(lambda: token.fail(error))
+            case events.DropPush(token, error):
+                session, waiting = self.wire.session, len(self.wire.outbox)
+                after.append(lambda: report_full(session, error, waiting))
+                after.append(lambda: drop_push(session, token, error))
             case events.SettleLeave(token):
                 after.append(lambda: token.settle(None))
 
@@ -215,19 +255,23 @@ class ChannelCore:
         after: Deeds,
     ) -> None:
         """Tell the actor, and whoever listens to the events of this package."""
+        self.inbound.begin_section()
         topic = self.topic.name
         match command:
             case events.TellJoined(response, join_count):
                 self.topic.response = response
                 self.topic.join_count = join_count
                 self._joined = True
+                after.extend(self._span.stop(timers.clock.now()))
                 self.actor.cast(Joined(response, join_count))
                 after.append(lambda: emit(CHANNEL_JOINED, topic=topic, join_count=join_count))
             case events.TellJoinError(response):
+                after.extend(self._span.error("refused", timers.clock.now()))
                 self.actor.cast(JoinFailed(response))
             case events.TellClosed(reason):
                 self.actor.cast(Closed(reason))
                 name = type(reason if self.orphaned_by is None else self.orphaned_by).__name__
+                after.extend(self._span.error(name, timers.clock.now()))
                 if self._joined:
                     self._joined = False
                     after.append(lambda: emit(CHANNEL_LEFT, topic=topic, reason=name))
@@ -245,7 +289,8 @@ class ChannelCore:
             command.timeout,
         )
         wire.expect(push)
-        wire.outbox.put(wire.session.codec.complete(command.payload, command.join_ref, command.ref))
+        frame = wire.session.codec.complete(command.payload, command.join_ref, command.ref)
+        wire.outbox.put(frame, push)
 
     def _send_join(self, join_ref: str, after: Deeds) -> None:
         """Send phx_join; params that a function gives are asked for on a thread of their own."""
@@ -290,6 +335,7 @@ class ChannelCore:
             return
         self.topic.last_join = (self.wire, self.wire.generation, join_ref)
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
+        after.extend(self._span.start(join_ref, timers.clock.now()))
 
     def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
         """Report what is the fault of params, for on a rejoin nobody waits for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.message import PushReply
 from supervisors import Reply
 
@@ -35,7 +36,12 @@ class PushFuture(Reply):
             CallTimeout: not within this `timeout`.
             WouldDeadlock: on the reader thread.
         """
-        reply: PushReply = super().get(timeout=timeout)
+        reply: PushReply
+        if self.done():
+            reply = super().get(timeout=timeout)
+        else:
+            with reading_on():
+                reply = super().get(timeout=timeout)
         return reply
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:

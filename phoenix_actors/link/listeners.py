@@ -48,6 +48,11 @@ class Listeners:
                 self._handlers = {**self._handlers, event: hooks}
         return hooks.add(fn)
 
+    def off(self, event: str) -> None:
+        """Call nobody any more for messages of this event."""
+        with self._lock:
+            self._handlers = {name: kept for name, kept in self._handlers.items() if name != event}
+
     def stream(self, timeout: float | None) -> MessageStream:
         """Return an iterator over the messages from now on."""
         stream = MessageStream(timeout, self._drop)

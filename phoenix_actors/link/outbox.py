@@ -14,15 +14,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
 from supervisors import CallTimeout, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
+    from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.transport.interface import TransportHandle
 
 __all__ = ["Outbox"]
@@ -31,6 +32,8 @@ __all__ = ["Outbox"]
 _SHARE: Final = 64
 # A frame of more bytes or characters is for the writer: it may not fit into what a socket takes.
 _LONG: Final = 16_384
+# Seconds between two looks at a peer that takes frames, where only a stuck one is not waited for.
+_LOOK: Final = 0.01
 
 
 def _always() -> bool:
@@ -40,18 +43,44 @@ def _always() -> bool:
 class _Lane:
     """The way to one connection."""
 
-    __slots__ = ("bell", "closed", "handle", "queue", "writable", "writer", "writing")
+    __slots__ = (
+        "bell",
+        "closed",
+        "handle",
+        "lock",
+        "octets",
+        "queue",
+        "sending",
+        "writable",
+        "writer",
+        "writing",
+    )
 
     def __init__(self, handle: TransportHandle) -> None:
         self.handle = handle
         # Not every transport knows; one that does not is taken to be quick.
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
-        self.queue: deque[str | bytes] = deque()
+        # Guards the queue and what is counted of it; never held while anything is written.
+        self.lock = threading.Lock()
+        # Frames, with the push each carries, if it does.
+        self.queue: deque[tuple[str | bytes, PendingPush | None]] = deque()
+        self.octets = 0
+        # 1 while a frame is taken from the queue and the operating system does not have it yet.
+        self.sending = 0
         self.writing = threading.Lock()
         self.bell = threading.Event()
         self.closed = False
         # Started by the first ring.
         self.writer: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self.queue) + self.sending
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        with self.lock:
+            self.queue.clear()
+            self.octets = self.sending = 0
 
 
 class Outbox:
@@ -60,6 +89,7 @@ class Outbox:
     Args:
         name: of the writer thread.
         sent: called for each frame handed to the operating system, with its size.
+        pushed: called for each of them that carries a push.
         broken: called with the handle whose send raised, and what it raised; the frames behind are
             dropped, and whoever waits for their answers is told when the connection's loss is.
     """
@@ -69,20 +99,27 @@ class Outbox:
         name: str,
         sent: Callable[[int], None],
         broken: Callable[[TransportHandle, Exception], None],
+        pushed: Callable[[], None] = lambda: None,
     ) -> None:
         """Start closed: frames put before `open` are dropped."""
         self._name = name
         self._sent = sent
         self._broken = broken
+        self._pushed = pushed
         self._lane: _Lane | None = None
         self._lock = threading.Lock()
-        # Who waits for room: below how many frames, and the future to settle.
-        self._waiting: list[tuple[int, Reply]] = []
+        # Who waits for room: below how many frames and bytes, and the future to settle.
+        self._waiting: list[tuple[int, int | None, Reply]] = []
 
     def __len__(self) -> int:
         """Return the number of frames that wait."""
         lane = self._lane
-        return 0 if lane is None else len(lane.queue)
+        return 0 if lane is None else len(lane)
+
+    def below(self, size: int, limit: int | None = None) -> bool:
+        """Tell whether fewer than `size` frames and `limit` bytes wait."""
+        lane = self._lane
+        return lane is None or (len(lane) < size and (limit is None or lane.octets < limit))
 
     def open(self, handle: TransportHandle) -> None:
         """Write to this handle from now on."""
@@ -95,16 +132,31 @@ class Outbox:
         if lane is None:
             return None
         lane.closed = True
-        lane.queue.clear()
+        lane.clear()
         lane.bell.set()
-        self._wake(0)
+        self._wake()
         return lane.writer
 
-    def put(self, frame: str | bytes) -> None:
-        """Append a frame; `flush` or `ring` follows."""
+    def put(self, frame: str | bytes, push: PendingPush | None = None) -> None:
+        """Append a frame, with the push that it carries; `flush` or `ring` follows."""
         lane = self._lane
         if lane is not None:
-            lane.queue.append(frame)
+            with lane.lock:
+                lane.queue.append((frame, push))
+                lane.octets += octets(frame)
+
+    def drop_oldest(self) -> PendingPush | None:
+        """Drop the oldest frame that carries a push and is not being written; return the push."""
+        lane = self._lane
+        if lane is None:
+            return None
+        with lane.lock:
+            for index, (frame, push) in enumerate(lane.queue):
+                if push is not None:
+                    del lane.queue[index]
+                    lane.octets -= octets(frame)
+                    return push
+        return None
 
     def ring(self) -> None:
         """Have the writer thread write what waits; never waits itself."""
@@ -128,41 +180,51 @@ class Outbox:
         if lane is not None and not self._write(lane, _SHARE):
             self._ring(lane)
 
-    def wait_below(self, size: int, timeout: float | None) -> bool:
-        """Wait until fewer than `size` frames wait; tell whether that came within `timeout` s.
+    def wait_below(self, size: int, timeout: float | None, limit: int | None = None) -> bool:
+        """Wait until fewer than `size` frames and `limit` bytes wait; tell whether that came.
 
-        Where a thread must not wait, only tell.
+        It waits up to `timeout` seconds; where a thread must not wait, it only tells.
         """
         deadline = Deadline(timeout, timers.clock)
         # Others may be woken by the same room and take it first, so it is looked for again.
-        while len(self) >= size:
-            if not may_wait() or not self._await_room(size, deadline.remaining()):
-                return len(self) < size
+        while not self.below(size, limit):
+            if not may_wait() or not self._await_room(size, limit, deadline.remaining()):
+                return self.below(size, limit)
         return True
 
-    def _await_room(self, size: int, timeout: float | None) -> bool:
+    def wait_unless_stuck(self, size: int, timeout: float | None, limit: int | None = None) -> bool:
+        """Do as `wait_below`, but only while the peer takes what is written."""
+        deadline = Deadline(timeout, timers.clock)
+        while not self.below(size, limit):
+            lane, left = self._lane, deadline.remaining()
+            if lane is None or not may_wait() or left == 0 or not lane.writable():
+                return self.below(size, limit)
+            self._await_room(size, limit, _LOOK if left is None else min(left, _LOOK))
+        return True
+
+    def _await_room(self, size: int, limit: int | None, timeout: float | None) -> bool:
         """Wait until there was room for a moment; False when that did not come in time."""
-        waiter = (size, Reply())
+        waiter = (size, limit, Reply())
         with self._lock:
             self._waiting.append(waiter)
         self.ring()
         # A frame may have gone, or the lane, before anybody could know of this waiter.
-        self._wake(len(self))
+        self._wake()
         try:
-            waiter[1].get(timeout=timeout)
+            waiter[2].get(timeout=timeout)
         except CallTimeout:
             with self._lock:
                 self._waiting = [kept for kept in self._waiting if kept is not waiter]
             return False
         return True
 
-    def _wake(self, left: int) -> None:
+    def _wake(self) -> None:
         """Tell who waits for room that there is some."""
         with self._lock:
-            ready = [entry for entry in self._waiting if left < entry[0]]
-            self._waiting = [entry for entry in self._waiting if left >= entry[0]]
-        for _, reply in ready:
-            reply.settle(value=True)
+            ready = [entry for entry in self._waiting if self.below(entry[0], entry[1])]
+            self._waiting = [entry for entry in self._waiting if entry not in ready]
+        for entry in ready:
+            entry[2].settle(value=True)
 
     def _write(self, lane: _Lane, share: int | None) -> bool:
         """Write at most `share` frames; False when more wait and nobody writes them."""
@@ -177,27 +239,32 @@ class Outbox:
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
         while share is None or self._may_write(lane, share):
-            try:
+            with lane.lock:
+                if not lane.queue:
+                    return True
                 # It counts as waiting until the operating system has it.
-                frame = lane.queue[0]
-            except IndexError:
-                return True
+                frame, push = lane.queue.popleft()
+                lane.sending = 1
             try:
                 if isinstance(frame, str):
                     lane.handle.send_text(frame)
                 else:
                     lane.handle.send_binary(frame)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-                lane.queue.clear()
+                lane.clear()
                 self._broken(lane.handle, error)
-                self._wake(0)
+                self._wake()
                 return True
-            with suppress(IndexError):
+            with lane.lock:
                 # Unless the lane was closed, and emptied, meanwhile.
-                lane.queue.popleft()
+                if lane.sending:
+                    lane.octets -= octets(frame)
+                    lane.sending = 0
             self._sent(len(frame))
+            if push is not None:
+                self._pushed()
             if self._waiting:
-                self._wake(len(lane.queue))
+                self._wake()
             if share is not None:
                 share -= 1
         return not lane.queue
@@ -206,7 +273,7 @@ class Outbox:
     def _may_write(lane: _Lane, share: int) -> bool:
         """Tell whether a caller may write the next frame, if there is one."""
         try:
-            length = len(lane.queue[0])
+            length = len(lane.queue[0][0])
         except IndexError:
             return True
         return share > 0 and length <= _LONG and lane.writable()

@@ -1,12 +1,21 @@
-"""Payloads in their encoded form, to be pushed again without encoding them again."""
+"""Payloads in their encoded form, to be pushed again without encoding them again.
+
+Those encoded under a key are remembered: the most recently used `binary_pool_size` of them, each
+for `binary_max_age` seconds.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+from supervisors.clock import Clock, MonotonicClock
 
 __all__ = ["EncodedPayload", "EncodedPool"]
+
+_MEGABYTE: Final = 1024 * 1024
 
 
 class EncodedPayload:
@@ -33,36 +42,110 @@ class EncodedPayload:
 
 
 class EncodedPool:
-    """Makes encoded payloads and counts their uses. Safe from any thread."""
+    """Makes encoded payloads, remembers those with a key, and counts. Safe from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        size: how many are remembered.
+        max_age: seconds for which one is.
+        clock: tells the time.
+
+    Example:
+        >>> pool = EncodedPool(size=2, max_age=300.0)
+        >>> first = pool.encode({"n": 1}, str, key="one")
+        >>> pool.encode(lambda: {"n": 2}, str, key="one") is first
+        True
+        >>> pool.stats()["pool_size"], pool.stats()["pool_hits"]
+        (1, 1)
+    """
+
+    def __init__(
+        self, size: int = 1000, max_age: float = 300.0, clock: Clock | None = None
+    ) -> None:
         """Start with none."""
+        self._size = size
+        self._max_age = max_age
+        self._now = (clock or MonotonicClock()).now
         self._lock = threading.Lock()
+        # Key → (since when it is kept, the payload), the longest unused first.
+        self._kept: OrderedDict[Hashable, tuple[float, EncodedPayload]] = OrderedDict()
         self._encoded = self._encoded_characters = self._uses = self._reused_characters = 0
+        self._pool_hits = self._removed = 0
 
-    def encode(self, payload: Any, to_text: Callable[[Any], str]) -> EncodedPayload:
-        """Encode a payload once.
+    def encode(
+        self, payload: Any, to_text: Callable[[Any], str], key: Hashable = None
+    ) -> EncodedPayload:
+        """Encode a payload once, or return the one that is remembered under the key.
 
         Raises:
             EncodeError: it cannot be sent.
         """
+        if key is not None:
+            with self._lock:
+                known = self._kept.get(key)
+                if known is not None and self._now() - known[0] < self._max_age:
+                    self._kept.move_to_end(key)
+                    self._pool_hits += 1
+                    return known[1]
+            if callable(payload):
+                payload = payload()
         text = to_text(payload)
+        encoded = EncodedPayload(text, self._used)
         with self._lock:
             self._encoded += 1
             self._encoded_characters += len(text)
-        return EncodedPayload(text, self._used)
+            if key is not None and self._size:
+                self._kept[key] = (self._now(), encoded)
+                self._kept.move_to_end(key)
+                while len(self._kept) > self._size:
+                    self._kept.popitem(last=False)
+                    self._removed += 1
+        return encoded
+
+    def sweep(self) -> tuple[int, int]:
+        """Forget what is too old; return how many that was, and their bytes."""
+        oldest = self._now() - self._max_age
+        with self._lock:
+            old = [key for key, (since, _) in self._kept.items() if since <= oldest]
+            gone = [self._kept.pop(key)[1] for key in old]
+            self._removed += len(gone)
+        return len(gone), sum(_bytes(encoded) for encoded in gone)
 
     def _used(self, characters: int) -> None:
         with self._lock:
             self._uses += 1
             self._reused_characters += characters
 
-    def stats(self) -> dict[str, int]:
-        """Return the counts: payloads encoded here, and pushes that needed no encoding."""
+    def stats(self) -> dict[str, Any]:
+        """Return the counts: payloads encoded here, pushes that needed no encoding, what is kept.
+
+        Ages are seconds, of the oldest and the newest that is kept; None when there is none.
+        """
         with self._lock:
-            return {
+            now, kept = self._now(), list(self._kept.values())
+            counts = {
                 "misses": self._encoded,
                 "hits": self._uses,
                 "characters_encoded": self._encoded_characters,
                 "characters_reused": self._reused_characters,
+                "pool_hits": self._pool_hits,
+                "removed": self._removed,
             }
+        ages = [now - since for since, _ in kept]
+        memory = sum(_bytes(encoded) for _, encoded in kept)
+        return {
+            **counts,
+            "pool_size": len(kept),
+            "max_pool_size": self._size,
+            "max_age": self._max_age,
+            "total_count": counts["misses"],
+            "total_memory_bytes": memory,
+            "total_memory_mb": memory / _MEGABYTE,
+            "average_pattern_size": memory / len(kept) if kept else 0.0,
+            "oldest_pattern_age": max(ages, default=None),
+            "newest_pattern_age": min(ages, default=None),
+        }
+
+
+def _bytes(encoded: EncodedPayload) -> int:
+    """Return the memory that a text takes."""
+    return encoded.text.__sizeof__()

@@ -15,7 +15,6 @@ from supervisors.clock import Clock
 
 __all__ = ["Routes"]
 
-_SWEEP_INTERVAL: Final = 60.0
 # Up to so many look-ups the match costs less than remembering it (benchmarks/bench_routes.py).
 _WORTH_IT: Final = 12
 
@@ -27,6 +26,7 @@ class Routes:
         entries: topics and patterns with what they lead to.
         default: where all others lead.
         size: how many topics are remembered, where it pays; 0 remembers none.
+        sweep_interval: seconds between two sweeps, for whoever sweeps.
         ttl: seconds after which a remembered route is matched anew.
         clock: tells the time.
 
@@ -41,9 +41,17 @@ class Routes:
     """
 
     def __init__(
-        self, entries: Mapping[str, Any], default: Any, *, size: int, ttl: float, clock: Clock
+        self,
+        entries: Mapping[str, Any],
+        default: Any,
+        *,
+        size: int,
+        ttl: float,
+        clock: Clock,
+        sweep_interval: float = 60.0,
     ) -> None:
-        self.sweep_interval = _SWEEP_INTERVAL
+        self.sweep_interval = sweep_interval
+        self._wanted_size = size
         self._map = TopicMap(entries, default)
         self._size = size if self._map.lookups > _WORTH_IT else 0
         self._ttl = ttl
@@ -93,4 +101,7 @@ class Routes:
                 "evictions": self._evictions,
                 "insertions": self._insertions,
                 "current_size": len(self._known),
+                "cache_size": self._wanted_size,
+                "ttl": self._ttl,
+                "cleanup_interval": self.sweep_interval,
             }

@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import NotConnected, PhoenixError
+import msgspec
+
+from phoenix_actors.errors import InvalidOption, NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
+from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
+from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
@@ -37,6 +41,7 @@ class Session:
         self.options = options
         self.counters = Counters()
         self.hooks = Hooks()
+        self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.codec = Codec(options.vsn, self.counters, options.json_library)
         self.client: Any = None
@@ -46,6 +51,7 @@ class Session:
         # Survives the Socket actor, so that a restarted one is as connected as the user wanted.
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
+        self.response_times = Histogram()
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}
@@ -202,6 +208,17 @@ class Session:
         if wire is None:
             raise NotConnected
         return wire
+
+    def replace_option(self, name: str, value: Any) -> None:
+        """Replace an option that each attempt to connect reads anew (C15).
+
+        Raises:
+            InvalidOption: the value makes no sense, or this version has no such option.
+        """
+        if name not in self.options.__struct_fields__:
+            raise InvalidOption(name, "is not available in this version")
+        with self._lock:
+            self.options = msgspec.structs.replace(self.options, **{name: value})
 
     # ---- what the user keeps here --------------------------------------------------------------
 

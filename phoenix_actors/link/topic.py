@@ -18,13 +18,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError
+from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
+from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
 from phoenix_actors.link.presence import Presence, checked_events
-from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
     ConnectionGivenUp,
@@ -35,8 +37,10 @@ from phoenix_actors.machines.channel_events import (
 )
 from phoenix_actors.machines.presence import JoinBegun
 from phoenix_actors.message import PHX_LEAVE, ChannelState
+from phoenix_actors.options import Overflow
 from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
 from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
@@ -79,6 +83,8 @@ class Topic:
         self.last_join: tuple[Wire, int | None, str] | None = None
         self.last_active = timers.clock.now()
         self.core: ChannelCore | None = None
+        # What waits for the actor; each life has its own.
+        self.inbound = Inbound(session.options)
         self.leaving = False
         self.closed = False
         # Which ChannelManager has started it, so that none starts it twice.
@@ -86,10 +92,12 @@ class Topic:
         self.facade: Any = None
         self.listeners = Listeners(name)
         self._lock = threading.Lock()
-        self._early = EarlyPushes(name, session.options.max_pending_messages)
+        self._early = EarlyPushes(name, session.options)
         start: Any = spec.start
         self._presence: Presence | None = None
         self._presence_events = checked_events(start.presence_events)
+        # Rings when pushes that wait for the join may have gone.
+        self.room = RoomBell()
         self.spec = spec.with_(id=self)
 
     def __repr__(self) -> str:
@@ -131,13 +139,14 @@ class Topic:
             # Before anybody can push to it, it must want to join and have the earlier pushes.
             deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
         core.wire.written(may_write=True)
+        self.room.ring()
         for deed in deeds:
             deed()
         actor.monitor(lambda down: self._actor_ended(core, down))
         return True
 
     def _publish(self, core: ChannelCore) -> None:
-        self.core = core
+        self.core, self.inbound = core, core.inbound
 
     def _first_news(self, generation: int | None) -> Iterator[ChannelEvent]:
         """Yield what a new core is told; requires holding the lock."""
@@ -184,6 +193,8 @@ class Topic:
             self.leaving = True
             core = self.core
         if core is not None:
+            # Nothing is delivered any more, and the answer may stand behind much.
+            core.inbound.close()
             core.feed(LeaveRequested(timeout, left), may_write=may_write)
         if core is None or core.orphaned_by is not None:
             self.abandon()
@@ -209,6 +220,7 @@ class Topic:
             self.leaving = self.closed = True
             early = self._early.take()
         self.joined_once.fail(error or JoinCancelled(self.name))
+        self.room.ring()
         with no_waiting_here():
             for push in early:
                 push.reply.fail(ChannelClosed(self.name, push.event))
@@ -224,17 +236,59 @@ class Topic:
             QueueFull: as many frames or pushes wait as the options allow.
             ChannelClosed: the topic is not wanted any more.
         """
-        prepared = self.session.codec.prepare(self.name, event, payload)
-        wire = self.session.wire
-        if wire is not None:
-            wire.room(self.name, event, timeout)
+        session = self.session
+        prepared = session.codec.prepare(self.name, event, payload)
+        session.counters.add("pushes")
         reply = PushFuture()
-        self.session.counters.add("pushes")
+        try:
+            self._offer(event, prepared, reply, timeout)
+        except PhoenixError as error:
+            if isinstance(error, QueueFull):
+                wire = session.wire
+                report_full(session, error, 0 if wire is None else len(wire.outbox))
+                if error.dropped:
+                    drop_push(session, reply, error)
+                    return reply
+            session.counters.add("push_refused")
+            raise
+        return reply
+
+    def _offer(self, event: str, prepared: Any, reply: Reply, timeout: float | None) -> None:
+        """Push where there is room; with `overflow="block"`, wait for that."""
+        deadline = Deadline(timeout, timers.clock)
+        blocking = self.session.options.overflow is Overflow.BLOCK
+        waiter: Reply | None = None
+        try:
+            while True:
+                try:
+                    self._offer_once(event, prepared, reply, timeout, deadline)
+                    return
+                except QueueFull:
+                    if not blocking or not may_wait():
+                        raise
+                    if waiter is not None and not waiter.done():
+                        if not self.room.wait(waiter, deadline.remaining()):
+                            raise
+                    else:
+                        # Looked at once more, for there may have been room before this waiter was.
+                        waiter = self.room.waiter()
+                    timeout = deadline.remaining()
+        finally:
+            if waiter is not None:
+                self.room.forget(waiter)
+
+    def _offer_once(
+        self, event: str, prepared: Any, reply: Reply, timeout: float | None, deadline: Deadline
+    ) -> None:
+        wire = self.session.wire
+        if wire is not None and not wire.has_room():
+            wire.make_room(self.name, event, timeout)
+            timeout = deadline.remaining()
         while True:
             core = self._core_or_keep(event, prepared, reply, timeout)
             # A life that ended just now did not take it; then the next one is to have it.
             if core is None or core.push(event, prepared, reply, timeout):
-                return reply
+                return
 
     def _core_or_keep(
         self, event: str, prepared: Any, reply: Reply, timeout: float | None
@@ -248,7 +302,12 @@ class Topic:
                 return self.core
             if self.leaving:
                 raise ChannelClosed(self.name, event)
-            self._early.add(event, prepared, reply, timeout)
+            dropped = self._early.add(event, prepared, reply, timeout)
+        for push in dropped:
+            limit = self.session.options.max_pending_messages
+            error = QueueFull(limit, self.name, push.event, dropped=True)
+            report_full(self.session, error, 0)
+            drop_push(self.session, push.reply, error)
         return None
 
     # ---- messages -----------------------------------------------------------------------------

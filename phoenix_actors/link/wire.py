@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.outbox import Outbox
+from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
+from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
     FRAME_UNREADABLE,
     MESSAGE_SENT,
@@ -45,12 +47,18 @@ class Wire:
     frame is written.
     """
 
-    def __init__(self, session: Session, on_heartbeat: Callable[[str | None], None]) -> None:
-        """Begin with no connection."""
+    def __init__(
+        self,
+        session: Session,
+        on_heartbeat: Callable[[str | None], None],
+        on_reading: Callable[[int, bool], None] = lambda *_: None,
+    ) -> None:
+        """Begin with no connection; the functions take a heartbeat's ref, and pauses of reading."""
         self.session = session
         self.on_heartbeat = on_heartbeat
+        self.on_reading = on_reading
         label = str(session.options.name or "client")
-        self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken)
+        self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken, self._pushed)
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
         self._push_timer: Timer | None = None
@@ -254,27 +262,54 @@ class Wire:
         else:
             self.outbox.ring()
 
-    def room(self, topic: str, event: str, timeout: float | None) -> None:
-        """Make room for one more frame, waiting where the bound is met.
+    def has_room(self) -> bool:
+        """Tell whether one more frame may wait to be written."""
+        options = self.session.options
+        return self.outbox.below(options.max_pending_messages, options.max_pending_bytes)
+
+    def make_room(self, topic: str, event: str, timeout: float | None) -> None:
+        """Make room for one more frame where the bound is met, as `overflow` says.
 
         Raises:
-            QueueFull: the bound is met and the peer takes nothing within the timeout.
+            QueueFull: there is none within the timeout; or this push is to be dropped (`.dropped`).
         """
-        limit = self.session.options.max_pending_messages
-        if len(self.outbox) < limit or self.outbox.wait_below(limit, timeout):
+        options = self.session.options
+        limit, size = options.max_pending_messages, options.max_pending_bytes
+        if options.overflow in (Overflow.ERROR, Overflow.BLOCK):
+            if not self.outbox.wait_below(limit, timeout, size):
+                raise QueueFull(limit, topic, event)
             return
-        self.session.counters.add("push_refused")
-        raise QueueFull(limit, topic, event)
+        if self.outbox.wait_unless_stuck(limit, timeout, size):
+            return
+        while options.overflow is Overflow.DROP_OLDEST and not self.has_room():
+            oldest = self.outbox.drop_oldest()
+            if oldest is None:
+                # Nothing but joins, leaves and heartbeats waits: those are never dropped.
+                break
+            error = QueueFull(limit, oldest.topic, oldest.event, dropped=True)
+            report_full(self.session, error, len(self.outbox))
+            with self._pushes_lock:
+                self._pushes.discard(oldest.topic, oldest.ref)
+            drop_push(self.session, oldest.token, error)
+        if not self.has_room():
+            raise QueueFull(limit, topic, event, dropped=True)
 
     def _sent(self, size: int) -> None:
         self.session.counters.add("frames_sent")
         self.session.counters.add("bytes_sent", size)
         emit(MESSAGE_SENT, {"payload_bytes": size})
 
+    def _pushed(self) -> None:
+        self.session.counters.add("pushes_sent")
+
     def _broken(self, handle: TransportHandle, _: Exception) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
-        handle.abort()
+        attempt = self._attempts.get(self._generation or 0)
+        if attempt is not None and attempt.handle is handle:
+            attempt.abort()
+        else:
+            handle.abort()
 
     def report_bad_frame(self, error: DecodeError) -> None:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""

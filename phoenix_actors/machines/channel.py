@@ -17,7 +17,6 @@ from phoenix_actors.errors import (
     NotJoined,
     PhoenixError,
     ProtocolError,
-    QueueFull,
 )
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel_events import ChannelTimer, DropCause
@@ -40,6 +39,7 @@ from phoenix_actors.message import (
     ServerError,
     read_reply,
 )
+from phoenix_actors.options import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,9 @@ class ChannelMachine:
         topic: the topic.
         next_ref: gives the next ref of the socket; it may be called on any event.
         rejoin: when to join again while the socket is open.
-        max_buffered: pushes kept while not joined; one more is `QueueFull`.
+        max_buffered, max_bytes, overflow: of the pushes kept while not joined; see `PushBuffer`.
         join_count: joins of the channel's former lives, when a supervisor restarted it.
-        random: gives the sample of chance for the rejoin policy.
+        random: a sample of chance.
 
     Example:
         >>> refs = iter("123456789")
@@ -82,6 +82,8 @@ TellJoined(join_count=1)]
         next_ref: Callable[[], str],
         rejoin: RejoinPolicy = RejoinPolicy(),  # noqa: B008  frozen
         max_buffered: int = 500,
+        max_bytes: int | None = None,
+        overflow: Overflow = Overflow.ERROR,
         join_count: int = 0,
         random: Callable[[], float] = lambda: 0.5,
     ) -> None:
@@ -93,9 +95,8 @@ TellJoined(join_count=1)]
         self.timers = Timers()
         self._next_ref = next_ref
         self._rejoin = rejoin
-        self._max_buffered = max_buffered
         self._random = random
-        self._buffer = PushBuffer(topic, max_buffered, self.timers)
+        self._buffer = PushBuffer(topic, max_buffered, self.timers, max_bytes, overflow)
         self._generation = -1  # of the newest connection heard of
         self._open = False
         self._waiting: Any = None  # token of whoever waits for the join
@@ -105,6 +106,11 @@ TellJoined(join_count=1)]
         self._leavers: list[Any] = []
         self._reason: CloseReason | None = None
         self._refused_for_good = False
+
+    @property
+    def full(self) -> bool:
+        """Whether one more push that has to wait for the join is one too many."""
+        return self._buffer.full
 
     @property
     def state(self) -> ChannelState:
@@ -235,7 +241,7 @@ TellJoined(join_count=1)]
         """Deliver an event of the user; follow what the server says about the channel."""
         frame = event.frame
         if frame.event not in LIFECYCLE_EVENTS:
-            return [events.DeliverMessage(frame)]
+            return [events.DeliverMessage(frame, event.size)]
         if frame.event == PHX_ERROR:
             return self._fall(ServerError(frame.payload))
         if frame.event == PHX_CLOSE:
@@ -296,9 +302,6 @@ TellJoined(join_count=1)]
 
     def _buffer_push(self, event: events.PushRequested, now: float) -> Commands:
         """Keep a push until the channel is joined (C68), if there is room (C81)."""
-        if self._buffer.full:
-            error = QueueFull(self._max_buffered, self.topic, event.event)
-            return [events.FailPush(event.token, error)]
         return [*self._buffer.add(event, now)]
 
     def _given_up(self, event: events.ConnectionGivenUp, now: float) -> Commands:

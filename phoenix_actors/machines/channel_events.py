@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from phoenix_actors.errors import PhoenixError
+from phoenix_actors.errors import PhoenixError, QueueFull
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
 from phoenix_actors.message import CloseReason, Frame, LossReason
 
@@ -23,6 +23,7 @@ __all__ = [
     "ConnectionGivenUp",
     "DeliverMessage",
     "DropCause",
+    "DropPush",
     "FailInFlight",
     "FailJoin",
     "FailPush",
@@ -102,6 +103,7 @@ class FrameArrived(msgspec.Struct, frozen=True):
 
     frame: Frame
     generation: int
+    size: int = 0  # bytes
 
 
 class TopicUnmatched(msgspec.Struct, frozen=True):
@@ -117,6 +119,7 @@ class PushRequested(msgspec.Struct, frozen=True):
     payload: Any
     token: Any
     timeout: float | None
+    size: int = 0  # bytes
 
     def __repr__(self) -> str:
         return f"PushRequested(event={self.event!r}, timeout={self.timeout!r})"
@@ -215,6 +218,13 @@ class FailPush(msgspec.Struct, frozen=True):
     error: PhoenixError
 
 
+class DropPush(msgspec.Struct, frozen=True):
+    """Drop a push that was not sent, to keep the bound; tell, and raise `error` at its caller."""
+
+    token: Any
+    error: QueueFull
+
+
 class FailInFlight(msgspec.Struct, frozen=True):
     """Take the topic's `PendingPushes` out; fail each with `push_failure(push, reason)`."""
 
@@ -225,6 +235,7 @@ class DeliverMessage(msgspec.Struct, frozen=True):
     """Give the frame's event and payload to the user's handlers."""
 
     frame: Frame
+    size: int = 0
 
 
 class TellJoined(msgspec.Struct, frozen=True):
@@ -273,6 +284,7 @@ ChannelCommand: TypeAlias = (
     | FailJoin
     | SettleLeave
     | FailPush
+    | DropPush
     | FailInFlight
     | DeliverMessage
     | TellJoined

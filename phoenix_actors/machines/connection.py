@@ -18,6 +18,7 @@ Laws:
 - The reconnect timer runs in waiting and nowhere else (C109, C117); heartbeat timers run in
   connected and nowhere else (C103).
 - Only the reply with the pending ref acknowledges a heartbeat (C97); none in time is a loss (C98).
+- While the reader pauses no reply can come: heartbeats go out, their deadline stands still (C101).
 - disconnect() ends everything, connect() begins everything anew, counters included (C119–C121).
   connect() while closing waits for the end of the old connection, so that two never overlap.
 - After `GiveUp` nothing is tried until connect().
@@ -106,6 +107,9 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         self._retrying = False  # whether the attempt under way is a reconnecting one
         self._opened_at = 0.0
         self._pending: tuple[str, float] | None = None  # ref and moment of the heartbeat out
+        self._paused = False  # whether the reader does not read
+        self._measured = True  # whether the reader read all the time since the pending heartbeat
+        self._reply_due = 0.0  # when its answer is due; while paused, in how many seconds
         self._reopen = False  # connect() came while closing
 
     @property
@@ -127,6 +131,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
                 events.TransportConnected(generation=generation)
                 | events.TransportClosed(generation=generation)
                 | events.ConnectFailed(generation=generation)
+                | events.ReadingChanged(generation=generation)
             ):
                 if generation != self.generation or self.phase not in _LIVE:
                     late = isinstance(event, events.TransportConnected)
@@ -186,6 +191,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         self._failures = 0
         self._opened_at = now
         self._pending = None
+        self._paused = False
         commands = self._go(ConnectionPhase.CONNECTED)
         commands.append(events.AnnounceOpen(event.generation))
         return commands + self._next_heartbeat()
@@ -203,22 +209,41 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
             abort = events.AbortTransport(self.generation)
             return [report, abort, *self._lose(HeartbeatTimeout(), now, clean=False)]
         commands = self._next_heartbeat()
-        if self._pending is not None and self._heartbeat_timeout is not None:
+        timeout = self._heartbeat_timeout
+        if self._pending is not None and timeout is not None and not self._paused:
             return commands  # the timeout is longer than the interval: one at a time
         self._pending = (self._next_ref(), now)
+        self._measured = not self._paused
         commands.append(events.SendHeartbeat(self._pending[0]))
-        if self._heartbeat_timeout is not None:
-            armed = self.timers.arm(ConnectionTimer.HEARTBEAT_TIMEOUT, self._heartbeat_timeout)
-            commands.append(armed)
+        if timeout is not None:
+            self._reply_due = timeout if self._paused else now + timeout
+            if not self._paused:
+                commands.append(self.timers.arm(ConnectionTimer.HEARTBEAT_TIMEOUT, timeout))
         return commands
+
+    def _reading_changed(self, event: events.ReadingChanged, now: float) -> Commands:
+        """Stop the clock of the pending heartbeat while nobody reads its answer (C82, C101)."""
+        if event.paused is self._paused:
+            return []
+        self._paused = event.paused
+        if self._pending is None or self._heartbeat_timeout is None:
+            return []
+        self._measured = False
+        if event.paused:
+            self._reply_due = max(0.0, self._reply_due - now)
+            return [*self.timers.cancel(ConnectionTimer.HEARTBEAT_TIMEOUT)]
+        left, self._reply_due = self._reply_due, now + self._reply_due
+        return [self.timers.arm(ConnectionTimer.HEARTBEAT_TIMEOUT, left)]
 
     def _acknowledged(self, event: events.HeartbeatReplied, now: float) -> Commands:
         """Take the answer to the pending heartbeat, and no other (C97)."""
         if self._pending is None or event.ref != self._pending[0]:
             return []
         (_, sent_at), self._pending = self._pending, None
-        cancelled = self.timers.cancel(ConnectionTimer.HEARTBEAT_TIMEOUT)
-        return [*cancelled, events.ReportHeartbeat(now - sent_at)]
+        commands: Commands = [*self.timers.cancel(ConnectionTimer.HEARTBEAT_TIMEOUT)]
+        if self._measured:
+            commands.append(events.ReportHeartbeat(now - sent_at))
+        return commands
 
     def _dropped(self, event: events.TransportClosed, now: float) -> Commands:
         """Follow a loss, or a close that the server asked for (C110, C111)."""
@@ -322,6 +347,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.TransportConnected: "_connected",
         events.ConnectFailed: "_failed",
         events.TransportClosed: "_closed_early",
+        events.ReadingChanged: "_nothing",
         events.HeartbeatReplied: "_nothing",
     },
     ConnectionPhase.CONNECTED: {
@@ -331,6 +357,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.ConnectFailed: "_nothing",
         events.TransportClosed: "_dropped",
         events.HeartbeatReplied: "_acknowledged",
+        events.ReadingChanged: "_reading_changed",
         TimerFired: "_heartbeat_due",
     },
     ConnectionPhase.CLOSING: {
@@ -339,6 +366,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.TransportConnected: "_nothing",
         events.ConnectFailed: "_nothing",
         events.TransportClosed: "_closed",
+        events.ReadingChanged: "_nothing",
         events.HeartbeatReplied: "_nothing",
         TimerFired: "_closed",
     },

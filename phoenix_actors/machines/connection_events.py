@@ -31,6 +31,7 @@ __all__ = [
     "GiveUp",
     "HeartbeatReplied",
     "OpenTransport",
+    "ReadingChanged",
     "ReportAttempt",
     "ReportFailure",
     "ReportHeartbeat",
@@ -92,6 +93,13 @@ class HeartbeatReplied(msgspec.Struct, frozen=True):
     ref: str | None
 
 
+class ReadingChanged(msgspec.Struct, frozen=True):
+    """The reader stopped reading, for a channel takes no more (C82), or it reads on."""
+
+    generation: int
+    paused: bool
+
+
 ConnectionEvent: TypeAlias = (
     ConnectRequested
     | DisconnectRequested
@@ -99,6 +107,7 @@ ConnectionEvent: TypeAlias = (
     | ConnectFailed
     | TransportClosed
     | HeartbeatReplied
+    | ReadingChanged
     | TimerFired
 )
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from phoenix_actors.errors import InvalidOption
 
 __all__ = [
+    "DEFAULT_THRESHOLDS",
     "Headers",
     "Schedule",
     "SteppedDelays",
@@ -26,12 +27,20 @@ __all__ = [
     "schedule",
     "seconds",
     "string_keys",
+    "thresholds",
     "token",
     "topic_pattern",
     "whole",
 ]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# The alert thresholds of the performance monitor.
+DEFAULT_THRESHOLDS: Final[dict[str, float | None]] = {
+    "memory_usage_mb": 100.0,
+    "cache_hit_rate": 0.8,
+    "message_queue_depth": 1000.0,
+    "response_time_ms": 1000.0,
+}
 # The client writes these itself; a second one would break the upgrade.
 _OWN_HEADERS: Final = frozenset(
     {
@@ -109,6 +118,29 @@ def whole(name: str, value: Any, minimum: int = 0) -> int:
     if value < minimum:
         raise InvalidOption(name, f"must be {minimum} or more, not {value}")
     return value
+
+
+def thresholds(name: str, value: Any) -> dict[str, float | None]:
+    """Return the alert thresholds: those given, and the defaults of the others.
+
+    Example:
+        >>> thresholds("alert_thresholds", {"memory_usage_mb": 512})["memory_usage_mb"]
+        512.0
+        >>> thresholds("alert_thresholds", {"memory": 512})
+        Traceback (most recent call last):
+        phoenix_actors.errors.InvalidOption: option alert_thresholds has no 'memory': \
+choose of cache_hit_rate, memory_usage_mb, message_queue_depth, response_time_ms
+    """
+    merged = dict(DEFAULT_THRESHOLDS)
+    for key, threshold in string_keys(name, value).items():
+        if key not in merged:
+            choices = ", ".join(sorted(merged))
+            raise InvalidOption(name, f"has no {key!r}: choose of {choices}")
+        number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+        if threshold is not None and not (number and 0 < threshold < math.inf):
+            raise InvalidOption(name, f"needs a number above 0, or None, for {key!r}")
+        merged[key] = None if threshold is None else float(threshold)
+    return merged
 
 
 def flag(name: str, value: Any) -> bool:

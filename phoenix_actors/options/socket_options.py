@@ -11,6 +11,7 @@ import msgspec
 
 from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
 from phoenix_actors.options.transport_options import TransportOptions
@@ -25,28 +26,19 @@ _LATER_VALUE: Final = "is not available in this version"
 # Announced options that this version does not have. They are refused, not ignored.
 LATER: Final = frozenset(
     {
-        "alert_thresholds",
-        "binary_cleanup_interval",
-        "binary_max_age",
-        "binary_pool_size",
-        "collection_interval",
         "hibernation_memory_threshold",
-        "inbound_overflow",
         "longpoll_fallback",
-        "max_inbound_bytes",
-        "max_inbound_messages",
-        "max_pending_bytes",
-        "performance_monitor",
-        "retention_period",
-        "route_cleanup_interval",
     }
 )
 
 
 class Overflow(StrEnum):
-    """What happens to a push that meets a full buffer (C81); this version knows one answer."""
+    """What happens to a message that meets a full buffer (C81, C82)."""
 
     ERROR = "error"
+    BLOCK = "block"
+    DROP_OLDEST = "drop_oldest"
+    DROP_NEWEST = "drop_newest"
 
 
 class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +63,26 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_interval: 0 or None switches heartbeats off.
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
+        max_pending_messages: how many frames may wait to be handed to the operating system, and how
+            many pushes of one channel may wait for its join.
+        max_pending_bytes: the same in bytes; a push is taken as long as less than this waits. None
+            for no bound.
+        overflow: what happens to a push that meets these bounds. While connected it first helps to
+            write. "error": it waits for room as long as its timeout while connected, and raises
+            `QueueFull`. "block": it does so while disconnected or joining too. "drop_oldest" and
+            "drop_newest" wait for no slow peer: the future of the oldest push that was not sent, or
+            of this one, raises `QueueFull`.
+        max_inbound_messages: how many messages of one channel may wait for its handlers; None for
+            no bound.
+        max_inbound_bytes: the same in bytes of their frames.
+        inbound_overflow: what happens at these bounds. "block": nothing is lost, the client stops
+            reading (all channels) until half of it is handled. "drop_oldest" and "drop_newest" drop
+            messages, counted and told; "error" drops the newest and runs the on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         json_library: an object with encode and decode, or with dumps and loads, for every frame.
+        alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
+            message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
+            switches one off; those that are left out keep their defaults.
         transport: an object of the shape `Transport`; None takes the built-in WebSocket.
 
     Example:
@@ -84,7 +94,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         >>> SocketOptions.of(url="ws://localhost:4000/socket", heartbeat_intervall=5)
         Traceback (most recent call last):
         phoenix_actors.errors.InvalidOption: option heartbeat_intervall is unknown: did you mean \
-'heartbeat_interval'? choose one of auth_token, ...
+'heartbeat_interval'? choose one of alert_thresholds, ...
     """
 
     url: str
@@ -116,12 +126,26 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     transport: Any = None
     transport_opts: TransportOptions = TransportOptions()
     max_pending_messages: int = 500
+    max_pending_bytes: int | None = 64 * 1024 * 1024
     overflow: Overflow = Overflow.ERROR
+    max_inbound_messages: int | None = 10_000
+    max_inbound_bytes: int | None = 64 * 1024 * 1024
+    inbound_overflow: Overflow = Overflow.BLOCK
     route_cache_size: int = 1000
     route_cache_ttl: float = 300.0
+    route_cleanup_interval: float = 60.0
+    binary_pool_size: int = 1000
+    binary_max_age: float = 300.0
+    binary_cleanup_interval: float = 30.0
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
+    performance_monitor: bool = True
+    collection_interval: float = 30.0
+    retention_period: float = 1800.0
+    alert_thresholds: Mapping[str, float | None] = msgspec.field(
+        default_factory=DEFAULT_THRESHOLDS.copy
+    )
 
     @classmethod
     def of(cls, **keywords: Any) -> Self:
@@ -238,13 +262,11 @@ def _params(name: str, value: Any) -> Params:
 
 def _overflow(name: str, value: Any) -> Overflow:
     """Return what to do when the buffer is full."""
-    if value in ("block", "drop_oldest", "drop_newest"):
-        raise InvalidOption(name, f"{value!r} {_LATER_VALUE}: use 'error'")
-    if value != "error":
-        raise InvalidOption(
-            name, "must be 'error' (later also 'block', 'drop_oldest', 'drop_newest')"
-        )
-    return Overflow.ERROR
+    try:
+        return Overflow(value)
+    except ValueError:
+        choices = ", ".join(repr(choice.value) for choice in Overflow)
+        raise InvalidOption(name, f"must be one of {choices}") from None
 
 
 def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
@@ -294,6 +316,10 @@ def _at_least_one(name: str, value: Any) -> int:
     return checks.whole(name, value, 1)
 
 
+def _at_least_one_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else checks.whole(name, value, 1)
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "auto_connect": checks.flag,
     "params": _params,
@@ -320,10 +346,22 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "transport": _transport,
     "transport_opts": lambda _, value: TransportOptions.of(value),
     "max_pending_messages": _at_least_one,
+    "max_pending_bytes": _at_least_one_or_none,
     "overflow": _overflow,
+    "max_inbound_messages": _at_least_one_or_none,
+    "max_inbound_bytes": _at_least_one_or_none,
+    "inbound_overflow": _overflow,
     "route_cache_size": checks.whole,
     "route_cache_ttl": checks.positive_seconds,
+    "route_cleanup_interval": checks.positive_seconds,
+    "binary_pool_size": checks.whole,
+    "binary_max_age": checks.positive_seconds,
+    "binary_cleanup_interval": checks.positive_seconds,
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,
+    "performance_monitor": checks.flag,
+    "collection_interval": checks.positive_seconds,
+    "retention_period": checks.positive_seconds,
+    "alert_thresholds": checks.thresholds,
 }

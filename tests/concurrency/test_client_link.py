@@ -276,3 +276,32 @@ def test_leaving_and_restarting_at_once() -> None:
         assert bench.session.topics() == []
         assert bench.wire.cores() == []
         bench.close()
+
+
+@pytest.mark.contract("C81", "C181")
+def test_blocked_pushes_go_out_when_the_channel_is_joined() -> None:
+    """Eight threads push more than may wait; all of it goes out, each thread's in its order."""
+    bench = LinkBench(max_pending_messages=2, overflow="block")
+    topic = bench.topic("t")
+
+    def push(thread: int) -> None:
+        for number in range(20):
+            topic.push("e", {"t": thread, "n": number}, DEADLINE)
+
+    threads = [threading.Thread(target=push, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    # All of them wait before there is an actor, and the rest before there is a connection.
+    eventually(lambda: len(topic.room._waiters) == 8)
+    bench.attach(topic)
+    handle = bench.open()
+    bench.accept(topic)
+    for thread in threads:
+        thread.join(DEADLINE)
+    bench.wire.outbox.flush()
+    pushed = [frame[4] for frame in handle.sent if frame[3] == "e"]
+    for thread_number in range(8):
+        numbers = [item["n"] for item in pushed if item["t"] == thread_number]
+        assert numbers == list(range(20))
+    assert bench.session.counters["pushes"] == bench.session.counters["pushes_sent"] == 160
+    bench.close()

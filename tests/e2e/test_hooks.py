@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
-from phoenix_actors import ChannelActor, InvalidOption, Message, SocketClient, WouldDeadlock
-from supervisors import NotAvailableError, telemetry
+from phoenix_actors import (
+    ChannelActor,
+    HandshakeRefused,
+    InvalidOption,
+    Message,
+    SocketClient,
+    WouldDeadlock,
+)
+from supervisors import telemetry
 from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually, listening
 
 COMPONENTS = [
@@ -378,7 +385,36 @@ def test_an_idle_channel_hibernates(connect: Connect) -> None:
     assert client.hibernation_manager.stats()["total_hibernations"] >= 1
 
 
-def test_what_is_not_there_yet(client: SocketClient) -> None:
-    """Announced functions say that they are not available."""
-    with pytest.raises(NotAvailableError):
-        client.register_message_hook(print)
+@pytest.mark.contract("C15", "C156")
+def test_params_that_are_replaced(phoenix: Phoenix, connect: Connect) -> None:
+    """They count from the next connect, are checked like options, and are in no snapshot."""
+    client = connect(params={"token": "bad"}, auto_connect=False, reconnect=False)
+    client.connect()
+    with pytest.raises(HandshakeRefused):
+        client.wait_connected(DEADLINE)
+    client.put_state("params", {"token": "good"})
+    client.put_state("headers", {"x-client": "7"})
+    assert client.get_state("params") == {"token": "good"}
+    assert client.get_state("headers") == (("x-client", "7"),)
+    assert "params" not in client.get_state()
+    client.connect()
+    client.wait_connected(DEADLINE)
+    for key, wrong in {"params": 7, "headers": [("upgrade", "x")]}.items():
+        with pytest.raises(InvalidOption):
+            client.put_state(key, wrong)
+    assert client.get_state("params") == {"token": "good"}
+
+
+@pytest.mark.contract("C147")
+def test_all_handlers_of_an_event(client: SocketClient) -> None:
+    """off(event) removes them, and no handler of another event."""
+    log = Log()
+    channel = client.join("room:a", on={"pushed": lambda _: log.add("first")})
+    channel.on("pushed", lambda _: log.add("second"))
+    channel.on("tick", lambda _: log.add("tick"))
+    channel.off("pushed")
+    channel.off("unknown")
+    channel.push("push_me", {})
+    channel.push("flood", {"n": 1, "size": 1})
+    log.wait("tick")
+    assert log.items == [("tick",)]

@@ -6,13 +6,15 @@ Each function is a use that a user would write.
 from __future__ import annotations
 
 import json
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import pykka
 
 from phoenix_actors import (
+    DROP,
     AuthTokenIgnored,
     ChannelActor,
+    Dropped,
     JoinRejected,
     JoinTimeout,
     Message,
@@ -214,6 +216,19 @@ def looking(ref: ActorRef) -> None:
     introspect.change_code(ref, specs(), strategy="one_for_all", timeout=1.0)
 
 
+def hook(message: Message) -> Message | Literal[Dropped.DROP]:
+    """A message hook is a function."""
+    return DROP if message.event == "typing" else message
+
+
+class Hook:
+    """Or an object that gets the client too."""
+
+    def handle_message(self, message: Message, client: SocketClient) -> Message:
+        """Passes on."""
+        return message
+
+
 def client() -> None:
     """A client joins, pushes and waits, each with its own type."""
     with SocketClient.start_link(url="ws://localhost:4000/socket", params={"token": "…"}) as client:
@@ -231,6 +246,8 @@ def client() -> None:
         assert_type(reply, PushReply)
         assert_type(reply.status, str)
         channel.on("new_message", print).off()
+        client.register_message_hook(hook).off()
+        client.register_message_hook(Hook()).off()
         channel.leave()
 
 

@@ -123,7 +123,7 @@ def test_a_broken_connection(bench: Bench) -> None:
     """Its handle and error are told once; what stood behind is dropped, and who waits is woken."""
     bench.pipe.error = error = NotConnected()
     waiting = Reply()
-    bench.outbox._waiting.append((1, waiting))
+    bench.outbox._waiting.append((1, None, waiting))
     bench.outbox.put("a")
     bench.outbox.put("b")
     bench.outbox.flush()

@@ -12,6 +12,7 @@ from phoenix_actors.machines.connection_events import (
     GiveUp,
     HeartbeatReplied,
     OpenTransport,
+    ReadingChanged,
     ReportAttempt,
     ReportHeartbeat,
     ReportHeartbeatTimeout,
@@ -140,3 +141,50 @@ def test_giving_up_after_a_silent_server_is_a_lost_connection() -> None:
     bench = Bench(reconnect=False).connected()
     bench.advance(40.0)
     assert isinstance(bench.one(GiveUp).error, ConnectionLost)
+
+
+@pytest.mark.contract("C82", "C101")
+def test_the_deadline_stands_still_while_nobody_reads() -> None:
+    """Heartbeats go out all the same; reading on, the server has what was left of its time."""
+    bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=10.0).connected()
+    bench.advance(30.0)
+    bench.advance(4.0)
+    bench.handle(ReadingChanged(1, paused=True))
+    assert set(bench.timers) == {ConnectionTimer.HEARTBEAT}
+    bench.advance(20.0)
+    bench.handle(ReadingChanged(1, paused=False))
+    assert bench.advance(5.9) == []
+    bench.advance(0.1)
+    assert bench.one(AnnounceLost).reason == HeartbeatTimeout()
+
+
+@pytest.mark.contract("C82", "C101")
+def test_heartbeats_of_a_long_pause() -> None:
+    """One every interval; the last one counts, with its whole time, and no round trip is told."""
+    bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=10.0).connected()
+    bench.handle(ReadingChanged(1, paused=True))
+    for number in ("1", "2", "3"):
+        bench.advance(30.0)
+        assert bench.one(SendHeartbeat) == SendHeartbeat(number)
+    bench.handle(ReadingChanged(1, paused=False))
+    assert bench.handle(HeartbeatReplied("1")) == []
+    assert bench.advance(9.9) == []
+    bench.handle(HeartbeatReplied("3"))
+    assert bench.all(ReportHeartbeat) == []
+    assert ConnectionTimer.HEARTBEAT_TIMEOUT not in bench.timers
+    bench.advance(20.1)
+    bench.handle(HeartbeatReplied("4"))
+    assert bench.has_one(ReportHeartbeat)
+
+
+@pytest.mark.contract("C101")
+def test_a_pause_of_a_former_connection_changes_nothing() -> None:
+    """A new connection begins as one that is read."""
+    bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=10.0).connected()
+    bench.handle(ReadingChanged(1, paused=True))
+    bench.dropped()
+    bench.fire(ConnectionTimer.RECONNECT)
+    bench.opened()
+    bench.handle(ReadingChanged(1, paused=True))
+    bench.advance(30.0)
+    assert ConnectionTimer.HEARTBEAT_TIMEOUT in bench.timers

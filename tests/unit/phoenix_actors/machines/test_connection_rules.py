@@ -14,7 +14,12 @@ from tests.unit.phoenix_actors.machines.connection_bench import Bench
 D, CG, CD, CL, W = ConnectionPhase
 
 ALL_EVENTS = get_args(events.ConnectionEvent)
-TRANSPORT = {events.TransportConnected, events.TransportClosed, events.ConnectFailed}
+TRANSPORT = {
+    events.TransportConnected,
+    events.TransportClosed,
+    events.ConnectFailed,
+    events.ReadingChanged,
+}
 
 NEXT: dict[str, list[ConnectionPhase]] = {
     # event              disconnected connecting connected closing waiting
@@ -27,6 +32,7 @@ NEXT: dict[str, list[ConnectionPhase]] = {
     "reconnect":         [D,          CG,        CD,       CL,     CG],
     "heartbeat":         [D,          CG,        CD,       CL,     W],
     "close":             [D,          CG,        CD,       D,      W],
+    "paused":           [D,          CG,        CD,       CL,     W],
     "stale timer":       [D,          CG,        CD,       CL,     W],
 }  # fmt: skip
 
@@ -53,6 +59,8 @@ def apply(bench: Bench, event: str) -> None:
             getattr(bench, event)()
         case "reply":
             bench.handle(events.HeartbeatReplied(bench.machine.pending_heartbeat))
+        case "paused":
+            bench.handle(events.ReadingChanged(bench.machine.generation, paused=True))
         case "stale timer":
             bench.handle(TimerFired("reconnect", 999))
         case timer if timer in bench.timers:

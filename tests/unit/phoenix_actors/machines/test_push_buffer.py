@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from phoenix_actors.errors import PushTimeout
-from phoenix_actors.machines.channel_events import ChannelTimer, FailPush, PushRequested
+from phoenix_actors.machines.channel_events import ChannelTimer, DropPush, FailPush, PushRequested
 from phoenix_actors.machines.push_buffer import PushBuffer
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, Timers
+from phoenix_actors.options import Overflow
 
 TIMER = ChannelTimer.BUFFERED_PUSH
 
@@ -52,3 +55,38 @@ def test_it_is_full_at_its_limit() -> None:
     assert not buffer.full
     buffer.add(push("b", None), now=0.0)
     assert buffer.full
+
+
+@pytest.mark.contract("C81")
+@pytest.mark.parametrize(
+    ("policy", "out", "kept"),
+    [
+        (Overflow.ERROR, [(FailPush, "c", False)], ["a", "b"]),
+        (Overflow.BLOCK, [(FailPush, "c", False)], ["a", "b"]),
+        (Overflow.DROP_NEWEST, [(DropPush, "c", True)], ["a", "b"]),
+        (Overflow.DROP_OLDEST, [(DropPush, "a", True)], ["b", "c"]),
+    ],
+)
+@pytest.mark.parametrize(("limit", "size"), [(2, None), (99, 20)])
+def test_one_too_many(
+    policy: Overflow, out: list[Any], kept: list[str], limit: int, size: int | None
+) -> None:
+    """It, or the oldest, is refused or dropped, with the bound in messages as in bytes."""
+    buffer = PushBuffer("t", limit, Timers(), size, policy)
+    for name in "ab":
+        assert buffer.add(PushRequested("shout", {}, name, None, 10), now=0.0) == []
+    assert buffer.full
+    commands: list[Any] = buffer.add(PushRequested("shout", {}, "c", None, 10), now=0.0)
+    assert [(type(told), told.token, told.error.dropped) for told in commands] == out
+    assert [push.request.token for push in buffer.take(now=0.0)[0]] == kept
+    assert not buffer.full
+
+
+@pytest.mark.contract("C81")
+def test_bytes_of_what_timed_out() -> None:
+    """They count no more."""
+    buffer = PushBuffer("t", 99, Timers(), 10)
+    buffer.add(PushRequested("shout", {}, "a", 1.0, 10), now=0.0)
+    assert buffer.full
+    buffer.expire(now=1.0)
+    assert not buffer.full

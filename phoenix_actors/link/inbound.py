@@ -1,0 +1,194 @@
+"""The messages of one channel that its actor has not taken yet, bounded (C82).
+
+`Inbound` belongs to one life of the channel actor. What the reader delivers counts until the actor
+takes it out of its mailbox. At the bound, `inbound_overflow` decides:
+
+- "block": nothing is lost. The reader stops reading until half of it is taken; meanwhile heartbeats
+  go out and their deadline stands still. It reads on while a handler of this very channel waits for
+  an answer of the server, which comes behind the messages: that wait could never end otherwise.
+- "error", "drop_newest": the message is dropped; "error" tells the `on_error` hooks too, once until
+  there was room again.
+- "drop_oldest": the oldest message is dropped. Then the messages wait here, and the mailbox holds
+  tickets for them, one for each; a ticket is good for messages between the same two joins or
+  closes, so no message overtakes these.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from phoenix_actors.options import Overflow
+from supervisors._runtime.current import current
+
+if TYPE_CHECKING:
+    from phoenix_actors.message import Frame
+    from phoenix_actors.options import SocketOptions
+
+__all__ = ["Inbound", "Ticket", "reading_on"]
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """To the channel actor: take the next message of this section."""
+
+    section: int
+
+
+class Inbound:
+    """What waits for one life of a channel actor. Safe from any thread.
+
+    Example:
+        >>> from phoenix_actors.message import Frame
+        >>> from phoenix_actors.options import SocketOptions
+        >>> options = SocketOptions.of(
+        ...     url="ws://h/s", max_inbound_messages=1, inbound_overflow="drop_oldest"
+        ... )
+        >>> inbound = Inbound(options)
+        >>> first, second = (Frame(None, None, "t", event, {}) for event in ("first", "second"))
+        >>> ticket, dropped = inbound.offer(first, 30)
+        >>> inbound.offer(second, 30)
+        (None, [Frame(join_ref=None, ref=None, topic='t', event='first')])
+        >>> inbound.take(ticket)
+        Frame(join_ref=None, ref=None, topic='t', event='second')
+    """
+
+    def __init__(self, options: SocketOptions) -> None:
+        """Start empty."""
+        self.policy = options.inbound_overflow
+        self._most = options.max_inbound_messages
+        self._most_bytes = options.max_inbound_bytes
+        self._changed = threading.Condition()
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
+        # For "drop_oldest" only: the messages, and the section each belongs to.
+        self._kept: deque[tuple[int, Frame]] = deque()
+        self._section = 0
+        self._spare = 0  # tickets of this section whose message was dropped
+        self._waiting = 0  # handlers of this channel that wait for the server
+        self._closed = False
+        self._told = False
+
+    def __len__(self) -> int:
+        """Return how many messages wait."""
+        return len(self._sizes)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the messages had that wait."""
+        return self._bytes
+
+    @property
+    def full(self) -> bool:
+        """Whether one more message is one too many."""
+        return self._over(1)
+
+    def _over(self, part: int) -> bool:
+        """Tell whether more waits than the bound divided by `part`."""
+        most, most_bytes = self._most, self._most_bytes
+        return (most is not None and len(self._sizes) * part >= most) or (
+            most_bytes is not None and self._bytes * part >= most_bytes
+        )
+
+    def offer(self, frame: Frame, size: int) -> tuple[Frame | Ticket | None, list[Frame]]:
+        """Take a message in; return what to put into the mailbox, and what is dropped."""
+        with self._changed:
+            oldest = self.policy is Overflow.DROP_OLDEST
+            if self.policy in (Overflow.ERROR, Overflow.DROP_NEWEST) and self.full:
+                return None, [frame]
+            dropped: list[Frame] = []
+            while oldest and self.full:
+                section, former = self._kept.popleft()
+                self._bytes -= self._sizes.popleft()
+                self._spare += section == self._section
+                dropped.append(former)
+            self._sizes.append(size)
+            self._bytes += size
+            if not oldest:
+                return frame, dropped
+            self._kept.append((self._section, frame))
+            if self._spare:
+                self._spare -= 1
+                return None, dropped
+            return Ticket(self._section), dropped
+
+    def first_refusal(self) -> bool:
+        """Tell whether this drop is the first since there was room."""
+        with self._changed:
+            told, self._told = self._told, True
+            return not told
+
+    def begin_section(self) -> None:
+        """Something else goes into the mailbox, which no message may overtake."""
+        with self._changed:
+            self._section += 1
+            self._spare = 0
+
+    def take(self, item: Frame | Ticket) -> Frame | None:
+        """Return the message that the actor took from its mailbox; None if it was dropped."""
+        with self._changed:
+            frame: Frame | None
+            if isinstance(item, Ticket):
+                if not self._kept or self._kept[0][0] != item.section:
+                    return None
+                frame = self._kept.popleft()[1]
+            else:
+                frame = item
+            if self._sizes:
+                self._bytes -= self._sizes.popleft()
+            if not self._over(2):
+                self._told = False
+                self._changed.notify_all()
+            return frame
+
+    # ---- the reader's pause -------------------------------------------------------------------
+
+    @property
+    def must_pause(self) -> bool:
+        """Whether the reader must not read on."""
+        return self.policy is Overflow.BLOCK and self.full and not (self._closed or self._waiting)
+
+    def wait(self, released: Callable[[], bool]) -> None:
+        """Wait until half of the messages are taken, or the reader is to read on otherwise."""
+        with self._changed:
+            while self._over(2) and not (self._closed or self._waiting or released()):
+                self._changed.wait()
+
+    def wake(self) -> None:
+        """Have a reader that waits look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """The actor's life is over: nobody needs to wait for it."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @contextmanager
+    def handler_waits(self) -> Iterator[None]:
+        """Let the reader read on inside the block."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1
+
+
+@contextmanager
+def reading_on() -> Iterator[None]:
+    """Let the reader read on while a handler of a channel waits for the server, in the block."""
+    process = current.process
+    topic = None if process is None else getattr(process.actor, "_phx_topic", None)
+    if topic is None:
+        yield
+        return
+    with topic.inbound.handler_waits():
+        yield

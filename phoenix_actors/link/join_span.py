@@ -1,0 +1,60 @@
+"""The events of one join: each start has its stop or its error (C187)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from phoenix_actors.telemetry import (
+    CHANNEL_JOIN_ERROR,
+    CHANNEL_JOIN_START,
+    CHANNEL_JOIN_STOP,
+    emit,
+)
+
+__all__ = ["JoinSpan"]
+
+Emission = Callable[[], None]
+
+
+class JoinSpan:
+    """The join of a channel that is under way, if one is. Its core holds a lock around every call.
+
+    Each function returns what to emit once no lock is held.
+
+    Example:
+        >>> span = JoinSpan("room:lobby")
+        >>> len(span.start("3", now=0.0)), len(span.stop(now=0.5)), len(span.error("Left", now=0.6))
+        (1, 1, 0)
+    """
+
+    __slots__ = ("_began", "_join_ref", "_topic")
+
+    def __init__(self, topic: str) -> None:
+        """Begin with none."""
+        self._topic = topic
+        self._join_ref = ""
+        self._began: float | None = None
+
+    def start(self, join_ref: str, now: float) -> list[Emission]:
+        """A join was sent; one before it that was never answered ends."""
+        emissions = self.error("superseded", now)
+        self._began, self._join_ref = now, join_ref
+        emissions.append(partial(emit, CHANNEL_JOIN_START, topic=self._topic, join_ref=join_ref))
+        return emissions
+
+    def stop(self, now: float) -> list[Emission]:
+        """The server said ok."""
+        return self._end(CHANNEL_JOIN_STOP, now, "ok")
+
+    def error(self, reason: str, now: float) -> list[Emission]:
+        """The join failed, whatever the reason; nothing if none is under way."""
+        return self._end(CHANNEL_JOIN_ERROR, now, reason)
+
+    def _end(self, name: tuple[str, ...], now: float, status: str) -> list[Emission]:
+        began, self._began = self._began, None
+        if began is None:
+            return []
+        measurements = {"duration_seconds": now - began}
+        metadata = {"topic": self._topic, "join_ref": self._join_ref, "status": status}
+        return [partial(emit, name, measurements, **metadata)]

@@ -1,0 +1,108 @@
+"""What happens to pushes that meet a full buffer, wherever that is (C81, C181).
+
+Each push that is offered is sent, refused or dropped, and counted as such: `pushes`, `pushes_sent`,
+`push_refused`, `push_dropped`. A refused one raises in its caller; the future of a dropped one
+raises the same error.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
+from supervisors import CallTimeout, Reply
+
+if TYPE_CHECKING:
+    from phoenix_actors.errors import QueueFull
+    from phoenix_actors.link.session import Session
+
+__all__ = ["RoomBell", "drop_push", "octets", "report_full"]
+
+
+def octets(frame: Any) -> int:
+    """Return the bytes that a frame, or what is prepared of one, takes on the wire.
+
+    Example:
+        >>> octets("é"), octets(b"abc")
+        (2, 3)
+    """
+    if isinstance(frame, str):
+        return len(frame) if frame.isascii() else len(frame.encode())
+    return len(getattr(frame, "payload", frame))
+
+
+def report_full(session: Session, error: QueueFull, pending: int) -> None:
+    """Tell that a push met the bound."""
+    options = session.options
+    measurements = {"pending_messages": pending, "max_pending": options.max_pending_messages}
+    emit(
+        SOCKET_BACKPRESSURE,
+        measurements,
+        topic=error.topic,
+        event=error.event,
+        overflow=str(options.overflow),
+    )
+
+
+def drop_push(session: Session, token: Any, error: QueueFull) -> None:
+    """Count and tell that a push is dropped, and let its future say so."""
+    session.counters.add("push_dropped")
+    policy = str(session.options.overflow)
+    emit(PUSH_DROPPED, topic=error.topic, event=error.event, overflow=policy)
+    token.fail(error)
+
+
+class RoomBell:
+    """Wakes who waits for room in the buffers of one topic. Safe from any thread.
+
+    A waiter is taken before it is looked whether there is room, so that no ring is missed.
+
+    Example:
+        >>> bell = RoomBell()
+        >>> waiter = bell.waiter()
+        >>> bell.wait(waiter, 0.0)
+        False
+        >>> bell.ring()
+        >>> bell.wait(waiter, 0.0), bell.awaited
+        (True, False)
+    """
+
+    __slots__ = ("_lock", "_waiters")
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._lock = threading.Lock()
+        self._waiters: list[Reply] = []
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiters)
+
+    def waiter(self) -> Reply:
+        """Return what the next ring settles."""
+        waiter = Reply()
+        with self._lock:
+            self._waiters.append(waiter)
+        return waiter
+
+    def wait(self, waiter: Reply, timeout: float | None) -> bool:
+        """Wait up to `timeout` seconds for a ring; tell whether it came."""
+        try:
+            waiter.get(timeout=timeout)
+        except CallTimeout:
+            return False
+        return True
+
+    def forget(self, waiter: Reply | None) -> None:
+        """Wake this one no more."""
+        with self._lock:
+            self._waiters = [kept for kept in self._waiters if kept is not waiter]
+
+    def ring(self) -> None:
+        """There may be room: everybody is to look."""
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.settle(value=True)
