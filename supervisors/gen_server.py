@@ -32,7 +32,7 @@ from supervisors._runtime.directives import (
     Timeout,
 )
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.foreign import process_of
+from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
@@ -223,7 +223,7 @@ class GenServer(Actor):
 
         A dead one is as one that ends now, with NoProc().
         """
-        other = process_of(ref, "link")
+        other = any_process_of(ref, "link")
         if other is None:
             send_exit(self._process, ref, NoProc())
         else:
@@ -231,13 +231,13 @@ class GenServer(Actor):
 
     def unlink(self, ref: ActorRef) -> None:
         """Untie this actor and another (S156)."""
-        other = process_of(ref, "unlink")
+        other = any_process_of(ref, "unlink")
         if other is not None:
             unlink(self._process, other)
 
     def monitor(self, ref: ActorRef) -> Monitor:
         """Watch another actor; its Down arrives in handle_info, exactly once (S151)."""
-        return watch(process_of(ref, "monitor"), ref, self._process)
+        return watch(any_process_of(ref, "monitor"), ref, self._process)
 
     def demonitor(self, monitor: Monitor) -> bool:
         """Stop watching; no Down of this monitor is handled any more (S152)."""

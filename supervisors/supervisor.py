@@ -23,7 +23,7 @@ from supervisors._machines.backoff import Backoff
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.calling import start_and_wait, take_options
-from supervisors._runtime.foreign import refuse_foreign
+from supervisors._runtime.foreign import plain_spec
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor, SupervisorRequest
 from supervisors.child_spec import (
@@ -55,10 +55,7 @@ _OPTIONS = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff
 
 
 def _spec(child: Any) -> ChildSpec:
-    refuse_foreign(child[0] if isinstance(child, tuple) and child else child)
-    spec = as_child_spec(child)
-    refuse_foreign(spec.start)
-    return spec
+    return as_child_spec(plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
