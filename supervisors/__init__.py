@@ -24,8 +24,8 @@ from __future__ import annotations
 from importlib import metadata as _metadata
 from typing import Any
 
+from supervisors import dead_letters, telemetry
 from supervisors import logs as _logs
-from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime.names import (
@@ -51,6 +51,7 @@ from supervisors.child_spec import (
     Restart,
     Strategy,
 )
+from supervisors.circuit_breaker import CircuitBreaker, CircuitState
 from supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorRef
 from supervisors.errors import (
     ActorError,
@@ -62,6 +63,8 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    CircuitOpenError,
+    MailboxFullError,
     MaxChildrenError,
     NoProcError,
     NotAvailableError,
@@ -69,6 +72,7 @@ from supervisors.errors import (
     SpecProblem,
     StartError,
     StartTimeout,
+    StashFullError,
     UnexpectedMessageError,
     UnhandledMessageError,
     UnknownRegistryError,
@@ -131,6 +135,9 @@ __all__ = [
     "ChildSpec",
     "ChildSpecError",
     "ChildType",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "CircuitState",
     "Continue",
     "Crashed",
     "Down",
@@ -144,6 +151,7 @@ __all__ = [
     "Hibernate",
     "Keys",
     "Killed",
+    "MailboxFullError",
     "MaxChildrenError",
     "Monitor",
     "NoProc",
@@ -160,6 +168,7 @@ __all__ = [
     "SpecProblem",
     "StartError",
     "StartTimeout",
+    "StashFullError",
     "Stop",
     "Strategy",
     "Supervisor",
@@ -175,6 +184,7 @@ __all__ = [
     "UnsupportedRequestError",
     "Via",
     "check_childspecs",
+    "dead_letters",
     "is_abnormal",
     "monitor",
     "register_name",
