@@ -118,7 +118,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: the circuit does not let it through; the block was not entered.
         """
-        answer = self._change(lambda now: self._machine.begin(now))
+        answer = self._change(self._machine.begin)
         if isinstance(answer, Refusal):
             raise CircuitOpenError(self.name, answer.retry_after)
         permit: Permit = answer

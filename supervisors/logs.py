@@ -30,6 +30,9 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "actor", "abandoned_returned"): logging.WARNING,
     ("supervisors", "actor", "unexpected_message"): logging.WARNING,
     ("supervisors", "dead_letter"): logging.DEBUG,
+    # One a message, when there are too many already.
+    ("supervisors", "mailbox", "dropped"): logging.DEBUG,
+    ("supervisors", "circuit", "changed"): logging.WARNING,
     ("supervisors", "future", "callback_failed"): logging.ERROR,
     ("supervisors", "timer", "callback_failed"): logging.ERROR,
     ("supervisors", "pool", "thread_refused"): logging.ERROR,

@@ -16,6 +16,8 @@ from supervisors import (
     ChildCounts,
     ChildInfo,
     ChildSpec,
+    CircuitBreaker,
+    CircuitState,
     Down,
     DynamicSupervisor,
     GenServer,
@@ -23,6 +25,8 @@ from supervisors import (
     Restart,
     Supervisor,
     SupervisorRef,
+    dead_letters,
+    monitor,
 )
 
 
@@ -92,6 +96,40 @@ def supervision() -> None:
         supervisor.terminate_child("a")
         supervisor.delete_child("a")
     DynamicSupervisor.start_link(max_children=10).start_child((Counter, 1))
+
+
+class Plain(pykka.ThreadingActor):
+    """An actor of plain Pykka."""
+
+
+class Bounded(GenServer):
+    """A server with a bounded mailbox that puts messages aside."""
+
+    mailbox_limit = 100
+    mailbox_overflow = "drop_oldest"
+    stash_limit = 10
+
+    def handle_cast(self, message: Any) -> None:
+        """Puts aside, or takes up what was."""
+        if message == "open":
+            assert_type(self.unstash_all(), int)
+        else:
+            self.stash()
+
+
+def plain_actors() -> None:
+    """Plain Pykka classes are children, their references are watched."""
+    Supervisor.start_link([Plain, (Plain,), ChildSpec("a", Plain)], strategy="one_for_one")
+    assert_type(monitor(Plain.start()).wait(1.0), Down)
+
+
+def helpers() -> None:
+    """A breaker keeps the types of what it calls; letters are records."""
+    breaker = CircuitBreaker("db", failure_threshold=3, reset_timeout=1.0)
+    assert_type(breaker.call(int, "7"), int)
+    assert_type(breaker.state, CircuitState)
+    with breaker.guard(), dead_letters.subscribe(lambda letter: letter.why):
+        pass
 
 
 def client() -> None:
