@@ -197,10 +197,10 @@ class ForeignProcess(Process):
             self._last_message = message
             raise
         except BaseException as error:
+            self._note_failure(error)
             if self.parent is None:
                 raise
             # Pykka would stop every actor of the process; a supervised one ends alone.
-            self._note_failure(error)
             self._foreign.actor_stopped.set()
             text = f"{self.actor_ref} was ended by a {type(error).__name__}"
             raise _Contained(text) from error
@@ -239,7 +239,7 @@ class ForeignProcess(Process):
         self.handling = IDLE
         reason = self._why()
         if isinstance(reason, Crashed):
-            if not self.ended:
+            if self.parent is not None and not self.ended:
                 report_crash(self, reason, self._last_message)
             forget_traceback(reason.exception)
         self._last_message = None

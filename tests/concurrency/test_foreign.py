@@ -403,6 +403,31 @@ def test_monitor_of_a_running_actor() -> None:
     watcher.stop()
 
 
+def test_system_exit_of_a_watched_actor() -> None:
+    """Nobody supervises it, so it goes Pykka's way, and its monitor is told the truth."""
+    ref, other = Plain.start(), Plain.start()
+    watch = monitor(ref)
+    ref.tell(SystemExit(3))
+    reason = watch.wait(DEADLINE).reason
+    assert isinstance(reason, Crashed)
+    assert isinstance(reason.exception, SystemExit)
+    wait_for(lambda: not other.is_alive())
+
+
+def test_no_report_of_a_watched_actor() -> None:
+    """Pykka has logged its crash; only for who supervises it is it told again."""
+    seen: list[Any] = []
+    telemetry.attach(
+        "watched", ("supervisors", "actor", "crashed"), lambda *args: seen.append(args)
+    )
+    ref = Plain.start()
+    watch = monitor(ref)
+    ref.tell(ValueError("boom"))
+    watch.wait(DEADLINE)
+    telemetry.detach("watched")
+    assert seen == []
+
+
 def test_monitor_against_the_end() -> None:
     """Whenever the monitor comes, it fires, and never calls a crash a normal end."""
     for _ in range(50):
