@@ -47,6 +47,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
         actor: class and name, or URN, of the actor it was for.
         message_type: the name of the message's type.
         why: "ended" or "mailbox_full".
+
+    Example:
+        >>> DeadLetter("Cache ('cache')", "dict", Why("ended")).message_type
+        'dict'
     """
 
     actor: str

@@ -225,6 +225,8 @@ class ForeignProcess(Process):
 
     def _stop_itself(self, original: Any) -> None:
         self._stopping = True
+        if self.ended:
+            self._mute()
         original()
 
     def _note_failure(self, error: BaseException) -> None:
@@ -274,7 +276,6 @@ class ForeignProcess(Process):
             self.reason = Abandoned() if stuck else Killed()
             if stuck:
                 unstopped.note_abandoned(self, self._thread_id)
-        self._mute()
         if stuck:
             report_abandoned(self.actor_ref)
         # Wakes the loop where it waits for a message; it then finds that it has ended.

@@ -71,6 +71,21 @@ class StashingActor(Actor):
         What the handler returns then is no reply: the asker goes on waiting. When the actor ends,
         whoever asked gets NoProcError, and the other stashed messages become dead letters.
 
+        Example:
+            >>> from supervisors import GenServer
+            >>> class Door(GenServer):
+            ...     open = False
+            ...     def handle_cast(self, message):
+            ...         self.open = True
+            ...         self.unstash_all()
+            ...     def handle_call(self, request, sender):
+            ...         return request if self.open else self.stash()
+            >>> door = Door.start()
+            >>> early = door.ask("knock", block=False)
+            >>> door.tell("open")
+            >>> early.get(timeout=10), door.stop()
+            ('knock', True)
+
         Raises:
             StashFullError: `stash_limit` messages are stashed already.
             RuntimeError: no message is being handled, or it was stashed already.
