@@ -155,6 +155,15 @@ def test_killed_between_messages() -> None:
     assert process.reason == Killed()
 
 
+def test_killed_as_it_stops() -> None:
+    """A stop that the loop had taken before the kill runs no hook behind it."""
+    actor, process, _ = launched()
+    actor._actor_loop_setup()
+    process.kill()
+    actor._stop()
+    assert actor.notes == ["launched", "start"]
+
+
 def test_killed_in_a_handler() -> None:
     """It is abandoned, and listed until its loop has been left."""
     actor, process, _ = launched()
