@@ -24,7 +24,7 @@ from __future__ import annotations
 from importlib import metadata as _metadata
 from typing import Any
 
-from supervisors import introspect, telemetry
+from supervisors import dead_letters, introspect, telemetry
 from supervisors import logs as _logs
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.patterns import ANY
@@ -53,6 +53,7 @@ from supervisors.child_spec import (
     Restart,
     Strategy,
 )
+from supervisors.circuit_breaker import CircuitBreaker, CircuitState
 from supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorRef
 from supervisors.errors import (
     ActorError,
@@ -64,7 +65,9 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    CircuitOpenError,
     LockHeldError,
+    MailboxFullError,
     MaxChildrenError,
     NoPartitionError,
     NoProcError,
@@ -74,6 +77,7 @@ from supervisors.errors import (
     SpecProblem,
     StartError,
     StartTimeout,
+    StashFullError,
     TaskAwaitError,
     UnexpectedMessageError,
     UnhandledMessageError,
@@ -142,6 +146,9 @@ __all__ = [
     "ChildSpec",
     "ChildSpecError",
     "ChildType",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "CircuitState",
     "Continue",
     "Crashed",
     "Down",
@@ -158,6 +165,7 @@ __all__ = [
     "Keys",
     "Killed",
     "LockHeldError",
+    "MailboxFullError",
     "MaxChildrenError",
     "Monitor",
     "NoPartitionError",
@@ -178,6 +186,7 @@ __all__ = [
     "SpecProblem",
     "StartError",
     "StartTimeout",
+    "StashFullError",
     "Stop",
     "Strategy",
     "Supervisor",
@@ -200,6 +209,7 @@ __all__ = [
     "callers",
     "cancelled",
     "check_childspecs",
+    "dead_letters",
     "introspect",
     "is_abnormal",
     "monitor",

@@ -9,6 +9,9 @@
     ├── CallTimeout
     ├── NoProcError
     ├── SelfCallError
+    ├── MailboxFullError
+    ├── StashFullError
+    ├── CircuitOpenError
     ├── UnhandledMessageError
     ├── UnexpectedMessageError
     ├── ChildSpecError
@@ -50,7 +53,9 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ChildSpecError",
+    "CircuitOpenError",
     "LockHeldError",
+    "MailboxFullError",
     "MaxChildrenError",
     "NoPartitionError",
     "NoProcError",
@@ -60,6 +65,7 @@ __all__ = [
     "SpecProblem",
     "StartError",
     "StartTimeout",
+    "StashFullError",
     "TaskAwaitError",
     "UnexpectedMessageError",
     "UnhandledMessageError",
@@ -152,6 +158,51 @@ class SelfCallError(ActorError):
     def __init__(self, who: object) -> None:
         """Name the actor that called itself."""
         super().__init__(f"{who} asked itself: call the method directly, or use tell()")
+
+
+class MailboxFullError(ActorError):
+    """The actor's mailbox has reached its `mailbox_limit`; the message was not taken, or dropped.
+
+    Attributes:
+        limit: how many messages may wait.
+    """
+
+    def __init__(self, who: object, limit: int) -> None:
+        """Name the actor and its limit."""
+        super().__init__(
+            f"{who} has {limit} messages waiting, its mailbox_limit: send less, or try again later"
+        )
+        self.limit = limit
+
+
+class StashFullError(ActorError):
+    """An actor put more messages aside than its `stash_limit`.
+
+    Attributes:
+        limit: how many messages may be stashed.
+    """
+
+    def __init__(self, who: object, limit: int) -> None:
+        """Name the actor and its limit."""
+        super().__init__(
+            f"{who} has stashed {limit} messages, its stash_limit: unstash_all() or raise the limit"
+        )
+        self.limit = limit
+
+
+class CircuitOpenError(ActorError):
+    """A circuit breaker did not let a call through.
+
+    Attributes:
+        name: the breaker's name.
+        retry_after: seconds until it lets a trial through; 0.0 while a trial runs.
+    """
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        """Name the breaker and when to try again."""
+        super().__init__(f"circuit {name!r} is open: try again in {retry_after:.3g} s")
+        self.name = name
+        self.retry_after = retry_after
 
 
 class UnhandledMessageError(ActorError):

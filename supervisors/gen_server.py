@@ -19,7 +19,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import call_proxied, start_and_wait
 from supervisors._runtime.directives import (
     IDLE_TIMEOUT,
@@ -30,14 +29,15 @@ from supervisors._runtime.directives import (
     Stop,
     Timeout,
 )
-from supervisors._runtime.doing import IDLE
-from supervisors._runtime.foreign import process_of
+from supervisors._runtime.doing import IDLE, STASHED
+from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
 from supervisors._runtime.spawn import IGNORED, READY, Refused
+from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import UNSET, ChildSpec
 from supervisors.clock import as_seconds
@@ -80,7 +80,7 @@ class Sender:
         return self._reply.settle(value)
 
 
-class GenServer(Actor):
+class GenServer(StashingActor):
     """An actor whose handlers are methods and whose state is `self`.
 
     All handlers run in the actor, one at a time. What they may return beside a reply: `NO_REPLY`,
@@ -224,7 +224,7 @@ class GenServer(Actor):
 
         A dead one is as one that ends now, with NoProc().
         """
-        other = process_of(ref, "link")
+        other = any_process_of(ref, "link")
         if other is None:
             send_exit(self._process, ref, NoProc())
         else:
@@ -232,13 +232,13 @@ class GenServer(Actor):
 
     def unlink(self, ref: ActorRef) -> None:
         """Untie this actor and another (S156)."""
-        other = process_of(ref, "unlink")
+        other = any_process_of(ref, "unlink")
         if other is not None:
             unlink(self._process, other)
 
     def monitor(self, ref: ActorRef) -> Monitor:
         """Watch another actor; its Down arrives in handle_info, exactly once (S151)."""
-        return watch(process_of(ref, "monitor"), ref, self._process)
+        return watch(any_process_of(ref, "monitor"), ref, self._process)
 
     def demonitor(self, monitor: Monitor) -> bool:
         """Stop watching; no Down of this monitor is handled any more (S152)."""
@@ -310,7 +310,7 @@ class GenServer(Actor):
         except self.reply_exceptions as error:
             reply.fail(error)
             return
-        if result is NO_REPLY:
+        if result is NO_REPLY or self._process.handling is STASHED:
             self._process.defer(reply)
         elif isinstance(result, _DIRECTIVES):
             self._otp_follow(result, reply)

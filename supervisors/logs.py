@@ -32,6 +32,9 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "actor", "unexpected_message"): logging.WARNING,
     ("supervisors", "dead_letter"): logging.DEBUG,
     ("supervisors", "introspect", "trace_failed"): logging.ERROR,
+    # One a message, when there are too many already.
+    ("supervisors", "mailbox", "dropped"): logging.DEBUG,
+    ("supervisors", "circuit", "changed"): logging.WARNING,
     ("supervisors", "future", "callback_failed"): logging.ERROR,
     ("supervisors", "timer", "callback_failed"): logging.ERROR,
     ("supervisors", "pool", "thread_refused"): logging.ERROR,

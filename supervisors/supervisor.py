@@ -24,7 +24,7 @@ from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.current import current
-from supervisors._runtime.foreign import refuse_foreign
+from supervisors._runtime.foreign import plain_spec
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.items import Call
 from supervisors._runtime.ref import ActorRef
@@ -59,10 +59,7 @@ _OPTIONS = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff
 
 
 def _spec(child: Any) -> ChildSpec:
-    refuse_foreign(child[0] if isinstance(child, tuple) and child else child)
-    spec = as_child_spec(child)
-    refuse_foreign(spec.start)
-    return spec
+    return as_child_spec(plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
@@ -304,7 +301,8 @@ class Supervisor(SupervisingActor):
         auto_shutdown="never", backoff=None, name=None)`; a subclass gets its arguments in `init`.
 
         Args:
-            *args: the children: specifications, classes with child_spec(), (class, *args).
+            *args: the children: specifications, classes with child_spec(), (class, *args); a class
+                may be one of plain Pykka, whose on_start is its init and whose stop() its end.
             name: a name to register the supervisor under.
             **kwargs: `start_timeout` and `dispatcher`, as for any actor, and the rules:
                 `strategy` is "one_for_one", "one_for_all" or "rest_for_one";

@@ -81,6 +81,7 @@ class Actor(pykka.Actor):
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
         self._actor_ref = self._process.actor_ref
+        self._otp_furnish_mailbox()
 
     def __str__(self) -> str:
         """Name the class and the actor's name or URN."""
@@ -123,6 +124,9 @@ class Actor(pykka.Actor):
         """Unused: the actor is launched by its process."""
 
     # ---- what subclasses decide ---------------------------------------------------------------
+
+    def _otp_furnish_mailbox(self) -> None:
+        """Change the new mailbox before anybody can know of it."""
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the class's own init; return what the launcher is to make of it."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-__all__ = ["BOOTING", "IDLE"]
+__all__ = ["BOOTING", "IDLE", "STASHED", "Doing"]
 
 
-class _Doing(Enum):
+class Doing(Enum):
     """Values that no message can equal."""
 
     IDLE = "idle"
     BOOTING = "booting"
+    STASHED = "stashed"
 
 
-IDLE: Final = _Doing.IDLE
-BOOTING: Final = _Doing.BOOTING
+IDLE: Final = Doing.IDLE
+BOOTING: Final = Doing.BOOTING
+# In a handler that has put its message aside: it is no longer this handler's to answer.
+STASHED: Final = Doing.STASHED

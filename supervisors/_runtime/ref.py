@@ -16,7 +16,8 @@ from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.items import Call, Info, StopOrder
 from supervisors._runtime.reply import Reply
-from supervisors.errors import NoProcError, SelfCallError
+from supervisors._runtime.reports import report_dead_letter
+from supervisors.errors import MailboxFullError, NoProcError, SelfCallError
 from supervisors.exits import Down, ExitReason, Normal, as_reason
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class ActorRef(pykka.ActorRef[Any]):
 
         Raises:
             NoProcError: when the actor is dead.
+            MailboxFullError: it has a `mailbox_limit`, which is reached.
         """
         process = self.process
         if process is None or (mailbox := process.mailbox).closed:
@@ -128,15 +130,25 @@ class ActorRef(pykka.ActorRef[Any]):
             process.schedule()
 
     def cast(self, message: Any) -> None:
-        """Send a message to handle_cast; never raises, even to a dead actor (S167)."""
+        """Send a message to handle_cast; never raises, even to a dead actor (S167).
+
+        What does not arrive is a dead letter, see `supervisors.dead_letters`.
+        """
         process = self.process
-        if process is not None:
+        if process is None:
+            report_dead_letter(self, message)
+            return
+        try:
             process.post(message)
+        except MailboxFullError:
+            report_dead_letter(self, message, "mailbox_full")
 
     def send_info(self, message: Any) -> None:
         """Send a message to handle_info; never raises, even to a dead actor."""
         process = self.process
-        if process is not None:
+        if process is None:
+            report_dead_letter(self, message)
+        else:
             process.post(Info(message))
 
     def ask(
@@ -152,6 +164,7 @@ class ActorRef(pykka.ActorRef[Any]):
         Raises:
             CallTimeout: no reply in time; the actor is not disturbed.
             NoProcError: the actor is dead, or ended before it answered.
+            MailboxFullError: it has a `mailbox_limit`, and the call was not taken or was dropped.
             SelfCallError: an actor asks itself and would wait for ever.
             Exception: what the handler raised; unless it is one of `reply_exceptions`, the actor
                 has ended by it.

@@ -54,13 +54,13 @@ def _status(
         return None, type(error).__name__
 
 
-def report_dead_letter(ref: ActorRef, item: Any) -> None:
-    """Tell of a message that nobody will handle."""
+def report_dead_letter(ref: ActorRef, item: Any, why: str = "ended") -> None:
+    """Tell of a message that nobody will handle: its actor has "ended", or "mailbox_full"."""
     message = item.message if isinstance(item, Info) else item
     execute(
         ("supervisors", "dead_letter"),
         {"count": 1},
-        {"actor": str(ref), "message_type": type(message).__name__},
+        {"actor": str(ref), "message_type": type(message).__name__, "why": why},
     )
 
 

@@ -28,7 +28,7 @@ class Monitor:
     In an actor the `Down` arrives in `handle_info`; elsewhere `wait()` returns it.
     """
 
-    __slots__ = ("_reply", "_watcher", "active", "ref")
+    __slots__ = ("_reply", "_target", "_watcher", "active", "ref")
 
     def __init__(
         self, ref: Any, watcher: Process | None, call: Callable[[Down], object] | None = None
@@ -37,6 +37,8 @@ class Monitor:
         self.ref = ref
         self.active = True
         self._watcher = watcher
+        # A plain Pykka actor's reference does not know its process.
+        self._target: Process | None = None
         self._reply = Reply()
         if call is not None:
             self._reply.add_done_callback(lambda reply: self.active and call(reply.get()))
@@ -47,6 +49,7 @@ class Monitor:
 
     def fire(self, reason: ExitReason) -> None:
         """Deliver the Down; called once, when the watched actor has ended."""
+        self._target = None
         down = Down(self, self.ref, reason)
         if not self._reply.settle(down):
             return
@@ -70,7 +73,8 @@ class Monitor:
     def cancel(self) -> bool:
         """Stop watching; no Down of this monitor is handled any more, even a queued one (S152)."""
         was_active, self.active = self.active, False
-        process = self.ref.process
+        process = getattr(self.ref, "process", None) or self._target
+        self._target = None
         if process is not None:
             process.forget_monitor(self)
         self._leave_watcher()
@@ -86,6 +90,7 @@ class Monitor:
 def watch(target: Process | None, ref: Any, watcher: Process | None) -> Monitor:
     """Monitor a process; a dead one fires at once with NoProc (S151)."""
     monitor = Monitor(ref, watcher)
+    monitor._target = target
     if watcher is not None and not watcher.add_watch(monitor):
         # Fenced off meanwhile: nobody is there to be told.
         monitor.cancel()

@@ -47,11 +47,11 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.doing import IDLE
+from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
-from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.signals import unlink
 from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm, spawn
 from supervisors._runtime.timers import Timer, timers
@@ -262,12 +262,9 @@ class SupervisingActor(Actor):
         self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
     ) -> list[Event]:
         """Start a child; its outcome comes as a message, or in the returned events."""
-        cls = _actor_class(spec.start)
-        if cls is None:
+        cls, plain = _actor_class(spec.start), plain_class(spec.start)
+        if cls is None and plain is None:
             return self._otp_call_start(incarnation, spec, args)
-        options, kwargs = take_options(dict(spec.kwargs))
-        if spec.name is not None:
-            options = msgspec.structs.replace(options, name=spec.name)
         post = self._process.post_next
 
         def started(outcome: Started | StartIgnored | StartFailed) -> None:
@@ -286,20 +283,22 @@ class SupervisingActor(Actor):
             self._otp_take_in(process, spec, incarnation)
 
         # A class's own __init__ runs here.
-        if cls.__init__ is not Actor.__init__:
+        if cls is None or cls.__init__ is not Actor.__init__:
             flush()
         self._process.handling = spec
+        ties: Any = {
+            "parent": self._process,
+            "incarnation": incarnation,
+            "before_launch": note,
+        }
         try:
-            spawn(
-                cls,
-                args,
-                kwargs,
-                options,
-                started,
-                parent=self._process,
-                incarnation=incarnation,
-                before_launch=note,
-            )
+            if cls is not None:
+                options, kwargs = take_options(dict(spec.kwargs))
+                if spec.name is not None:
+                    options = msgspec.structs.replace(options, name=spec.name)
+                spawn(cls, args, kwargs, options, started, **ties)
+            elif plain is not None:
+                start_plain(plain, args, dict(spec.kwargs), spec.name, started, **ties)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
             return [_failed(incarnation, spec, error)]
         finally:
@@ -323,8 +322,9 @@ class SupervisingActor(Actor):
             self._process.handling = IDLE
         if result is None:
             return [ChildIgnored(incarnation)]
-        process = result.process if isinstance(result, ActorRef) else None
-        if not isinstance(result, ActorRef):
+        try:
+            process = any_process_of(result, "a child")
+        except NotAvailableError:
             text = f"the start of child {spec.id!r} returned a {type(result).__name__}, not a ref"
             return [_failed(incarnation, spec, TypeError(text))]
         if process is not None and process.incarnation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supervisors._runtime.current import current
-from supervisors._runtime.foreign import process_of
+from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.signals import Monitor, watch
 
 __all__ = ["monitor"]
@@ -14,8 +14,10 @@ __all__ = ["monitor"]
 def monitor(ref: Any) -> Monitor:
     """Watch an actor: in an actor the Down arrives in handle_info, elsewhere use `.wait()`.
 
+    A plain Pykka actor can be watched too. Where it was ending already the reason is NoProc().
+
     Raises:
-        NotAvailableError: for the reference of a plain Pykka actor, in this version.
+        NotAvailableError: it is no reference to an actor.
 
     Example:
         >>> from supervisors import GenServer
@@ -24,4 +26,4 @@ def monitor(ref: Any) -> Monitor:
         >>> ref.stop(), watch.wait(10).reason
         (True, Normal())
     """
-    return watch(process_of(ref, "monitor"), ref, current.process)
+    return watch(any_process_of(ref, "monitor"), ref, current.process)

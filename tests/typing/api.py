@@ -33,6 +33,8 @@ from supervisors import (
     ChildCounts,
     ChildInfo,
     ChildSpec,
+    CircuitBreaker,
+    CircuitState,
     Down,
     DynamicSupervisor,
     GenServer,
@@ -52,7 +54,9 @@ from supervisors import (
     TaskSupervisorRef,
     callers,
     cancelled,
+    dead_letters,
     introspect,
+    monitor,
     via,
 )
 
@@ -227,6 +231,40 @@ class Hook:
     def handle_message(self, message: Message, client: SocketClient) -> Message:
         """Passes on."""
         return message
+
+
+class Plain(pykka.ThreadingActor):
+    """An actor of plain Pykka."""
+
+
+class Bounded(GenServer):
+    """A server with a bounded mailbox that puts messages aside."""
+
+    mailbox_limit = 100
+    mailbox_overflow = "drop_oldest"
+    stash_limit = 10
+
+    def handle_cast(self, message: Any) -> None:
+        """Puts aside, or takes up what was."""
+        if message == "open":
+            assert_type(self.unstash_all(), int)
+        else:
+            self.stash()
+
+
+def plain_actors() -> None:
+    """Plain Pykka classes are children, their references are watched."""
+    Supervisor.start_link([Plain, (Plain,), ChildSpec("a", Plain)], strategy="one_for_one")
+    assert_type(monitor(Plain.start()).wait(1.0), Down)
+
+
+def helpers() -> None:
+    """A breaker keeps the types of what it calls; letters are records."""
+    breaker = CircuitBreaker("db", failure_threshold=3, reset_timeout=1.0)
+    assert_type(breaker.call(int, "7"), int)
+    assert_type(breaker.state, CircuitState)
+    with breaker.guard(), dead_letters.subscribe(lambda letter: letter.why):
+        pass
 
 
 def client() -> None:

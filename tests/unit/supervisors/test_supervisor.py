@@ -24,12 +24,12 @@ from supervisors import (
     GaveUp,
     GenServer,
     NoProcError,
-    NotAvailableError,
     Registry,
     SpecProblem,
     StartError,
     Supervisor,
     SupervisorSpec,
+    check_childspecs,
     via,
     whereis,
 )
@@ -124,14 +124,27 @@ def test_bad_children(log: list[str], children: Any, problem: SpecProblem) -> No
 
 
 def test_plain_pykka_actor() -> None:
-    """An actor of plain Pykka is refused with a clear word in this version."""
+    """An actor class of plain Pykka is a child as it is; one with a child_spec() has its word."""
 
     class Plain(pykka.ThreadingActor):
         pass
 
-    for bad in (Plain, (Plain, 1), ChildSpec("a", Plain.start)):
-        with pytest.raises(NotAvailableError, match="the plain Pykka actor Plain"):
-            Supervisor.start_link([bad], strategy=ONE)
+    class Own(Plain):
+        @classmethod
+        def start(cls, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+    class Publishing(Plain):
+        @classmethod
+        def child_spec(cls) -> ChildSpec:
+            return ChildSpec("published", cls, restart="transient")
+
+    plain, own, published = check_childspecs([(Plain, 1), Own, Publishing])
+    assert plain == ChildSpec("Plain", Plain, (1,))
+    assert own == ChildSpec("Own", Own.start)
+    assert published.id == "published"
+    with pytest.raises(ChildSpecError):
+        check_childspecs([pykka.ActorRef])
 
 
 # ---- starting ----------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""What a GenServer can do with its mailbox: bound it, and put messages aside for later."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+from supervisors._runtime.actor import Actor
+from supervisors._runtime.bounded_lane import BoundedLane, check_bound
+from supervisors._runtime.current import current
+from supervisors._runtime.directives import Continue, Hibernate, Timeout
+from supervisors._runtime.doing import STASHED, Doing
+from supervisors._runtime.items import Call, EndSelf, IdleElapsed, StopOrder, Urge
+from supervisors._runtime.pykka_names import PROXY_MESSAGES
+from supervisors.errors import StashFullError
+from supervisors.exits import ExitReason
+
+__all__ = ["StashingActor"]
+
+# What a process can be busy with that is no message of a user's.
+_NO_MESSAGE = (Doing, Continue, Hibernate, Timeout, EndSelf, IdleElapsed, StopOrder, Urge)
+
+
+class StashingActor(Actor):
+    """An actor whose mailbox can be bounded, and that can put messages aside; see GenServer."""
+
+    mailbox_limit: ClassVar[int | None] = None
+    """How many messages may wait before `mailbox_overflow` decides; None is without limit.
+
+    Only ask, call, tell, cast and proxies are held to it. Down, Exit, timers and send_info always
+    come in, and orders to stop overtake everything.
+    """
+
+    mailbox_overflow: ClassVar[str] = "error"
+    """What becomes of a message for a full mailbox.
+
+    "error": ask and tell raise MailboxFullError, a cast is dropped. "block": the sender waits for
+    room, however long that takes; the actor itself gets MailboxFullError. "drop_oldest": what has
+    waited longest is dropped. "drop_newest": the new one is. The asker of a dropped call gets
+    MailboxFullError; each dropped message is told as ("supervisors", "mailbox", "dropped"), and
+    one that nobody waits for as a dead letter, too.
+    """
+
+    stash_limit: ClassVar[int] = 1000
+    """How many messages stash() puts aside; one more raises StashFullError."""
+
+    _otp_stash: deque[Any] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse limits that make no sense where the class is written."""
+        super().__init_subclass__(**kwargs)
+        check_bound(cls.__name__, cls.mailbox_limit, cls.mailbox_overflow)
+        limit = cls.stash_limit
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            msg = f"{cls.__name__}.stash_limit must be a whole number, 1 or more, not {limit!r}"
+            raise ValueError(msg)
+
+    def _otp_furnish_mailbox(self) -> None:
+        limit = self.mailbox_limit
+        if limit is not None:
+            check_bound(type(self).__name__, limit, self.mailbox_overflow)
+            lane = BoundedLane(self._process, limit, self.mailbox_overflow)
+            self._process.mailbox.user = lane
+
+    # ---- the stash ----------------------------------------------------------------------------
+
+    def stash(self) -> None:
+        """Put the message that is being handled aside, until unstash_all().
+
+        Only inside handle_call, handle_cast, handle_info and on_receive; once for each message.
+        What the handler returns then is no reply: the asker goes on waiting. When the actor ends,
+        whoever asked gets NoProcError, and the other stashed messages become dead letters.
+
+        Example:
+            >>> from supervisors import GenServer
+            >>> class Door(GenServer):
+            ...     open = False
+            ...     def handle_cast(self, message):
+            ...         self.open = True
+            ...         self.unstash_all()
+            ...     def handle_call(self, request, sender):
+            ...         return request if self.open else self.stash()
+            >>> door = Door.start()
+            >>> early = door.ask("knock", block=False)
+            >>> door.tell("open")
+            >>> early.get(timeout=10), door.stop()
+            ('knock', True)
+
+        Raises:
+            StashFullError: `stash_limit` messages are stashed already.
+            RuntimeError: no message is being handled, or it was stashed already.
+        """
+        process = self._process
+        item = self._otp_own_turn("stash").handling
+        message = item.message if isinstance(item, Call) else item
+        if isinstance(item, _NO_MESSAGE) or isinstance(message, PROXY_MESSAGES):
+            msg = "stash() puts aside the message of a handler, once: there is none here"
+            raise RuntimeError(msg)
+        if self._otp_stash is None:
+            self._otp_stash = deque()
+        if len(self._otp_stash) >= self.stash_limit:
+            raise StashFullError(self, self.stash_limit)
+        self._otp_stash.append(item)
+        process.handling = STASHED
+        if process.ended:
+            # Fenced off meanwhile: nobody will unstash it.
+            self._otp_drop_stash()
+
+    def unstash_all(self) -> int:
+        """Handle all stashed messages next, in their order, before those that wait; count them.
+
+        Only inside the actor.
+
+        Raises:
+            RuntimeError: called from elsewhere.
+        """
+        mailbox = self._otp_own_turn("unstash_all").mailbox
+        stash, self._otp_stash = self._otp_stash, None
+        if not stash:
+            return 0
+        mailbox.user.extendleft(reversed(stash))
+        if mailbox.closed:
+            # As for every put: first in, then this look.
+            mailbox.drain()
+        return len(stash)
+
+    def _otp_own_turn(self, what: str) -> Any:
+        if current.process is not self._process:
+            msg = f"{what}() is for the actor's own handlers: send it a message instead"
+            raise RuntimeError(msg)
+        return self._process
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        super()._otp_after_end(reason)
+        self._otp_drop_stash()
+
+    def _otp_drop_stash(self) -> None:
+        stash = self._otp_stash
+        while stash:
+            try:
+                item = stash.popleft()
+            except IndexError:
+                return
+            self._process._reject(item)
