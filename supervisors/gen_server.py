@@ -16,7 +16,6 @@ gets the exception as well. Name the exceptions that are answers in `reply_excep
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -33,6 +32,7 @@ from supervisors._runtime.directives import (
 )
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.foreign import process_of
+from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
@@ -102,10 +102,11 @@ class GenServer(Actor):
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
     _otp_gets_everything: ClassVar[bool] = False
-    _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
     _otp_asleep: bool = False
+    # Whether it hibernates or waits for a Timeout: the one thing asked for each message.
+    _otp_at_rest: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class handles messages in Pykka's on_receive."""
@@ -261,19 +262,21 @@ class GenServer(Actor):
     def _otp_after_start(self) -> None:
         directive, self._otp_directive = self._otp_directive, None
         if directive is not None:
+            flush()
             process = self._process
             process.handling = directive
             if not process.ended:
                 self._otp_follow(directive, None)
 
     def _otp_receive(self, item: Any) -> None:
-        if self._otp_idle is not None and type(item) is not IdleElapsed:
-            self._otp_idle.cancel()
-            self._otp_idle = None
-            self._otp_turn += 1
-        self._otp_wake()
         kind = type(item)
-        if kind is Call:
+        if self._otp_at_rest:
+            self._otp_rouse(kind)
+        if kind not in _SPECIAL:
+            result = self.on_receive(item) if self._otp_gets_everything else self.handle_cast(item)
+            if result is not None:
+                self._otp_follow(result, None)
+        elif kind is Call:
             self._otp_answer(item)
         elif kind is Info:
             self._otp_inform(item.message)
@@ -283,13 +286,8 @@ class GenServer(Actor):
             if item.turn == self._otp_turn:
                 self._otp_idle = None
                 self._otp_follow(self.handle_info(IDLE_TIMEOUT), None)
-        elif kind in PROXY_MESSAGES:
-            if item.attr_path[0] not in _FRAMEWORK_NAMES:
-                call_proxied(self, item)
-        else:
-            handler: Callable[[Any], Any]
-            handler = self.on_receive if self._otp_gets_everything else self.handle_cast
-            self._otp_follow(handler(item), None)
+        elif item.attr_path[0] not in _FRAMEWORK_NAMES:
+            call_proxied(self, item)
 
     def _otp_answer(self, call: Call) -> None:
         """Handle a call: the result is the reply, unless it is a directive."""
@@ -353,22 +351,30 @@ class GenServer(Actor):
     def _otp_sleep(self) -> None:
         """Hibernate, unless it does already."""
         if not self._otp_asleep:
-            self._otp_asleep = True
+            self._otp_asleep = self._otp_at_rest = True
             self.on_hibernate()
 
-    def _otp_wake(self) -> None:
-        """Be awake before a message is handled."""
+    def _otp_rouse(self, kind: type) -> None:
+        """Before a message is handled, be awake and end the wait for a Timeout (S162)."""
+        if self._otp_idle is not None and kind is not IdleElapsed:
+            self._otp_idle.cancel()
+            self._otp_idle = None
+            self._otp_turn += 1
+        self._otp_at_rest = self._otp_idle is not None
         if self._otp_asleep:
             self._otp_asleep = False
             self.on_wake()
 
     def _otp_arm_idle(self, seconds: float) -> None:
         self._otp_turn += 1
+        self._otp_at_rest = True
         process, turn = self._process, self._otp_turn
         self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
         process.keep_timer(self._otp_idle)
 
 
+# Types that are no cast.
+_SPECIAL = frozenset((Call, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES))
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
 
 

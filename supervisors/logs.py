@@ -8,8 +8,9 @@ print to standard output, which a library must not do.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisors.telemetry import Event, attach_many, detach
 
@@ -43,7 +44,12 @@ _LEVELS: Mapping[Event, int] = {
 # Progress that a caller asked for is of interest to that caller alone (S195).
 _QUIET_IF_REQUESTED = ("supervisors", "child", "started")
 
-_Write = Callable[[int, str, dict[str, Any]], None]
+
+class _Writer(NamedTuple):
+    """Where the lines go, and whether those of a level would get there."""
+
+    write: Callable[[int, str, dict[str, Any]], None]
+    wants: Callable[[int], bool]
 
 
 def install(
@@ -56,7 +62,7 @@ def install(
     Done for `supervisors` when it is imported; costs nothing until an event happens.
     """
     logging.getLogger(name).addHandler(logging.NullHandler())
-    chosen: list[_Write] = []
+    chosen: list[_Writer] = []
 
     def log(
         event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any], _: Any
@@ -65,8 +71,10 @@ def install(
             chosen.append(_writer(name))
         quiet = event == _QUIET_IF_REQUESTED and metadata.get("requested")
         level = logging.DEBUG if quiet else levels[event]
+        if not chosen[0].wants(level):
+            return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
-        chosen[0](level, ".".join(event), fields)
+        chosen[0].write(level, ".".join(event), fields)
 
     attach_many(handler_id, levels, log)
 
@@ -95,23 +103,20 @@ def _plain(value: Any) -> Any:
     return repr(value) if type(value).__module__.startswith("supervisors") else str(value)
 
 
-def _writer(name: str) -> _Write:
-    import structlog
-
-    if structlog.is_configured():
+def _writer(name: str) -> _Writer:
+    # An application that configured it has imported it; the import alone takes 100 ms.
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and structlog.is_configured():
         structured = structlog.get_logger(name)
 
-        def write(level: int, event: str, fields: dict[str, Any]) -> None:
+        def write_structured(level: int, event: str, fields: dict[str, Any]) -> None:
             structured.log(level, event, **fields)
 
-    else:
-        plain = logging.getLogger(name)
+        return _Writer(write_structured, lambda _: True)
+    plain = logging.getLogger(name)
 
-        def write(level: int, event: str, fields: dict[str, Any]) -> None:
-            if plain.isEnabledFor(level):
-                text = " ".join(
-                    f"{key}={value}" for key, value in fields.items() if value is not None
-                )
-                plain.log(level, "%s %s", event, text)
+    def write(level: int, event: str, fields: dict[str, Any]) -> None:
+        text = " ".join(f"{key}={value}" for key, value in fields.items() if value is not None)
+        plain.log(level, "%s %s", event, text)
 
-    return write
+    return _Writer(write, plain.isEnabledFor)

@@ -23,8 +23,12 @@ from supervisors._machines.backoff import Backoff
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.calling import start_and_wait, take_options
+from supervisors._runtime.current import current
 from supervisors._runtime.foreign import refuse_foreign
+from supervisors._runtime.handover import help_along
+from supervisors._runtime.items import Call
 from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.reply import Reply
 from supervisors._runtime.supervising import Plan, SupervisingActor, SupervisorRequest
 from supervisors.child_spec import (
     UNSET,
@@ -38,7 +42,7 @@ from supervisors.child_spec import (
     word,
 )
 from supervisors.clock import as_seconds
-from supervisors.errors import ChildSpecError, SpecProblem
+from supervisors.errors import ChildSpecError, NoProcError, SelfCallError, SpecProblem
 from supervisors.gen_server import IGNORE
 
 __all__ = [
@@ -186,7 +190,16 @@ class SupervisorRef(ActorRef):
     """
 
     def _request(self, verb: RequestVerb, argument: Any = None) -> Any:
-        return self.ask(SupervisorRequest(verb, argument))
+        process, reply = self.process, Reply()
+        asker = current.process
+        if asker is not None and asker is process:
+            raise SelfCallError(self)
+        if process is None:
+            raise NoProcError(self)
+        call = Call(SupervisorRequest(verb, argument), reply, None)
+        # A supervisor has no handlers: its step may run in the thread that waits for it.
+        help_along(lambda: process.post_next(call), reply)
+        return reply.get()
 
     def start_child(self, child: Any) -> Any:
         """Start a new child at the end of the order and return its ref; None for IGNORE.

@@ -124,22 +124,16 @@ class ChannelActor(GenServer):
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
         if kind is Frame:
-            self._phx_begin_turn()
+            if self._otp_at_rest:
+                self._otp_rouse(kind)
             self._phx_topic.deliver(item)
             self._otp_follow(self.handle_message(item.event, item.payload), None)
         elif kind in (Joined, JoinFailed, Closed, Ended):
-            self._phx_begin_turn()
+            if self._otp_at_rest:
+                self._otp_rouse(kind)
             self._otp_follow(self._phx_follow(item), None)
         else:
             super()._otp_receive(item)
-
-    def _phx_begin_turn(self) -> None:
-        """End the wait of a Timeout directive, and hibernation, as every message does."""
-        if self._otp_idle is not None:
-            self._otp_idle.cancel()
-            self._otp_idle = None
-            self._otp_turn += 1
-        self._otp_wake()
 
     def _phx_follow(self, news: Any) -> Any:
         """Call the handler of the news; it may answer with a directive, as handlers do."""

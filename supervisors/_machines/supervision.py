@@ -371,9 +371,9 @@ class SupervisionMachine:
         if shutdown is BRUTAL_KILL:
             self.emit(KillChild(incarnation))
             return
+        self.emit(StopChild(incarnation))
         if isinstance(shutdown, float):
             self.emit(ArmTimer(TimerKind.STOP_DEADLINE, incarnation, shutdown))
-        self.emit(StopChild(incarnation))
 
     def _stopped(self, child: Child, reason: ExitReason) -> None:
         if not is_orderly(child.spec, reason):

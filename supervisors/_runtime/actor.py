@@ -66,6 +66,19 @@ class Actor(pykka.Actor):
 
     _process: Process
 
+    # What init answered that is still to be done.
+    _otp_directive: Any = None
+    # Whether the end runs nothing that a user wrote.
+    _otp_plain_end: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Notice whether the class has something to run at its end."""
+        super().__init_subclass__(**kwargs)
+        cls._otp_plain_end = all(
+            getattr(cls, name) is getattr(Actor, name)
+            for name in ("terminate", "on_stop", "on_failure")
+        ) and _is_ours(cls._otp_stop_ordered)
+
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
@@ -198,3 +211,9 @@ class Actor(pykka.Actor):
         event = self.__dict__.get("_stopped_event")
         if event is not None:
             event.set()
+
+
+def _is_ours(function: Any) -> bool:
+    """Tell whether a hook of the runtime is this package's own."""
+    module: str = function.__module__
+    return module.startswith("supervisors.")

@@ -8,6 +8,7 @@ from pykka import messages
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.current import current
+from supervisors._runtime.handover import help_along
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.root import root
@@ -48,7 +49,10 @@ def start_and_wait(
             process.adopt(starter, 0)
             link(starter, process)
 
-    spawn(cls, args, rest, options, outcome.settle, before_launch=tie)
+    def start() -> None:
+        spawn(cls, args, rest, options, outcome.settle, before_launch=tie)
+
+    help_along(start, outcome)
     match outcome.get():
         case Started(ref):
             return ref

@@ -25,6 +25,11 @@ class _Current(threading.local):
 
     process: Process | None = None
     host: Host | None = None
+    # What this thread runs when its present turn is over, and what it runs while it waits; both
+    # belong to `handover`.
+    next: Process | None = None
+    helping: bool = False
+    depth: int = 0
 
 
 current = _Current()

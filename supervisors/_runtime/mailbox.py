@@ -51,7 +51,7 @@ class Mailbox:
         if self.closed:
             self.drain()
             return False
-        return self.slot.acquire(blocking=False)
+        return self.slot.acquire(False)
 
     def put_control(self, item: Any) -> bool:
         """Append a control message; tell whether the putter must have the process scheduled."""
@@ -59,7 +59,7 @@ class Mailbox:
         if self.closed:
             self.drain()
             return False
-        return self.slot.acquire(blocking=False)
+        return self.slot.acquire(False)
 
     def has_work(self) -> bool:
         """Tell whether anything waits that may be handled now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from supervisors._runtime.pool import run_turn
+from supervisors._runtime.turns import run_turn
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
@@ -15,6 +15,8 @@ __all__ = ["ThreadDispatcher", "own_thread"]
 
 class ThreadDispatcher:
     """Gives each process a daemon thread named after its actor."""
+
+    runs_in_any_thread = False
 
     def __init__(self) -> None:
         """Start without threads."""

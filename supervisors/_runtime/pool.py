@@ -14,42 +14,22 @@ import threading
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
-from supervisors._runtime.tracing import crashed
+from supervisors._runtime.handover import flush, runs_here
+from supervisors._runtime.turns import run_turn
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
     from supervisors._runtime.reply import Reply
 
-__all__ = ["BATCH", "PoolDispatcher", "pool", "run_turn"]
-
-BATCH = 64
-"""Messages that one process handles before others get their turn."""
+__all__ = ["PoolDispatcher", "pool"]
 
 _WORKERS = 2
 _MAX_WORKERS = 256
 _TICK = 0.005
 _LINGER = 1.0
-
-
-def run_turn(process: Process) -> bool:
-    """Run one batch and, when nothing is left, give the slot back; tell whether to go on."""
-    try:
-        more = process.run_batch(BATCH)
-    except BaseException as error:  # noqa: BLE001  an error of the runtime's own; nothing must hang
-        execute(
-            ("supervisors", "pool", "turn_failed"), {"count": 1}, {"error": type(error).__name__}
-        )
-        process.finish(crashed(error))
-        return False
-    if more:
-        return True
-    if process.ended:
-        return False
-    mailbox = process.mailbox
-    mailbox.slot.release()
-    # Somebody may have put a message while the slot was still taken.
-    return mailbox.has_work() and mailbox.slot.acquire(blocking=False)
+# Turns in a row that a worker runs because one handed over to the next.
+_CHAIN = 64
 
 
 class PoolDispatcher:
@@ -61,6 +41,8 @@ class PoolDispatcher:
             library sees are replaced beyond it.
         tick: seconds without progress after which the watcher adds a worker.
     """
+
+    runs_in_any_thread = True
 
     def __init__(
         self, workers: int = _WORKERS, max_workers: int = _MAX_WORKERS, tick: float = _TICK
@@ -78,18 +60,22 @@ class PoolDispatcher:
         # between two workers does no harm.
         self._progress = 0
         self._watching = threading.Event()
+        # Whether the watcher is awake; asked for each message, so not by the event's own method.
+        self._is_watched = False
         self._watcher: threading.Thread | None = None
 
     def attach(self, process: Process) -> None:
-        """Queue a new process for its first batch."""
+        """Give a new process its first batch, in this thread if that is possible."""
         if self._workers < self._target:
             self._add_worker()
-        self.schedule(process)
+        if not runs_here(process, self, to_callers=process.may_wait):
+            self.schedule(process)
 
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""
         self._queue.put(process)
-        if not self._watching.is_set():
+        if not self._is_watched:
+            self._is_watched = True
             self._watching.set()
 
     def detach(self, process: Process) -> None:
@@ -138,16 +124,30 @@ class PoolDispatcher:
 
     def _work(self) -> None:
         current.host = self
+        take, put = self._queue.get, self._queue.put
         while True:
             try:
-                process = self._queue.get(timeout=_LINGER)
+                process = take(timeout=_LINGER)
             except queue.Empty:
                 if self._may_leave():
                     return
                 continue
             if run_turn(process):
+                put(process)
+            self._progress += 1
+            if current.next is not None:
+                self._follow_up()
+
+    def _follow_up(self) -> None:
+        """Run what the last turn handed over, and so on; but others get their turn too."""
+        for _ in range(_CHAIN):
+            process, current.next = current.next, None
+            if process is None:
+                return
+            if run_turn(process):
                 self._queue.put(process)
             self._progress += 1
+        flush()
 
     def _may_leave(self) -> bool:
         """Let a surplus worker go that found nothing to do for a while."""
@@ -167,8 +167,10 @@ class PoolDispatcher:
             pause.wait(self._tick)
             if self._queue.empty():
                 self._watching.clear()
-                # A process queued between the two lines above must not go unwatched.
+                self._is_watched = False
+                # A process queued between the lines above must not go unwatched.
                 if not self._queue.empty():
+                    self._is_watched = True
                     self._watching.set()
                 reported = False
                 continue

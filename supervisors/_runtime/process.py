@@ -20,23 +20,24 @@ Laws:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from pykka import ActorRegistry
-
 from supervisors._runtime import unstopped
+from supervisors._runtime.actor_list import strike
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.handover import flush
+from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Urge
 from supervisors._runtime.mailbox import NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
-from supervisors._runtime.reports import report_abandoned, report_dead_letter, report_returned
+from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
-from supervisors._runtime.ties import Ties
 from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors.errors import NoProcError, StartError
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
@@ -50,14 +51,13 @@ if TYPE_CHECKING:
 __all__ = ["Process"]
 
 
-class Process(Ties):
+class Process(Inlet):
     """The runtime's side of one actor."""
 
     __slots__ = (
         "_boot",
         "_came_up",
         "_doomed",
-        "_in_batch",
         "_last_words",
         "_on_started",
         "_thread_id",
@@ -69,6 +69,7 @@ class Process(Ties):
         "initialised",
         "label",
         "mailbox",
+        "may_wait",
         "name_book",
         "parent",
         "reason",
@@ -93,8 +94,9 @@ class Process(Ties):
         self._boot: Callable[[], None] | None = None
         self._on_started: OnStarted | None = None
         self._came_up = False
-        self._in_batch = False
         self._thread_id = 0
+        # Whether its starter waits for its init however long it takes.
+        self.may_wait = True
         # Whether it killed itself in the handler that it is in.
         self._doomed = False
         # What the asker of the present call gets at the end: (ok, value).
@@ -121,41 +123,6 @@ class Process(Ties):
         """Return the error for who still expected something of this process."""
         return NoProcError(self.actor_ref, self.reason)
 
-    # ---- the way in ---------------------------------------------------------------------------
-
-    def post(self, item: Any) -> None:
-        """Put a message into the user lane. Safe from any thread, never raises."""
-        if self.mailbox.put(item):
-            self.schedule()
-
-    def order(self, item: StopOrder | Urge) -> None:
-        """Put an order into the control lane. Safe from any thread, never raises."""
-        if self.mailbox.put_control(item):
-            self.schedule()
-
-    def schedule(self) -> None:
-        """Have a turn run; only for who has just taken the mailbox's slot."""
-        dispatcher = self.dispatcher
-        if dispatcher is None:
-            # Not launched yet: the first turn looks into the mailbox itself.
-            self.mailbox.slot.release()
-        else:
-            dispatcher.schedule(self)
-
-    def _reject(self, item: Any) -> None:
-        """Answer for a message that will never be handled."""
-        match item:
-            case Call() | Inquiry():
-                item.reply.fail(self.gone())
-            case StopOrder(reply=reply):
-                if reply is not None:
-                    # It was alive when this was ordered, and is told to have stopped when it has.
-                    self.await_end(reply)
-            case Urge():
-                pass
-            case _:
-                report_dead_letter(self.actor_ref, item)
-
     # ---- the start ----------------------------------------------------------------------------
 
     def expect_start(self, on_started: OnStarted) -> None:
@@ -175,6 +142,10 @@ class Process(Ties):
         self.mailbox.slot.acquire()
         self.dispatcher = dispatcher
         dispatcher.attach(self)
+
+    def boot_again(self, boot: Callable[[], None]) -> None:
+        """Have the start go on in a turn of its own; only from within the first one."""
+        self._boot = boot
 
     def adopt(self, parent: Process, incarnation: int) -> bool:
         """Tell this parent of the end from now on; False when that has come already."""
@@ -220,41 +191,55 @@ class Process(Ties):
 
     def run_batch(self, budget: int) -> bool:
         """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
-        with self.claim:
-            if self.ended:
-                return False
-            self._in_batch = True
-            self._thread_id = threading.get_ident()
+        if self.ended:
+            return False
+        self._thread_id = get_ident()
         previous = current.process
         current.process = self
         try:
             return self._handle_some(budget)
         finally:
             current.process = previous
-            with self.claim:
-                self._in_batch = False
-                self.handling = IDLE
-                fenced = isinstance(self.reason, Abandoned)
-            if fenced and unstopped.note_returned(self):
-                report_returned(self.actor_ref)
+            self.handling = IDLE
+            # First idle, then this look, as `kill` first ends and then looks whether it is idle.
+            if self.ended:
+                self._come_back()
+
+    def _come_back(self) -> None:
+        """Tell that the thread has left a process that was fenced off."""
+        with self.claim:
+            fenced = isinstance(self.reason, Abandoned)
+        if fenced and unstopped.note_returned(self):
+            report_returned(self.actor_ref)
 
     def _handle_some(self, budget: int) -> bool:
         boot, self._boot = self._boot, None
         if boot is not None:
+            # A turn of its own: whoever waits for the start comes before any handler.
             self._run_boot(boot)
-        control, user, actor = self.mailbox.control, self.mailbox.user, self.actor
+            while self.mailbox.control and not self.ended:
+                with suppress(IndexError):
+                    self._obey(self.mailbox.control.popleft())
+            return not self.ended and (self._boot is not None or bool(self.mailbox.user))
+        control, user = self.mailbox.control, self.mailbox.user
         if self.mailbox.suspended:
             user = NOTHING
-        while not self.ended:
+        take, receive = user.popleft, self.actor._otp_receive
+        while True:
             if control:
-                if self._obey(control.popleft()):
-                    return True
+                # Whoever closes the mailbox drains it.
+                with suppress(IndexError):
+                    if self._obey(control.popleft()):
+                        return True
+                if self.ended:
+                    return False
                 continue
             if budget == 0:
                 return bool(user)
             try:
-                item = user.popleft()
+                item = take()
             except IndexError:
+                # Empty, or drained by who ended the process.
                 return False
             budget -= 1
             self.handling = item
@@ -262,11 +247,10 @@ class Process(Ties):
                 self._reject(item)
                 return False
             try:
-                actor._otp_receive(item)
+                receive(item)
             except BaseException as error:  # noqa: BLE001  whatever a handler raises ends it alone
                 self.crash(error, item)
             self.handling = IDLE
-        return False
 
     def _run_boot(self, boot: Callable[[], None]) -> None:
         self.handling = BOOTING
@@ -329,7 +313,7 @@ class Process(Ties):
         with self.claim:
             if self.ended:
                 return
-            if self._in_batch and self._thread_id == threading.get_ident():
+            if current.process is self:
                 # It kills itself: it ends when this handler returns, without terminate.
                 self._doomed = True
                 self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))
@@ -358,7 +342,7 @@ class Process(Ties):
         self.mailbox.close()
         for book in self._books or ():
             book.release_owner(self)
-        ActorRegistry.unregister(self.actor_ref)
+        strike(self.actor_ref)
         root.discard(self)
         self.actor._otp_mark_stopped()
         self._answer_open_calls(reason)
@@ -375,6 +359,9 @@ class Process(Ties):
         elif self.parent is not None and self.incarnation:
             # Before the links: those they end must not be known dead to the parent before this one.
             self.parent.actor._otp_child_ended(self.incarnation, reason)
+        if self._stop_waiters:
+            # Who waits may be called back.
+            flush()
         for linked in undone.links:
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)

@@ -13,6 +13,7 @@ from pykka import ActorProxy, ActorRegistry
 
 from supervisors._runtime import signals
 from supervisors._runtime.current import current
+from supervisors._runtime.handover import help_along
 from supervisors._runtime.items import Call, Info, StopOrder
 from supervisors._runtime.reply import Reply
 from supervisors.errors import NoProcError, SelfCallError
@@ -120,9 +121,11 @@ class ActorRef(pykka.ActorRef[Any]):
             NoProcError: when the actor is dead.
         """
         process = self.process
-        if process is None or process.mailbox.closed:
+        if process is None or (mailbox := process.mailbox).closed:
             raise NoProcError(self)
-        process.post(message)
+        # As Process.post, without its call.
+        if mailbox.put(message):
+            process.schedule()
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167)."""
@@ -199,6 +202,8 @@ class ActorRef(pykka.ActorRef[Any]):
         order = StopOrder(as_reason(reason), reply)
         if process is None or process.has_ended():
             reply.settle(value=False)
+        elif block and timeout is None:
+            help_along(lambda: process.order_next(order), reply)
         else:
             process.order(order)
         return reply.get(timeout=timeout) if block else reply

@@ -7,9 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from pykka import ActorRegistry
 
 from supervisors._runtime.actor import Actor
+from supervisors._runtime.actor_list import enlist, strike
+from supervisors._runtime.current import current
 from supervisors._runtime.names import book_and_key
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.own_thread import own_thread
@@ -135,10 +136,10 @@ def spawn(
     _take_name(process, options.name)
     if parent is not None:
         process.adopt(parent, incarnation)
-    ActorRegistry.register(ref)
+    enlist(ref)
     if process.ended:
         # Killed by who found it under its name; that came before it could be unregistered.
-        ActorRegistry.unregister(ref)
+        strike(ref)
     armed: list[Timer] = []
 
     def finished(outcome: Started | StartIgnored | StartFailed) -> None:
@@ -149,6 +150,7 @@ def spawn(
     process.expect_start(finished)
     if before_launch is not None:
         before_launch(process)
+    process.may_wait = timeout is None
     if timeout is not None:
         armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
     try:
@@ -218,6 +220,14 @@ def confirm(process: Process) -> None:
     """The actor is up: tell the starter, then do what comes before the first message."""
     if not process.confirm_start():
         return
+    if current.helping and process.actor._otp_directive is not None:
+        # What comes next is a user's code that nobody who waits for the start waits for.
+        process.boot_again(lambda: _after_start(process))
+    else:
+        _after_start(process)
+
+
+def _after_start(process: Process) -> None:
     try:
         process.actor._otp_after_start()
     except BaseException as error:  # noqa: BLE001  as for any handler

@@ -47,6 +47,7 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.doing import IDLE
+from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
@@ -138,7 +139,7 @@ class SupervisingActor(Actor):
             self._otp_feed(ShutdownRequested(reason))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
-        self._process.post(ChildExited(incarnation, reason))
+        self._process.post_next(ChildExited(incarnation, reason))
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""
@@ -197,12 +198,15 @@ class SupervisingActor(Actor):
             case StopChild(incarnation):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    process.order(StopOrder(Shutdown()))
+                    process.order_from_supervisor(StopOrder(Shutdown()))
             case KillChild(incarnation):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
                     process.kill()
             case ArmTimer(kind, incarnation, delay):
+                process = self._otp_lives.get(incarnation)
+                if kind is TimerKind.STOP_DEADLINE and (process is None or process.ended):
+                    return []  # The news of it is on its way.
                 fired = TimerFired(kind, incarnation)
                 timer = timers.after(delay, lambda: self._process.post(fired))
                 self._process.keep_timer(timer)
@@ -264,7 +268,7 @@ class SupervisingActor(Actor):
         options, kwargs = take_options(dict(spec.kwargs))
         if spec.name is not None:
             options = msgspec.structs.replace(options, name=spec.name)
-        post = self._process.post
+        post = self._process.post_next
 
         def started(outcome: Started | StartIgnored | StartFailed) -> None:
             match outcome:
@@ -282,6 +286,8 @@ class SupervisingActor(Actor):
             self._otp_take_in(process, spec, incarnation)
 
         # A class's own __init__ runs here.
+        if cls.__init__ is not Actor.__init__:
+            flush()
         self._process.handling = spec
         try:
             spawn(
@@ -307,6 +313,7 @@ class SupervisingActor(Actor):
         kwargs = dict(spec.kwargs)
         if spec.name is not None:
             kwargs["name"] = spec.name
+        flush()
         self._process.handling = spec
         try:
             result = spec.start(*args, **kwargs)

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
-from supervisors._runtime.pool import run_turn
+from supervisors._runtime.turns import run_turn
 from supervisors.errors import CallTimeout
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class ManualDispatcher:
     has waited longest. Only for one thread at a time, and only for actors that are all run by it:
     the thread's waits step from the start of the first actor to the end of the last one.
     """
+
+    runs_in_any_thread = False
 
     def __init__(self, seed: int | None = None) -> None:
         """Start with nothing to do."""

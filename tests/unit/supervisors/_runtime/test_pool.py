@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from supervisors._runtime.own_thread import ThreadDispatcher
-from supervisors._runtime.pool import BATCH, PoolDispatcher, run_turn
+from supervisors._runtime.pool import PoolDispatcher
 from supervisors._runtime.reply import Reply
+from supervisors._runtime.turns import BATCH, run_turn
 from supervisors.exits import Crashed, ExitReason
 from tests.unit.supervisors.stepped import Seen
 
@@ -26,6 +27,7 @@ class Fake:
         self.slot.acquire()
         self.actor_ref = self
         self.name = "fake"
+        self.may_wait = True
 
     def run_batch(self, budget: int) -> bool:
         self.work -= min(self.work, budget)
@@ -145,6 +147,9 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
             if not items:
                 raise queue.Empty
             return items.pop(0)
+
+        def put(self, item: Any) -> None:
+            items.append(item)
 
     pool._queue = Queue()  # type: ignore[assignment]
     pool._may_leave = lambda: True  # type: ignore[method-assign]

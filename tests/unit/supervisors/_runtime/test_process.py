@@ -20,6 +20,7 @@ from supervisors import (
     unstopped,
     whereis,
 )
+from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call
 from supervisors._runtime.outcomes import StartFailed
@@ -46,10 +47,11 @@ class Probe(GenServer):
 def elsewhere(process: Any, act: Any) -> None:
     """Acts as if in a thread other than the one that the process runs in."""
     mine, process._thread_id = process._thread_id, -1
+    inside, current.process = current.process, None
     try:
         act()
     finally:
-        process._thread_id = mine
+        process._thread_id, current.process = mine, inside
 
 
 def kill(process: Any) -> None:
@@ -75,13 +77,13 @@ class Attaching(ManualDispatcher):
 @pytest.mark.contract("S127", "S158")
 def test_kill_before_the_launch(turns: ManualDispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who finds a starting actor by its name may kill it; the start fails, nothing is left."""
-    register = pykka.ActorRegistry.register
+    register = enlist
 
     def register_and_kill(ref: Any) -> None:
         register(ref)
         whereis("early").process.kill()
 
-    monkeypatch.setattr(pykka.ActorRegistry, "register", register_and_kill)
+    monkeypatch.setattr("supervisors._runtime.spawn.enlist", register_and_kill)
     with pytest.raises(StartError) as caught:
         Probe.start(dispatcher=turns, name="early")
     assert caught.value.reason == Killed()
@@ -91,13 +93,13 @@ def test_kill_before_the_launch(turns: ManualDispatcher, monkeypatch: pytest.Mon
 
 def test_kill_before_it_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """An actor that ends before it is registered is not registered afterwards."""
-    register = pykka.ActorRegistry.register
+    register = enlist
 
     def kill_and_register(ref: Any) -> None:
         ref.process.kill()
         register(ref)
 
-    monkeypatch.setattr(pykka.ActorRegistry, "register", kill_and_register)
+    monkeypatch.setattr("supervisors._runtime.spawn.enlist", kill_and_register)
     with pytest.raises(StartError):
         Probe.start_link(dispatcher=ManualDispatcher(), name="early")
     assert [ref for ref in pykka.ActorRegistry.get_all() if "early" in str(ref)] == []

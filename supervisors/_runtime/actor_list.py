@@ -1,0 +1,94 @@
+"""Pykka's list of all living actors, in an order that a removal keeps without a search.
+
+`pykka.ActorRegistry` keeps a plain list, in which each removal looks through all actors: 7 ms with
+100,000 of them. The list is replaced by one of the same behaviour over a dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pykka
+from pykka import ActorRegistry
+
+__all__ = ["OrderedRefs", "enlist", "strike"]
+
+
+class OrderedRefs:
+    """What `ActorRegistry` does with its list, each in O(1) but for copies.
+
+    Example:
+        >>> refs = OrderedRefs("ab")
+        >>> refs.append("c")
+        >>> refs.remove("a")
+        >>> refs[:], len(refs), "a" in refs
+        (['b', 'c'], 2, False)
+    """
+
+    __slots__ = ("_refs",)
+
+    def __init__(self, refs: Iterable[Any] = ()) -> None:
+        """Start with these."""
+        self._refs = dict.fromkeys(refs)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._refs)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over a copy, oldest first."""
+        return iter(list(self._refs))
+
+    def __contains__(self, ref: object) -> bool:
+        """Tell whether it is there."""
+        return ref in self._refs
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one, or a list of several, by position."""
+        return list(self._refs)[index]
+
+    def append(self, ref: Any) -> None:
+        """Put one at the end."""
+        self._refs[ref] = None
+
+    def remove(self, ref: Any) -> None:
+        """Take one out.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        try:
+            del self._refs[ref]
+        except KeyError:
+            msg = f"{ref!r} is not in the list"
+            raise ValueError(msg) from None
+
+    def discard(self, ref: Any) -> None:
+        """Take one out, if it is there."""
+        self._refs.pop(ref, None)
+
+
+def _installed() -> OrderedRefs:
+    present: Any = ActorRegistry._actor_refs
+    if not isinstance(present, OrderedRefs):
+        with ActorRegistry._actor_refs_lock:
+            present = OrderedRefs(ActorRegistry._actor_refs)
+            ActorRegistry._actor_refs = present
+    installed: OrderedRefs = present
+    return installed
+
+
+_refs = _installed()
+
+
+def enlist(ref: pykka.ActorRef[Any]) -> None:
+    """Let `ActorRegistry` know a new actor; as its register(), without a line for the log."""
+    with ActorRegistry._actor_refs_lock:
+        _refs.append(ref)
+
+
+def strike(ref: pykka.ActorRef[Any]) -> None:
+    """Let `ActorRegistry` forget an actor."""
+    with ActorRegistry._actor_refs_lock:
+        _refs.discard(ref)

@@ -1,0 +1,84 @@
+"""Turns that run where they were caused, instead of on another thread.
+
+When an actor ends, its supervisor has something to do; when that starts a child, the child has.
+Handing each to another thread costs a wake-up (tens of µs), so the thread in which one of the
+runtime's own steps makes a process ready runs that process next: a worker of the pool after its
+present turn, and a caller that waits (`start`, `start_child`, `stop`, …) while it waits. Laws:
+
+- A thread keeps at most one such process, and none while it runs a user's code: what a handler or
+  a start callable that blocks would hold up goes to the pool's queue first (`flush`).
+- A waiting caller runs supervisors, which have no handlers, inits that no `start_timeout` bounds,
+  and ends of classes without a terminate. It runs no `terminate`, on which a deadline may have to
+  give up while the caller goes on, and no message handler, for the same reason: an asker is told
+  at once when the actor is killed in the middle of its call, which it could not be in there.
+- The main thread runs nothing of this: a KeyboardInterrupt would end the actor that it meets.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from supervisors._runtime.current import current
+from supervisors._runtime.turns import run_turn
+
+if TYPE_CHECKING:
+    from supervisors._runtime.dispatcher import Dispatcher
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.reply import Reply
+
+__all__ = ["flush", "help_along", "runs_here"]
+
+_DEEPEST = 16
+
+
+def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bool) -> bool:
+    """Make a turn whose slot was just taken this thread's next one, if that is possible.
+
+    Args:
+        process: whose turn it is.
+        dispatcher: who runs it, else.
+        to_callers: whether a caller that waits for something may run it.
+    """
+    host: object = current.host
+    if (
+        current.next is None
+        and (to_callers if current.helping else host is dispatcher)
+        and getattr(dispatcher, "runs_in_any_thread", False)
+    ):
+        current.next = process
+        return True
+    return False
+
+
+def flush() -> None:
+    """Leave to others what this thread was to run next: it is about to run a user's code."""
+    process = current.next
+    if process is not None:
+        current.next = None
+        process.schedule()
+
+
+def help_along(act: Callable[[], Any], reply: Reply) -> None:
+    """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
+    host = current.host
+    if (
+        (host is not None and not getattr(host, "runs_in_any_thread", False))
+        or current.depth >= _DEEPEST
+        or threading.current_thread() is threading.main_thread()
+    ):
+        act()
+        return
+    outer, current.helping = current.helping, True
+    current.depth += 1
+    try:
+        act()
+        while (process := current.next) is not None and not reply.done():
+            current.next = None
+            if run_turn(process):
+                process.schedule()
+    finally:
+        current.depth -= 1
+        current.helping = outer
+        flush()

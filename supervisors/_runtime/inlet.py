@@ -1,0 +1,103 @@
+"""The way into a process: who puts something into its mailbox has a turn run.
+
+A turn that one of the runtime's own steps causes may run in the thread that caused it, see
+`handover`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from supervisors._runtime.handover import runs_here
+from supervisors._runtime.inquiry import Inquiry
+from supervisors._runtime.items import Call, StopOrder, Urge
+from supervisors._runtime.reports import report_dead_letter
+from supervisors._runtime.ties import Ties
+from supervisors._runtime.turns import run_turn
+
+if TYPE_CHECKING:
+    from supervisors._runtime.actor import Actor
+    from supervisors._runtime.dispatcher import Dispatcher
+    from supervisors._runtime.mailbox import Mailbox
+    from supervisors._runtime.process import Process
+    from supervisors._runtime.ref import ActorRef
+    from supervisors.errors import NoProcError
+
+__all__ = ["Inlet"]
+
+
+class Inlet(Ties):
+    """The part of a process that takes messages and orders; all of it is safe from any thread."""
+
+    __slots__ = ()
+
+    actor: Actor
+    actor_ref: ActorRef
+    dispatcher: Dispatcher | None
+    mailbox: Mailbox
+
+    @property
+    def _self(self) -> Process:
+        """The process that this is a part of."""
+        return cast("Process", self)
+
+    def gone(self) -> NoProcError:
+        """Return the error for who still expected something of this process."""
+        raise NotImplementedError
+
+    def post(self, item: Any) -> None:
+        """Put a message into the user lane. Safe from any thread, never raises."""
+        if self.mailbox.put(item):
+            self.schedule()
+
+    def order(self, item: StopOrder | Urge) -> None:
+        """Put an order into the control lane. Safe from any thread, never raises."""
+        if self.mailbox.put_control(item):
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Have a turn run; only for who has just taken the mailbox's slot."""
+        dispatcher = self.dispatcher
+        if dispatcher is None:
+            # Not launched yet: the first turn looks into the mailbox itself.
+            self.mailbox.slot.release()
+        else:
+            dispatcher.schedule(self)  # type: ignore[arg-type]  # every Inlet is a Process
+
+    def _reject(self, item: Any) -> None:
+        """Answer for a message that will never be handled."""
+        match item:
+            case Call() | Inquiry():
+                item.reply.fail(self.gone())
+            case StopOrder(reply=reply):
+                if reply is not None:
+                    # It was alive when this was ordered, and is told to have stopped when it has.
+                    self.await_end(reply)
+            case Urge():
+                pass
+            case _:
+                report_dead_letter(self.actor_ref, item)
+
+    def post_next(self, item: Any) -> None:
+        """Post a message of the runtime's own to a supervisor; its turn may run in this thread."""
+        if self.mailbox.put(item) and not runs_here(self._self, self.dispatcher, to_callers=True):
+            self.schedule()
+
+    def order_next(self, order: StopOrder) -> None:
+        """Order the end; the turn it causes may run in this thread."""
+        if not self.mailbox.put_control(order):
+            return
+        if not runs_here(self._self, self.dispatcher, to_callers=self.actor._otp_plain_end):
+            self.schedule()
+
+    def order_from_supervisor(self, order: StopOrder) -> None:
+        """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
+        if not self.mailbox.put_control(order):
+            return
+        dispatcher = self.dispatcher
+        if not getattr(dispatcher, "runs_in_any_thread", False):
+            self.schedule()
+        elif self.actor._otp_plain_end:
+            run_turn(self._self)
+        elif not runs_here(self._self, dispatcher, to_callers=False):
+            self.schedule()

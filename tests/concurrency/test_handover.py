@@ -1,0 +1,213 @@
+"""Turns run where they were caused, and nobody notices but for the speed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from supervisors import (
+    Abandoned,
+    ChildSpec,
+    Continue,
+    DynamicSupervisor,
+    GenServer,
+    Killed,
+    NoProcError,
+    Supervisor,
+    unstopped,
+    whereis,
+)
+
+DEADLINE = 30.0
+
+
+def in_thread(act: Callable[[], Any]) -> Any:
+    """Returns what `act` returned, or raises what it raised, in a thread that is not the main."""
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(act())
+        except Exception as error:  # noqa: BLE001  raised again below
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(DEADLINE)
+    assert found, "it hangs"
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+class Noting(GenServer):
+    """Notes the threads that its callbacks run in."""
+
+    def init(self, notes: dict[str, threading.Thread]) -> None:
+        """Notes where it starts."""
+        self.notes = notes
+        notes["init"] = threading.current_thread()
+
+    def handle_call(self, request: Any, sender: Any) -> threading.Thread:
+        """Answers where it handles."""
+        return threading.current_thread()
+
+
+class Ending(Noting):
+    """Notes where it ends, too."""
+
+    def terminate(self, reason: Any) -> None:
+        """Notes where it ends."""
+        self.notes["terminate"] = threading.current_thread()
+
+
+def test_the_main_thread_runs_nothing() -> None:
+    """Neither init nor handlers nor terminate run in the main thread, whoever starts and stops."""
+    notes: dict[str, threading.Thread] = {}
+    ref = Ending.start(notes)
+    handled = ref.ask("where")
+    ref.stop()
+    with Supervisor.start_link([Ending.child_spec(notes)], strategy="one_for_one") as app:
+        app.terminate_child("Ending")
+        app.restart_child("Ending")
+    assert threading.main_thread() not in {*notes.values(), handled}
+
+
+def test_a_waiting_caller_runs_the_init() -> None:
+    """A start without a time-out runs init in the thread that waits; a bounded one does not."""
+    notes: dict[str, threading.Thread] = {}
+
+    def start(**options: Any) -> bool:
+        ref = Noting.start(notes, **options)
+        ref.stop()
+        return notes["init"] is threading.current_thread()
+
+    def start_child() -> bool:
+        with DynamicSupervisor.start_link() as crowd:
+            crowd.start_child(Noting.child_spec(notes))
+            return notes["init"] is threading.current_thread()
+
+    assert in_thread(start)
+    assert in_thread(start_child)
+    assert not in_thread(lambda: start(start_timeout=DEADLINE))
+    assert not in_thread(lambda: start(dispatcher="thread"))
+
+
+def test_handlers_and_terminate_never_run_in_the_caller() -> None:
+    """An asker and a stopper run none of the actor's handlers and terminate themselves."""
+
+    def run() -> set[threading.Thread]:
+        notes: dict[str, threading.Thread] = {}
+        ref = Ending.start(notes)
+        ran = {ref.ask("where")}
+        ref.stop()
+        return {thread for thread in (*ran, notes["terminate"]) if thread is here()}
+
+    here = threading.current_thread
+    assert in_thread(run) == set()
+
+
+@pytest.mark.contract("S166")
+def test_an_asker_is_released_by_a_kill() -> None:
+    """A kill in the middle of a call ends the wait of an untimed ask in any thread at once."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Stuck(GenServer):
+        def handle_call(self, request: Any, sender: Any) -> None:
+            entered.set()
+            release.wait(DEADLINE)
+
+    ref = Stuck.start()
+    caught: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            ref.ask("hang")
+        except NoProcError as error:
+            caught.append(error)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert entered.wait(DEADLINE)
+    watch = ref.monitor()
+    ref.exit(Killed())
+    asker.join(DEADLINE)
+    assert (len(caught), watch.wait(DEADLINE).reason) == (1, Abandoned())
+    release.set()
+    pause = threading.Event()
+    while unstopped():
+        pause.wait(0.001)
+
+
+@pytest.mark.contract("S77")
+def test_a_terminate_that_hangs_does_not_hold_who_ordered_it() -> None:
+    """terminate_child from a plain thread returns when the child's patience ends."""
+    release = threading.Event()
+
+    class Hanging(GenServer):
+        def terminate(self, reason: Any) -> None:
+            release.wait(DEADLINE)
+
+    with Supervisor.start_link(
+        [ChildSpec("a", start=Hanging, shutdown=0.05), Noting.child_spec({}, id="b")],
+        strategy="one_for_one",
+    ) as app:
+        in_thread(lambda: app.terminate_child("a"))
+        assert {child.id: child.ref is None for child in app.which_children()} == {
+            "a": True,
+            "b": False,
+        }
+        release.set()
+    pause = threading.Event()
+    while unstopped():
+        pause.wait(0.001)
+
+
+@pytest.mark.contract("S158", "S161")
+def test_who_waits_for_a_start_comes_before_handle_continue() -> None:
+    """A handle_continue that blocks holds neither the starter nor the supervisor."""
+    release = threading.Event()
+
+    class Slow(GenServer):
+        def init(self) -> Any:
+            return Continue("go on")
+
+        def handle_continue(self, continuation: Any) -> None:
+            release.wait(DEADLINE)
+
+    with Supervisor.start_link([], strategy="one_for_one") as app:
+        first = in_thread(lambda: app.start_child(Slow.child_spec(id=1)))
+        second = in_thread(lambda: app.start_child(Slow.child_spec(id=2)))
+        assert first.is_alive()
+        assert second.is_alive()
+        assert len(app.which_children()) == 2
+        release.set()
+
+
+def test_a_crash_loop_leaves_others_their_turn() -> None:
+    """Children that crash at once again and again hold nobody up."""
+    answered = threading.Event()
+
+    class Looping(GenServer):
+        def init(self) -> Any:
+            return Continue("crash")
+
+        def handle_continue(self, continuation: Any) -> None:
+            if not answered.is_set():
+                raise RuntimeError
+
+    class Quiet(GenServer):
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            return request
+
+    quiet = Quiet.start()
+    children = [Looping.child_spec(id=number, name=("looping", number)) for number in range(4)]
+    with Supervisor.start_link(children, strategy="one_for_one", max_restarts=10**9) as app:
+        for number in range(50):
+            assert quiet.call(number, timeout=DEADLINE) == number
+            assert len(app.which_children()) == 4
+        answered.set()
+        assert [whereis(("looping", 9)), quiet.stop()] == [None, True]
