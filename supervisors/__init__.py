@@ -42,12 +42,14 @@ from supervisors._runtime.signals import Monitor
 from supervisors._runtime.timers import Timer
 from supervisors._runtime.unstopped import Unstopped, unstopped
 from supervisors._runtime.watching import monitor
+from supervisors.application import System, run
 from supervisors.child_spec import (
     BRUTAL_KILL,
     UNSET,
     AutoShutdown,
     ChildSpec,
     ChildType,
+    OnStuck,
     Restart,
     Strategy,
 )
@@ -62,6 +64,7 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    ChildStuckError,
     MaxChildrenError,
     NoProcError,
     NotAvailableError,
@@ -130,6 +133,7 @@ __all__ = [
     "ChildRunningError",
     "ChildSpec",
     "ChildSpecError",
+    "ChildStuckError",
     "ChildType",
     "Continue",
     "Crashed",
@@ -150,6 +154,7 @@ __all__ = [
     "NoProcError",
     "Normal",
     "NotAvailableError",
+    "OnStuck",
     "Registry",
     "RegistryRef",
     "Reply",
@@ -166,6 +171,7 @@ __all__ = [
     "SupervisorInfo",
     "SupervisorRef",
     "SupervisorSpec",
+    "System",
     "Timeout",
     "Timer",
     "UnexpectedMessageError",
@@ -179,6 +185,7 @@ __all__ = [
     "monitor",
     "register_name",
     "registered",
+    "run",
     "telemetry",
     "unregister_name",
     "unstopped",
@@ -186,7 +193,7 @@ __all__ = [
     "whereis",
 ]
 
-_LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "introspect", "run", "System")
+_LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "introspect")
 
 _logs.install()
 

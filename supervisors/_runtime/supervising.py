@@ -19,9 +19,11 @@ from supervisors._machines.vocabulary import (
     ArmTimer,
     BootRequested,
     CancelTimer,
+    ChildAbandoned,
     ChildExited,
     ChildFailed,
     ChildIgnored,
+    ChildReturned,
     ChildStarted,
     Command,
     ConfirmStart,
@@ -44,6 +46,7 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.doing import IDLE
+from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
@@ -54,12 +57,13 @@ from supervisors._runtime.timers import Timer, timers
 from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import StartError, UnexpectedMessageError
-from supervisors.exits import Exit, ExitReason, NoProc, Normal, Shutdown
+from supervisors.exits import Abandoned, Exit, ExitReason, NoProc, Normal, Shutdown
 from supervisors.telemetry import execute
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
-_EVENTS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, TimerFired)
+_NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
+_EVENTS = (*_NEWS, TimerFired)
 _GONE = (ChildIgnored, ChildFailed, ChildExited)
 
 
@@ -129,11 +133,23 @@ class SupervisingActor(Actor):
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         if self._otp_machine is None:
             self._process.end(reason)
-        else:
-            self._otp_feed(ShutdownRequested(reason))
+            return
+        order, self._process.handling = self._process.handling, IDLE
+        deadline = order.deadline if isinstance(order, StopOrder) else None
+        self._otp_feed(ShutdownRequested(reason, deadline))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
+        if isinstance(reason, Abandoned):
+            self._process.post(ChildAbandoned(incarnation))
         self._process.post(ChildExited(incarnation, reason))
+
+    def _otp_child_returned(self, incarnation: int) -> None:
+        if not self._process.ended:
+            self._process.post(ChildReturned(incarnation))
+
+    def _otp_descendants(self) -> list[Process]:
+        lives = {} if self._otp_machine is None else self._otp_lives.copy()
+        return list(lives.values())[::-1]
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""
@@ -173,15 +189,18 @@ class SupervisingActor(Actor):
         match command:
             case StartChild(incarnation, spec, args):
                 return self._otp_start_child(incarnation, spec, args)
-            case StopChild(incarnation):
+            case StopChild(incarnation, deadline):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    process.order(StopOrder(Shutdown()))
-            case KillChild(incarnation):
+                    process.order(StopOrder(Shutdown(), deadline=deadline))
+            case KillChild(incarnation, whole):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    process.kill()
+                    (kill_tree if whole else Process.kill)(process)
             case ArmTimer(kind, incarnation, delay):
+                replaced = self._otp_timers.pop((kind, incarnation), None)
+                if replaced is not None:
+                    replaced.cancel()
                 fired = TimerFired(kind, incarnation)
                 timer = timers.after(delay, lambda: self._process.post(fired))
                 self._process.keep_timer(timer)
@@ -243,6 +262,7 @@ class SupervisingActor(Actor):
         if spec.name is not None:
             options = msgspec.structs.replace(options, name=spec.name)
         post = self._process.post
+        made: list[Process] = []
 
         def started(outcome: Started | StartIgnored | StartFailed) -> None:
             match outcome:
@@ -253,9 +273,12 @@ class SupervisingActor(Actor):
                 case StartFailed(reason, error):
                     if isinstance(error, StartError):
                         error.child_id = spec.id
+                    if made and isinstance(made[0].reason, Abandoned):
+                        post(ChildAbandoned(incarnation))
                     post(ChildFailed(incarnation, reason, error))
 
         def note(process: Process) -> None:
+            made.append(process)
             self._otp_prepare(process, spec)
             self._otp_take_in(process, spec, incarnation)
 
