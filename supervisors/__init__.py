@@ -28,6 +28,7 @@ from supervisors import logs as _logs
 from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
+from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
     Via,
     register_name,
@@ -196,6 +197,7 @@ __all__ = [
 _LATER = ("PartitionSupervisor", "TaskSupervisor", "Task", "introspect")
 
 _logs.install()
+_forking.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ interpreter ends.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -50,13 +51,25 @@ from supervisors._runtime.spawn import spawn
 from supervisors._runtime.timers import timers
 from supervisors._runtime.unstopped import Unstopped, unstopped_under
 from supervisors.clock import Deadline, as_seconds
-from supervisors.exits import Shutdown
+from supervisors.exits import Killed, Shutdown
 from supervisors.supervisor import Supervisor, SupervisorRef, SupervisorSpec
 
 __all__ = ["System", "run"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHUTDOWN_TIMEOUT = 10.0
+
+
+_open_systems: set[System] = set()
+
+
+def _forget_parent() -> None:
+    for system in list(_open_systems):
+        system._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 class _Wakes:
@@ -180,7 +193,7 @@ class System:
             # A signal during the start: stop what there is of the tree.
             self.__exit__(None, None, None)
             raise
-        if self._machine.state is ApplicationState.OVER:
+        if self._is_over():
             self._close()
             if self._error is not None:
                 raise self._error
@@ -210,6 +223,7 @@ class System:
         self._started = False
         self._wakes = _Wakes()
         self._handlers = _Handlers(self._wakes, handler)
+        _open_systems.add(self)
         try:
             args = (self._spec,)
             spawn(Supervisor, args, {}, self._options, self._on_started, before_launch=self._take)
@@ -238,16 +252,19 @@ class System:
 
     def _loop(self, *, until_started: bool = False) -> None:
         """Wait for events and do what the machine orders, until the tree is over, or runs."""
-        while self._machine.state is not ApplicationState.OVER:
+        while not self._is_over():
             while self._wakes.events:
                 event = self._wakes.events.popleft()
                 for command in self._machine.handle(event):
                     self._carry_out(command)
-            if self._machine.state is ApplicationState.OVER or (until_started and self._started):
+            if self._is_over() or (until_started and self._started):
                 return
             if not self._wakes.wait(self._deadline.remaining()):
                 self._deadline = Deadline(None, timers.clock)
                 self._wakes.events.append(DeadlinePassed())
+
+    def _is_over(self) -> bool:
+        return self._machine.state is ApplicationState.OVER
 
     def _carry_out(self, command: StopTree | AbandonTree | Finish | FailStart) -> None:
         process = self._process
@@ -278,7 +295,15 @@ class System:
         else:
             raise SystemExit(128 + number)
 
+    def _after_fork(self) -> None:
+        """In the child: signals are as they were before, and leaving the block waits for nobody."""
+        self._handlers.restore()
+        self._wakes.close()
+        self._wakes = _Wakes()
+        self._wakes.post(TreeEnded(Killed()))
+
     def _close(self) -> None:
+        _open_systems.discard(self)
         self._handlers.restore()
         self._wakes.close()
 

@@ -25,6 +25,8 @@ class _Current(threading.local):
 
     process: Process | None = None
     host: Host | None = None
+    # Whether a handler has forked in this thread, which is the child's main thread now.
+    forked: bool = False
 
 
 current = _Current()

@@ -9,6 +9,7 @@ tick, it adds a worker, up to `max_workers`. Surplus workers end when they find 
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ def run_turn(process: Process) -> bool:
     if more:
         return True
     if process.ended:
+        if current.forked:
+            # The handler has forked and this is the child, whose only purpose is over.
+            os._exit(0)
         return False
     mailbox = process.mailbox
     mailbox.slot.release()
