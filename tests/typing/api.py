@@ -20,9 +20,14 @@ from supervisors import (
     DynamicSupervisor,
     GenServer,
     NoProcError,
+    OnStuck,
     Restart,
     Supervisor,
     SupervisorRef,
+    System,
+    Unstopped,
+    run,
+    unstopped,
 )
 
 
@@ -112,3 +117,15 @@ def client() -> None:
         assert_type(reply.status, str)
         channel.on("new_message", print).off()
         channel.leave()
+
+
+def program() -> int:
+    """A program of one tree; what did not stop is listed."""
+    with System([Counter], strategy="one_for_one", shutdown_timeout=5.0) as system:
+        assert_type(system.supervisor, SupervisorRef)
+        assert_type(system.supervisor.stop_within(1.0), list[Unstopped])
+    assert_type(system.unstopped, list[Unstopped])
+    assert_type(unstopped()[0].path, str)
+    assert_type(unstopped()[0].seconds, float)
+    ChildSpec(id="a", start=Counter, on_stuck=OnStuck.WAIT)
+    return run([Counter], strategy="one_for_one", max_abandoned=None)
