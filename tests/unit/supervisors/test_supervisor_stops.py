@@ -193,8 +193,12 @@ def test_stop_within(turns: ManualDispatcher, clock: SteppedTimers, log: list[st
     inner = Supervisor.child_spec(specs, strategy=ONE, dispatcher=turns, id="inner")
     sup = start(turns, worker(turns, "a"), inner)
     log.clear()
+    order_end(sup.process, Shutdown(), 100.0)
+    turns.run_until_idle()
     done = order_end(sup.process, Shutdown(), 8.0)
     turns.run_until_idle()
+    # One timer for inner, one for what is in it: those of the later deadline are gone.
+    assert len(clock) == 2
     # Half of eight seconds for inner, half of that for its last child.
     clock.advance(1.9)
     turns.run_until_idle()

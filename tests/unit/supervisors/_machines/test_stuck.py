@@ -254,6 +254,15 @@ def test_bound() -> None:
     assert end_of(machine) == GaveUp("supervisor", 9, 5.0, "b", Abandoned(), stuck=True)
 
 
+def test_bound_passed_by_a_group() -> None:
+    """A group restart that abandons one too many starts none of the group."""
+    machine = pair("replace", max_abandoned=0)
+    machine.end("a", BOOM)
+    machine.advance(2.0)
+    assert machine.log == ["stop b", "kill b", "finish"]
+    assert end_of(machine).stuck
+
+
 def test_bound_passed_by_requests() -> None:
     """It counts those that were abandoned on request as well; a running twin is stopped too."""
     machine = pair("replace", strategy="one_for_one", max_abandoned=0)
