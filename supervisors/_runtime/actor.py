@@ -132,8 +132,8 @@ class Actor(pykka.Actor):
     def _otp_child_returned(self, incarnation: int) -> None:
         """Take note that an abandoned child's handler has returned; called in its thread."""
 
-    def _otp_descendants(self) -> list[Process]:
-        """Return the living children of a supervisor, the youngest first."""
+    def _otp_give_away(self) -> list[Process]:
+        """Hand over the living children of a supervisor that is about to be killed."""
         return []
 
     def _otp_after_end(self, reason: ExitReason) -> None:

@@ -25,9 +25,9 @@ GRACE = 1.0
 def kill_tree(process: Process) -> None:
     """End a process and everything below it at once; what is inside a handler is abandoned.
 
-    Nothing that is not in a handler goes on, and no terminate() runs. Safe from any thread.
+    No terminate() runs that has not begun. Safe from any thread.
     """
-    below = process.actor._otp_descendants()
+    below = process.actor._otp_give_away()
     process.kill()
     for child in below:
         kill_tree(child)

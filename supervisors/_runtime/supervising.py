@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -147,9 +148,13 @@ class SupervisingActor(Actor):
         if not self._process.ended:
             self._process.post(ChildReturned(incarnation))
 
-    def _otp_descendants(self) -> list[Process]:
-        lives = {} if self._otp_machine is None else self._otp_lives.copy()
-        return list(lives.values())[::-1]
+    def _otp_give_away(self) -> list[Process]:
+        taken: list[Process] = []
+        # One by one, the youngest first: the supervisor's own thread may be adding or removing.
+        while self._otp_machine is not None and self._otp_lives:
+            with suppress(KeyError):
+                taken.append(self._otp_lives.popitem()[1])
+        return taken
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""

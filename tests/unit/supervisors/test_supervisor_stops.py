@@ -210,7 +210,9 @@ def test_stop_within(turns: ManualDispatcher, clock: SteppedTimers, log: list[st
     assert done.done()
 
 
-def test_whole_tree_is_killed(turns: ManualDispatcher, clock: SteppedTimers) -> None:
+def test_whole_tree_is_killed(
+    turns: ManualDispatcher, clock: SteppedTimers, log: list[str]
+) -> None:
     """A supervisor that gets no turn itself goes with everything below it, without terminate."""
     mute, refs = ManualDispatcher(), []
 
@@ -224,8 +226,11 @@ def test_whole_tree_is_killed(turns: ManualDispatcher, clock: SteppedTimers) -> 
     order_end(sup.process, Shutdown(), 8.0)
     turns.run_until_idle()
     assert all(ref.is_alive() for ref in refs)
+    log.clear()
     clock.advance(4.0)
     turns.run_until_idle()
+    mute.run_until_idle()
+    assert log == ["terminate a"]
     assert [ref.is_alive() for ref in (*refs, sup)] == [False] * 4
 
 
