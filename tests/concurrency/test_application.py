@@ -79,7 +79,7 @@ def test_deadline() -> None:
         nested = Supervisor.child_spec(
             [loud("first"), loud("inner", shutdown=None)], strategy="one_for_one", id="nested"
         )
-        code = run([loud("a"), nested], strategy="one_for_one", name="app", shutdown_timeout=2.0)
+        code = run([loud("a"), nested], strategy="one_for_one", name="app", shutdown_timeout=4.0)
         say([entry.path for entry in unstopped()])
         sys.exit(code)
     """
@@ -94,7 +94,7 @@ def test_deadline() -> None:
         "['app/nested/inner']",
     ]
     assert status == 3
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
 
 
 def test_supervisor_inside_user_code() -> None:
