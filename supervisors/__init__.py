@@ -29,6 +29,7 @@ from supervisors import logs as _logs
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.patterns import ANY
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
+from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
     Via,
     register_name,
@@ -44,12 +45,14 @@ from supervisors._runtime.task_actor import callers, cancelled
 from supervisors._runtime.timers import Timer
 from supervisors._runtime.unstopped import Unstopped, unstopped
 from supervisors._runtime.watching import monitor
+from supervisors.application import System, run
 from supervisors.child_spec import (
     BRUTAL_KILL,
     UNSET,
     AutoShutdown,
     ChildSpec,
     ChildType,
+    OnStuck,
     Restart,
     Strategy,
 )
@@ -65,6 +68,7 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    ChildStuckError,
     CircuitOpenError,
     LockHeldError,
     MailboxFullError,
@@ -145,6 +149,7 @@ __all__ = [
     "ChildRunningError",
     "ChildSpec",
     "ChildSpecError",
+    "ChildStuckError",
     "ChildType",
     "CircuitBreaker",
     "CircuitOpenError",
@@ -174,6 +179,7 @@ __all__ = [
     "Normal",
     "NotAvailableError",
     "NotUniqueError",
+    "OnStuck",
     "PartitionSupervisor",
     "PartitionSupervisorRef",
     "Registry",
@@ -193,6 +199,7 @@ __all__ = [
     "SupervisorInfo",
     "SupervisorRef",
     "SupervisorSpec",
+    "System",
     "Task",
     "TaskAwaitError",
     "TaskOutcome",
@@ -215,6 +222,7 @@ __all__ = [
     "monitor",
     "register_name",
     "registered",
+    "run",
     "telemetry",
     "unregister_name",
     "unstopped",
@@ -222,16 +230,13 @@ __all__ = [
     "whereis",
 ]
 
-_LATER = ("run", "System")
-
 _logs.install()
+_forking.install()
 
 
 def __getattr__(name: str) -> Any:
-    """Give the version when asked, and say plainly what is announced but not there yet."""
+    """Give the version when it is asked for."""
     if name == "__version__":
         return _metadata.version("phoenix-actors")
     msg = f"module 'supervisors' has no attribute {name!r}"
-    if name in _LATER:
-        msg = f"supervisors.{name} is not available in this version of supervisors"
     raise AttributeError(msg)

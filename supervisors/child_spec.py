@@ -1,8 +1,7 @@
 """What a supervisor needs to know of a child, checked before anything is started.
 
->>> spec = ChildSpec("cache", start=print, restart="transient")
->>> spec.restart, spec.shutdown, spec.type
-(<Restart.TRANSIENT: 'transient'>, 5.0, <ChildType.WORKER: 'worker'>)
+>>> ChildSpec("cache", start=print, restart="transient").shutdown
+5.0
 >>> ChildSpec("cache", start=print, restart="sometimes")
 Traceback (most recent call last):
 supervisors.errors.ChildSpecError: child 'cache': restart must be one of 'permanent',\
@@ -18,7 +17,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final, TypeVar
 
 from supervisors.clock import as_seconds
-from supervisors.errors import ChildSpecError, NotAvailableError, SpecProblem
+from supervisors.errors import ChildSpecError, SpecProblem
 
 __all__ = [
     "BRUTAL_KILL",
@@ -26,6 +25,7 @@ __all__ = [
     "AutoShutdown",
     "ChildSpec",
     "ChildType",
+    "OnStuck",
     "Restart",
     "Strategy",
     "as_child_spec",
@@ -67,6 +67,18 @@ class AutoShutdown(StrEnum):
     ALL_SIGNIFICANT = "all_significant"
 
 
+class OnStuck(StrEnum):
+    """What becomes of a restart while an abandoned instance of the child still runs.
+
+    `replace`: a new instance is started beside it. `wait`: none before the stuck handler has
+    returned; right for whoever holds something exclusive. `escalate`: the supervisor gives up.
+    """
+
+    REPLACE = "replace"
+    WAIT = "wait"
+    ESCALATE = "escalate"
+
+
 class _Sentinel(Enum):
     """Values that no user value can equal."""
 
@@ -94,7 +106,6 @@ _KEYS = (
     "backoff",
     "on_stuck",
 )
-_ON_STUCK = ("replace", "wait", "escalate")
 
 
 def word(kind: type[_E], value: Any, problem: SpecProblem, what: str) -> _E:
@@ -132,8 +143,12 @@ class ChildSpec:
         significant: whether its end can end the supervisor (`auto_shutdown`).
         name: a name to register the child under, or a `via(registry, key)`.
         backoff: a `Backoff` between restarts of this child; None takes the supervisor's.
-        on_stuck: what to do when it does not stop: "replace" it by a new instance. The others of
-            the documented choices are refused in this version.
+        on_stuck: what becomes of its restart while an instance that would not stop, and was
+            abandoned, still runs: "replace" (a new one is started beside it; the old one is
+            fenced off), "wait" (no new one before the old handler has returned; the child is
+            RESTARTING, or with its group not started, meanwhile) or "escalate" (the supervisor
+            gives up, with `GaveUp.stuck`). It binds one supervisor: the successor of a supervisor
+            that ended knows nothing of instances from before.
 
     Raises:
         ChildSpecError: for anything else, with `.problem` and `.value`; an unknown key too (S11).
@@ -155,7 +170,7 @@ class ChildSpec:
     significant: bool
     name: Any
     backoff: Any
-    on_stuck: str
+    on_stuck: OnStuck
 
     def __init__(
         self,
@@ -169,7 +184,7 @@ class ChildSpec:
         significant: bool = False,
         name: Any = None,
         backoff: Any = None,
-        on_stuck: str = "replace",
+        on_stuck: str = OnStuck.REPLACE,
         **unknown: Any,
     ) -> None:
         """Check every key and fill in the defaults."""
@@ -190,7 +205,8 @@ class ChildSpec:
         put(self, "significant", _significant(id, significant, self.restart))
         put(self, "name", name)
         put(self, "backoff", _backoff(id, backoff))
-        put(self, "on_stuck", _on_stuck(id, on_stuck))
+        what = _of(id, "on_stuck")
+        put(self, "on_stuck", word(OnStuck, on_stuck, SpecProblem.BAD_ON_STUCK, what))
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse: a specification may be shared by many children."""
@@ -312,17 +328,6 @@ def _backoff(child_id: object, backoff: object) -> object:
         text = f"{_of(child_id, 'backoff')} must be a Backoff or None, not {backoff!r}"
         raise ChildSpecError(SpecProblem.BAD_BACKOFF, text, backoff)
     return backoff
-
-
-def _on_stuck(child_id: object, on_stuck: object) -> str:
-    if on_stuck not in _ON_STUCK:
-        choices = ", ".join(map(repr, _ON_STUCK))
-        text = f"{_of(child_id, 'on_stuck')} must be one of {choices}, not {on_stuck!r}"
-        raise ChildSpecError(SpecProblem.BAD_ON_STUCK, text, on_stuck)
-    if on_stuck != "replace":
-        msg = f"on_stuck={on_stuck!r} (child {child_id!r})"
-        raise NotAvailableError(msg)
-    return "replace"
 
 
 def as_child_spec(child: object) -> ChildSpec:

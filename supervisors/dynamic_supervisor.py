@@ -22,11 +22,12 @@ from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
 from supervisors.child_spec import UNSET, AutoShutdown, ChildSpec, Strategy, refuse_unknown
 from supervisors.errors import ChildSpecError, SpecProblem
-from supervisors.supervisor import SupervisorRef, checked_flags, checked_spec
+from supervisors.supervisor import MAX_ABANDONED, SupervisorRef, checked_flags, checked_spec
 
 __all__ = ["DynamicSupervisor", "DynamicSupervisorRef"]
 
-_OPTIONS = ("max_children", "extra_args", "max_restarts", "max_seconds", "backoff", "name")
+_RULES = ("max_children", "extra_args", "max_restarts", "max_seconds", "backoff")
+_OPTIONS = (*_RULES, "max_abandoned", "name")
 
 
 class DynamicSupervisorRef(SupervisorRef):
@@ -58,8 +59,9 @@ class DynamicSupervisor(SupervisingActor):
         Args:
             name: a name to register it under.
             **options: `max_children=None` (how many at most), `extra_args=()` (put before each
-                child's own arguments, S106), `max_restarts=3`, `max_seconds=5.0`, `backoff=None`;
-                `start_timeout` and `dispatcher`, as for any actor.
+                child's own arguments, S106), `max_restarts=3`, `max_seconds=5.0`, `backoff=None`,
+                `max_abandoned=100`, as for a Supervisor; `start_timeout` and `dispatcher`, as for
+                any actor.
 
         Raises:
             ChildSpecError: an option is wrong.
@@ -116,6 +118,7 @@ def _flags(
     max_restarts: int = 3,
     max_seconds: float | timedelta = 5.0,
     backoff: Backoff | None = None,
+    max_abandoned: int | None = MAX_ABANDONED,
     auto_shutdown: str = AutoShutdown.NEVER,
     **unknown: Any,
 ) -> Flags:
@@ -142,6 +145,7 @@ def _flags(
         auto_shutdown=AutoShutdown.NEVER,
         backoff=backoff,
         label="",
+        max_abandoned=max_abandoned,
     )
     return msgspec.structs.replace(
         flags, dynamic=True, max_children=max_children, extra_args=tuple(extra_args)

@@ -18,6 +18,7 @@
     ├── AlreadyPresentError
     ├── ChildRunningError
     ├── ChildRestartingError
+    ├── ChildStuckError
     ├── ChildNotFoundError
     ├── MaxChildrenError
     ├── NoPartitionError
@@ -53,6 +54,7 @@ __all__ = [
     "ChildRestartingError",
     "ChildRunningError",
     "ChildSpecError",
+    "ChildStuckError",
     "CircuitOpenError",
     "LockHeldError",
     "MailboxFullError",
@@ -237,6 +239,7 @@ class SpecProblem(StrEnum):
     BAD_SIGNIFICANT = "bad_significant"
     BAD_COMBINATION = "bad_combination"
     BAD_ON_STUCK = "bad_on_stuck"
+    BAD_MAX_ABANDONED = "bad_max_abandoned"
     BAD_BACKOFF = "bad_backoff"
     BAD_NAME = "bad_name"
     BAD_STRATEGY = "bad_strategy"
@@ -292,6 +295,14 @@ class ChildRestartingError(_ChildError):
     """The child waits for its next start attempt; terminate_child() cancels that."""
 
     _text = "child {!r} is restarting: terminate_child() cancels its next attempt"
+
+
+class ChildStuckError(_ChildError):
+    """An abandoned instance of the child still runs, and its `on_stuck` forbids a twin."""
+
+    _text = (
+        "child {!r}: an abandoned instance still runs; try again when unstopped() lists it no more"
+    )
 
 
 class ChildNotFoundError(_ChildError, LookupError):

@@ -98,7 +98,9 @@ class NoProc(msgspec.Struct, frozen=True):
 class GaveUp(msgspec.Struct, frozen=True):
     """A supervisor ended because its children needed more restarts than it allows.
 
-    `child_id` is the child whose crash was one too many, `reason` why it ended.
+    `child_id` is the child whose crash was one too many, `reason` why it ended. With `stuck` the
+    cause was not the restarts but an abandoned instance that still runs: of a child with
+    `on_stuck="escalate"`, or one more than `max_abandoned`.
     """
 
     supervisor: str
@@ -106,6 +108,7 @@ class GaveUp(msgspec.Struct, frozen=True):
     max_seconds: float
     child_id: Any = None
     reason: Any = None
+    stuck: bool = False
 
 
 class FailedToStartChild(msgspec.Struct, frozen=True):

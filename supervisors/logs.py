@@ -25,6 +25,7 @@ _LEVELS: Mapping[Event, int] = {
     ("supervisors", "child", "terminated"): logging.WARNING,
     ("supervisors", "child", "start_failed"): logging.ERROR,
     ("supervisors", "child", "shutdown_error"): logging.ERROR,
+    ("supervisors", "child", "restart_held"): logging.WARNING,
     ("supervisors", "supervisor", "gave_up"): logging.ERROR,
     ("supervisors", "actor", "crashed"): logging.ERROR,
     ("supervisors", "actor", "abandoned"): logging.ERROR,

@@ -23,13 +23,16 @@ from supervisors._machines.backoff import Backoff
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.calling import start_and_wait, take_options
-from supervisors._runtime.current import current
+from supervisors._runtime.ending import end_tree
 from supervisors._runtime.foreign import plain_spec
-from supervisors._runtime.handover import help_along
-from supervisors._runtime.items import Call
 from supervisors._runtime.ref import ActorRef
-from supervisors._runtime.reply import Reply
-from supervisors._runtime.supervising import Plan, SupervisingActor, SupervisorRequest
+from supervisors._runtime.supervising import (
+    Plan,
+    SupervisingActor,
+    SupervisorRequest,
+    ask_supervisor,
+)
+from supervisors._runtime.unstopped import Unstopped
 from supervisors.child_spec import (
     UNSET,
     AutoShutdown,
@@ -42,7 +45,8 @@ from supervisors.child_spec import (
     word,
 )
 from supervisors.clock import as_seconds
-from supervisors.errors import ChildSpecError, NoProcError, SelfCallError, SpecProblem
+from supervisors.errors import ChildSpecError, SpecProblem
+from supervisors.exits import Shutdown
 from supervisors.gen_server import IGNORE
 
 __all__ = [
@@ -55,7 +59,11 @@ __all__ = [
 ]
 
 
-_OPTIONS = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff", "name")
+_RULES = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff")
+_OPTIONS = (*_RULES, "max_abandoned", "name")
+
+MAX_ABANDONED = 100
+"""How many abandoned children that still run a supervisor bears, unless it is told otherwise."""
 
 
 def _spec(child: Any) -> ChildSpec:
@@ -103,15 +111,19 @@ def checked_flags(
     auto_shutdown: str,
     backoff: Backoff | None,
     label: str,
+    max_abandoned: int | None = MAX_ABANDONED,
 ) -> Flags:
     """Check a supervisor's options.
 
     Raises:
         ChildSpecError: with a problem of its own for each option (S18).
     """
-    if isinstance(max_restarts, bool) or not isinstance(max_restarts, int) or max_restarts < 0:
+    if not _is_count(max_restarts):
         text = f"max_restarts must be a whole number, 0 or more, not {max_restarts!r}"
         raise ChildSpecError(SpecProblem.BAD_INTENSITY, text, max_restarts)
+    if max_abandoned is not None and not _is_count(max_abandoned):
+        text = f"max_abandoned must be a whole number, 0 or more, or None, not {max_abandoned!r}"
+        raise ChildSpecError(SpecProblem.BAD_MAX_ABANDONED, text, max_abandoned)
     try:
         seconds = as_seconds(max_seconds, "max_seconds")
     except (TypeError, ValueError):
@@ -129,7 +141,12 @@ def checked_flags(
         auto_shutdown=_auto_shutdown(auto_shutdown),
         backoff=backoff,
         label=label,
+        max_abandoned=max_abandoned,
     )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class SupervisorSpec:
@@ -153,6 +170,7 @@ class SupervisorSpec:
         max_seconds: float | timedelta = 5.0,
         auto_shutdown: str = AutoShutdown.NEVER,
         backoff: Backoff | None = None,
+        max_abandoned: int | None = MAX_ABANDONED,
         **unknown: Any,
     ) -> None:
         """Check everything before anything is started."""
@@ -164,6 +182,7 @@ class SupervisorSpec:
             auto_shutdown=auto_shutdown,
             backoff=backoff,
             label="",
+            max_abandoned=max_abandoned,
         )
         if isinstance(children, str | bytes) or not isinstance(children, Iterable):
             text = f"children must be a list, not a {type(children).__name__}"
@@ -187,16 +206,7 @@ class SupervisorRef(ActorRef):
     """
 
     def _request(self, verb: RequestVerb, argument: Any = None) -> Any:
-        process, reply = self.process, Reply()
-        asker = current.process
-        if asker is not None and asker is process:
-            raise SelfCallError(self)
-        if process is None:
-            raise NoProcError(self)
-        call = Call(SupervisorRequest(verb, argument), reply, None)
-        # A supervisor has no handlers: its step may run in the thread that waits for it.
-        help_along(lambda: process.post_next(call), reply)
-        return reply.get()
+        return ask_supervisor(self, SupervisorRequest(verb, argument))
 
     def start_child(self, child: Any) -> Any:
         """Start a new child at the end of the order and return its ref; None for IGNORE.
@@ -259,6 +269,21 @@ class SupervisorRef(ActorRef):
         info: SupervisorInfo = self.ask(request, timeout=timeout)
         return info
 
+    def stop_within(self, timeout: float | timedelta) -> list[Unstopped]:
+        """Stop the whole tree in order within `timeout` seconds; list what of it still runs (S88).
+
+        Each child may take its own `shutdown`, but of the time that is left half at most while
+        others wait behind it, else nine tenths. Then it is killed; inside a handler, abandoned.
+
+        Raises:
+            SelfCallError: the supervisor would wait for itself.
+
+        Example:
+            >>> Supervisor.start_link([], strategy="one_for_one").stop_within(1.0)
+            []
+        """
+        return end_tree(self, Shutdown(), as_seconds(timeout, "timeout"))
+
     def __enter__(self) -> Self:
         """Use the supervisor in a `with` block."""
         return self
@@ -298,7 +323,8 @@ class Supervisor(SupervisingActor):
         """Start the supervisor and all its children; return its SupervisorRef when all run (S19).
 
         `Supervisor.start_link(children, *, strategy, max_restarts=3, max_seconds=5.0,
-        auto_shutdown="never", backoff=None, name=None)`; a subclass gets its arguments in `init`.
+        auto_shutdown="never", backoff=None, max_abandoned=100, name=None)`; a subclass gets its
+        arguments in `init`.
 
         Args:
             *args: the children: specifications, classes with child_spec(), (class, *args); a class
@@ -306,7 +332,8 @@ class Supervisor(SupervisingActor):
             name: a name to register the supervisor under.
             **kwargs: `start_timeout` and `dispatcher`, as for any actor, and the rules:
                 `strategy` is "one_for_one", "one_for_all" or "rest_for_one";
-                more than `max_restarts` restarts within `max_seconds` seconds end the supervisor.
+                more than `max_restarts` restarts within `max_seconds` seconds end the supervisor;
+                so do more than `max_abandoned` abandoned children that still run (None: no limit).
 
         Raises:
             ChildSpecError: a child or a rule is wrong; raised in the caller, nothing was started.

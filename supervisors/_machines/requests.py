@@ -25,6 +25,7 @@ from supervisors.errors import (
     ChildRestartingError,
     ChildRunningError,
     ChildSpecError,
+    ChildStuckError,
     MaxChildrenError,
     UnsupportedRequestError,
 )
@@ -69,7 +70,7 @@ def _refusal_to_start(machine: SupervisionMachine, spec: ChildSpec) -> Exception
         return MaxChildrenError(bound) if bound is not None and len(children) >= bound else None
     present = children.find(spec.id)
     if present is None:
-        return None
+        return ChildStuckError(spec.id) if machine.stuck.blocks(spec) else None
     if present.state is ChildState.RUNNING:
         return AlreadyStartedError(spec.id, present.ref)
     return AlreadyPresentError(spec.id)
@@ -129,6 +130,8 @@ def _stopped_child(
         error = ChildRunningError(child_id)
     elif child.state is ChildState.RESTARTING:
         error = ChildRestartingError(child_id)
+    elif request == "restart_child" and machine.stuck.blocks(child.spec):
+        error = ChildStuckError(child_id)
     else:
         return child
     machine.emit(RefuseRequest(token, error))

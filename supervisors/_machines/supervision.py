@@ -7,6 +7,8 @@ that yields what it waits for, so that it reads like OTP's own source. Laws:
 - One operation at a time. Whatever else comes meanwhile waits in order (S74), except
   `ShutdownRequested`, which goes first, and the end of a child that the running operation is
   about to stop, which is then not stopped again (S35, S39).
+- Where an abandoned instance forbids it (`on_stuck`), no restart is made before its handler has
+  returned; the restart is charged and held meanwhile.
 - A restart is charged before it is made (S56); a failing restart attempt returns to the queue
   between attempts, so that callers are answered (S67).
 - News of an incarnation that is not the present one changes nothing.
@@ -23,43 +25,39 @@ import msgspec
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child, ChildState, ChildTable
+from supervisors._machines.giving_up import bear_stuck, give_up
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.partitions import Partitions
 from supervisors._machines.requests import REQUESTS
-from supervisors._machines.restart_rules import Decision, decide, is_orderly
+from supervisors._machines.restart_rules import Decision, decide
+from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
 from supervisors._machines.strategy import restart_group
+from supervisors._machines.stuck import StuckTable, is_held
 from supervisors._machines.vocabulary import (
     ArmTimer,
     BootRequested,
-    CancelTimer,
+    ChildAbandoned,
     ChildExited,
     ChildFailed,
     ChildIgnored,
+    ChildReturned,
     ChildStarted,
     Command,
     ConfirmStart,
     EmitReport,
     Event,
     FinishSupervisor,
-    KillChild,
     RefuseStart,
     Report,
     RequestReceived,
     RetryLater,
     ShutdownRequested,
     StartChild,
-    StopChild,
     TimerFired,
     TimerKind,
 )
-from supervisors.child_spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart, Strategy
-from supervisors.exits import (
-    ExitReason,
-    FailedToStartChild,
-    GaveUp,
-    Shutdown,
-    is_abnormal,
-)
+from supervisors.child_spec import AutoShutdown, ChildSpec, OnStuck, Restart, Strategy
+from supervisors.exits import Abandoned, ExitReason, FailedToStartChild, Shutdown, is_abnormal
 
 __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 
@@ -84,6 +82,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     budget_per_child: bool = False
     # Its children are the partitions 0, 1, … that keys are routed to.
     partitioned: bool = False
+    # How many abandoned instances that still run are borne; None bears any number.
+    max_abandoned: int | None = None
 
 
 class SupervisionMachine:
@@ -112,9 +112,12 @@ class SupervisionMachine:
         self._operation: Operation | None = None
         # The incarnations whose news the operation waits for.
         self._awaited: Container[int] = ()
-        self._stopping: set[int] = set()
+        # Incarnation -> when it is killed if it has not stopped; and when all must have stopped.
+        self.stopping: dict[int, float] = {}
+        self.deadline: float | None = None
+        self.stuck = StuckTable(flags.max_abandoned, dynamic=flags.dynamic)
         # The child that is being started, and its end if that was heard of before the start.
-        self._starting = 0
+        self.starting = 0
         self._stillborn: ChildExited | None = None
         self._over = False
         for spec in specs:
@@ -131,10 +134,10 @@ class SupervisionMachine:
         self._commands = commands
         match event:
             case TimerFired(TimerKind.STOP_DEADLINE, incarnation):
-                if incarnation in self._stopping:
-                    self.emit(KillChild(incarnation))
+                if incarnation in self.stopping:
+                    kill(self, incarnation)
                 return commands
-            case ChildExited(incarnation) if incarnation == self._starting:
+            case ChildExited(incarnation) if incarnation == self.starting:
                 self._stillborn = event
             case ChildStarted() | ChildIgnored() | ChildFailed() | ChildExited() if (
                 event.incarnation in self._awaited
@@ -146,7 +149,14 @@ class SupervisionMachine:
                     child.early_exit = reason
                     self._waiting.append(event)
             case ShutdownRequested():
+                bring_forward(self, event.deadline)
                 self._waiting.appendleft(event)
+            case ChildAbandoned(incarnation):
+                self.stuck.add(incarnation, self.children.by_incarnation(incarnation))
+                self._waiting.append(event)
+            case ChildReturned(incarnation):
+                self.stuck.discard(incarnation)
+                self._waiting.append(event)
             case _:
                 self._waiting.append(event)
         while self._operation is None and self._waiting and not self._over:
@@ -175,7 +185,7 @@ class SupervisionMachine:
             case BootRequested():
                 return self._boot()
             case ShutdownRequested(reason):
-                return self._shut_down(reason)
+                return self.shut_down(reason)
             case ChildExited(incarnation, reason):
                 child = self.children.by_incarnation(incarnation)
                 if child is None or child.early_exit is None:
@@ -188,6 +198,10 @@ class SupervisionMachine:
                 if child.paid:
                     return self._restart_now(child)
                 return self._restart(child, child.failure)
+            case ChildAbandoned():
+                return bear_stuck(self)
+            case ChildReturned():
+                return self._resume_held()
             case RequestReceived(token, verb, argument):
                 return REQUESTS[verb](self, token, argument)
             case _:
@@ -213,7 +227,7 @@ class SupervisionMachine:
                     return
         self.emit(ConfirmStart())
 
-    def _shut_down(self, reason: ExitReason) -> Operation:
+    def shut_down(self, reason: ExitReason) -> Operation:
         """Stop all children, then end."""
         yield from self._stop_all()
         self._over = True
@@ -236,7 +250,7 @@ class SupervisionMachine:
             case Decision.REMOVE:
                 self.children.remove(child)
         if self._auto_shutdown_after(child):
-            yield from self._shut_down(Shutdown())
+            yield from self.shut_down(Shutdown())
 
     def _auto_shutdown_after(self, child: Child) -> bool:
         """Tell whether the end of this child, not restarted, ends the supervisor (S23-S28)."""
@@ -255,18 +269,15 @@ class SupervisionMachine:
 
     def _restart(self, child: Child, reason: Any) -> Operation:
         """Charge one restart, then make it: at once, or after the backoff's pause."""
-        if self.flags.budget_per_child:
-            flags = self.flags
-            if not child.own_budget(flags.max_restarts, flags.max_seconds).charge(self.now):
-                self.report(Report.GAVE_UP, child, reason)
-                self.children.remove(child)
-                return
-        elif not self.budget.charge(self.now):
-            flags = self.flags
-            end = GaveUp(flags.label, flags.max_restarts, flags.max_seconds, child.spec.id, reason)
-            self.report(Report.GAVE_UP, child, end)
-            self.children.mark_stopped(child)
-            yield from self._shut_down(end)
+        if self.stuck.exceeded or self.stuck.first_barred([child], OnStuck.ESCALATE) is not None:
+            yield from give_up(self, child, reason, stuck=True)
+            return
+        flags = self.flags
+        budget = self.budget
+        if flags.budget_per_child:
+            budget = child.own_budget(flags.max_restarts, flags.max_seconds)
+        if not budget.charge(self.now):
+            yield from give_up(self, child, reason)
             return
         delay = self._pause(child)
         if delay > 0:
@@ -275,6 +286,12 @@ class SupervisionMachine:
             self.emit(ArmTimer(TimerKind.RETRY, child.incarnation, delay))
             return
         yield from self._restart_now(child)
+
+    def _resume_held(self) -> Operation:
+        """A stuck handler has returned: make the restarts that waited for it."""
+        for child in list(self.children):
+            if is_held(child):
+                yield from self._restart_now(child)
 
     def _backoff_of(self, child: Child) -> Backoff | None:
         backoff: Backoff | None = child.spec.backoff or self.flags.backoff
@@ -294,6 +311,15 @@ class SupervisionMachine:
             yield from self.stop(member)
             if member.spec.restart is Restart.TEMPORARY:
                 self.children.remove(member)
+        barred = self.stuck.first_barred(group, OnStuck.ESCALATE)
+        if barred is not None or self.stuck.exceeded:
+            yield from give_up(self, barred or child, Abandoned(), stuck=True)
+            return
+        if self.stuck.first_barred(group, OnStuck.WAIT) is not None:
+            self.children.mark_restarting(child)
+            child.paid = True
+            self.report(Report.RESTART_HELD, child)
+            return
         for member in group:
             if member.spec.restart is Restart.TEMPORARY:
                 continue
@@ -326,9 +352,11 @@ class SupervisionMachine:
         incarnation = self.children.begin(child)
         args = (*self.flags.extra_args, *child.spec.args)
         self.emit(StartChild(incarnation, child.spec, args))
-        self._starting = incarnation
+        self.starting = incarnation
+        limit_start(self)
         outcome: StartOutcome = yield (incarnation,)
-        stillborn, self._stillborn, self._starting = self._stillborn, None, 0
+        stillborn, self._stillborn, self.starting = self._stillborn, None, 0
+        self.stopping.pop(incarnation, None)
         if isinstance(outcome, ChildStarted):
             self.children.mark_running(child, outcome.ref, self.now)
             if stillborn is not None:
@@ -340,50 +368,15 @@ class SupervisionMachine:
 
     def stop(self, child: Child) -> Operation:
         """Stop one child, or cancel its wait, and wait until it is down."""
-        yield from self._stop_many([child])
+        yield from stop_many(self, [child])
 
     def _stop_all(self) -> Operation:
         """Stop every child: one by one in reverse order (S76), or all at once (S80)."""
         if self.flags.dynamic:
-            yield from self._stop_many(list(self.children))
+            yield from stop_many(self, list(self.children))
         else:
             for child in reversed(list(self.children)):
                 yield from self.stop(child)
-
-    def _stop_many(self, children: list[Child]) -> Operation:
-        awaited: dict[int, Child] = {}
-        for child in children:
-            if child.state is ChildState.RESTARTING:
-                self.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
-                self.children.mark_stopped(child)
-            elif child.early_exit is not None:
-                self._stopped(child, child.early_exit)
-            elif child.state is ChildState.RUNNING:
-                awaited[child.incarnation] = child
-                self._ask_to_stop(child)
-        while awaited:
-            event = yield awaited
-            child = awaited.pop(event.incarnation)
-            self._stopping.discard(event.incarnation)
-            if child.spec.shutdown not in (None, BRUTAL_KILL):
-                self.emit(CancelTimer(TimerKind.STOP_DEADLINE, event.incarnation))
-            self._stopped(child, event.reason)
-
-    def _ask_to_stop(self, child: Child) -> None:
-        shutdown = child.spec.shutdown
-        incarnation = child.incarnation
-        self._stopping.add(incarnation)
-        if shutdown is BRUTAL_KILL:
-            self.emit(KillChild(incarnation))
-            return
-        self.emit(StopChild(incarnation))
-        if isinstance(shutdown, float):
-            self.emit(ArmTimer(TimerKind.STOP_DEADLINE, incarnation, shutdown))
-
-    def _stopped(self, child: Child, reason: ExitReason) -> None:
-        if not is_orderly(child.spec, reason):
-            self.report(Report.SHUTDOWN_ERROR, child, reason)
-        self.children.mark_stopped(child)
 
     def drop_if(self, child: Child, condition: bool) -> None:
         """Forget a child that did not come to life, or keep its specification stopped."""

@@ -21,11 +21,13 @@ __all__ = [
     "ArmTimer",
     "BootRequested",
     "CancelTimer",
+    "ChildAbandoned",
     "ChildCounts",
     "ChildExited",
     "ChildFailed",
     "ChildIgnored",
     "ChildInfo",
+    "ChildReturned",
     "ChildStarted",
     "Command",
     "ConfirmStart",
@@ -90,6 +92,7 @@ class Report(StrEnum):
     START_FAILED = "start_failed"
     SHUTDOWN_ERROR = "shutdown_error"
     GAVE_UP = "gave_up"
+    RESTART_HELD = "restart_held"
 
 
 class ChildInfo(msgspec.Struct, frozen=True):
@@ -166,6 +169,18 @@ class ChildExited(msgspec.Struct, frozen=True):
     reason: ExitReason
 
 
+class ChildAbandoned(msgspec.Struct, frozen=True):
+    """A child, or the start of one, was fenced off inside a handler whose thread goes on."""
+
+    incarnation: int
+
+
+class ChildReturned(msgspec.Struct, frozen=True):
+    """The handler of an abandoned instance has returned at last."""
+
+    incarnation: int
+
+
 class TimerFired(msgspec.Struct, frozen=True):
     """A timer armed by `ArmTimer`, or the message of `RetryLater`, has come."""
 
@@ -182,9 +197,14 @@ class RequestReceived(msgspec.Struct, frozen=True):
 
 
 class ShutdownRequested(msgspec.Struct, frozen=True):
-    """The supervisor is to stop its children in order and end with `reason`."""
+    """The supervisor is to stop its children in order and end with `reason`.
+
+    With a `deadline`, a moment, all of them are down by then; one that came before stays if it
+    is earlier.
+    """
 
     reason: ExitReason
+    deadline: float | None = None
 
 
 Event: TypeAlias = (
@@ -193,6 +213,8 @@ Event: TypeAlias = (
     | ChildIgnored
     | ChildFailed
     | ChildExited
+    | ChildAbandoned
+    | ChildReturned
     | TimerFired
     | RequestReceived
     | ShutdownRequested
@@ -214,19 +236,27 @@ class StartChild(msgspec.Struct, frozen=True):
 
 
 class StopChild(msgspec.Struct, frozen=True):
-    """Ask the child to stop with reason Shutdown(); ChildExited follows."""
+    """Ask the child to stop with reason Shutdown(); ChildExited follows.
+
+    A child that is a supervisor gets the `deadline`, a moment, as that of its own children.
+    """
 
     incarnation: int
+    deadline: float | None = None
 
 
 class KillChild(msgspec.Struct, frozen=True):
-    """End or fence the child without asking; ChildExited follows."""
+    """End or fence the child without asking; ChildExited follows.
+
+    `whole`: everything below it as well, since the time of all is over.
+    """
 
     incarnation: int
+    whole: bool = False
 
 
 class ArmTimer(msgspec.Struct, frozen=True):
-    """Send TimerFired(kind, incarnation) after `delay` seconds."""
+    """Send TimerFired(kind, incarnation) after `delay` seconds, instead of what was armed so."""
 
     kind: TimerKind
     incarnation: int

@@ -150,6 +150,13 @@ class Actor(pykka.Actor):
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
         """Take note of the end of a supervised child; called where the child ended."""
 
+    def _otp_child_returned(self, incarnation: int) -> None:
+        """Take note that an abandoned child's handler has returned; called in its thread."""
+
+    def _otp_give_away(self) -> list[Process]:
+        """Hand over the living children of a supervisor that is about to be killed."""
+        return []
+
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Do what is left once everybody has been told of the end."""
 

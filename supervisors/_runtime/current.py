@@ -30,6 +30,8 @@ class _Current(threading.local):
     next: Process | None = None
     helping: bool = False
     depth: int = 0
+    # Whether a handler has forked in this thread, which is the child's main thread now.
+    forked: bool = False
 
 
 current = _Current()

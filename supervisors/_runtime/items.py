@@ -51,14 +51,20 @@ class EndSelf:
 
 
 class StopOrder:
-    """Control lane: end with `reason`; `reply`, if any, is settled when it is done."""
+    """Control lane: end with `reason`; `reply`, if any, is settled when it is done.
 
-    __slots__ = ("reason", "reply")
+    A supervisor has its children stopped by the moment `deadline`, if there is one.
+    """
 
-    def __init__(self, reason: ExitReason, reply: Reply | None = None) -> None:
-        """Keep the reason and who waits."""
+    __slots__ = ("deadline", "reason", "reply")
+
+    def __init__(
+        self, reason: ExitReason, reply: Reply | None = None, deadline: float | None = None
+    ) -> None:
+        """Keep the reason, who waits, and until when."""
         self.reason = reason
         self.reply = reply
+        self.deadline = deadline
 
 
 class Urge:

@@ -59,6 +59,11 @@ class Reply(pykka.Future[Any]):
         """Give an exception to raise at whoever waits; tell whether it was the first outcome."""
         return self._settle((False, error))
 
+    def settle_quietly(self, outcome: tuple[bool, Any]) -> None:
+        """Take (ok, value) as the outcome without calling anybody back: after a fork."""
+        self.__dict__.pop("_callbacks", None)
+        self.__dict__.setdefault("_outcome", outcome)
+
     def set(self, value: Any = None) -> None:
         """Give the value, as Pykka does.
 

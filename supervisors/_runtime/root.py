@@ -66,10 +66,12 @@ class Root:
         members = self.members()
         for process in reversed(members):
             reply = Reply()
-            process.order(StopOrder(Shutdown(), reply))
             left = deadline.remaining() or 0.0
+            share = left if process is members[0] else left / 2
+            # A supervisor keeps a little of its time for itself.
+            process.order(StopOrder(Shutdown(), reply, timers.clock.now() + 0.9 * share))
             try:
-                reply.get(timeout=left if process is members[0] else left / 2)
+                reply.get(timeout=share)
             except CallTimeout:
                 stuck.append(process)
                 event = ("supervisors", "root", "exit_deadline_passed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,9 +22,11 @@ from supervisors._machines.vocabulary import (
     ArmTimer,
     BootRequested,
     CancelTimer,
+    ChildAbandoned,
     ChildExited,
     ChildFailed,
     ChildIgnored,
+    ChildReturned,
     ChildStarted,
     Command,
     ConfirmStart,
@@ -44,26 +47,33 @@ from supervisors._machines.vocabulary import (
     TimerFired,
     TimerKind,
 )
-from supervisors._runtime.actor import Actor
-from supervisors._runtime.calling import take_options
+from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
-from supervisors._runtime.handover import flush
+from supervisors._runtime.ending import kill_tree
+from supervisors._runtime.handover import help_along
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
-from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
+from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
-from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm, spawn
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.reply import Reply
+from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm
+from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import Timer, timers
-from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
-from supervisors.errors import NotAvailableError, StartError, UnexpectedMessageError
-from supervisors.exits import Exit, ExitReason, NoProc, Normal, Shutdown
+from supervisors.errors import (
+    NoProcError,
+    NotAvailableError,
+    SelfCallError,
+    StartError,
+    UnexpectedMessageError,
+)
+from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
 from supervisors.telemetry import execute
 
-__all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
+__all__ = ["Plan", "SupervisingActor", "SupervisorRequest", "ask_supervisor"]
 
-_EVENTS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, TimerFired)
+_NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
+_EVENTS = (*_NEWS, TimerFired)
 _GONE = (ChildIgnored, ChildFailed, ChildExited)
 
 
@@ -81,7 +91,7 @@ class Plan(msgspec.Struct, frozen=True):
     children: tuple[ChildSpec, ...] = ()
 
 
-class SupervisingActor(Actor):
+class SupervisingActor(StartingActor):
     """What static and dynamic supervisors have in common; not for direct use."""
 
     trap_exit = True
@@ -133,13 +143,29 @@ class SupervisingActor(Actor):
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         if self._otp_machine is None:
             self._process.end(reason)
-        else:
-            # A suspended one too obeys at once (S190); to stop, it needs the news of its children.
-            self._process.mailbox.suspended = False
-            self._otp_feed(ShutdownRequested(reason))
+            return
+        order, self._process.handling = self._process.handling, IDLE
+        deadline = order.deadline if isinstance(order, StopOrder) else None
+        # A suspended one too obeys at once (S190); to stop, it needs the news of its children.
+        self._process.mailbox.suspended = False
+        self._otp_feed(ShutdownRequested(reason, deadline))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
+        if isinstance(reason, Abandoned):
+            self._process.post(ChildAbandoned(incarnation))
         self._process.post_next(ChildExited(incarnation, reason))
+
+    def _otp_child_returned(self, incarnation: int) -> None:
+        if not self._process.ended:
+            self._process.post(ChildReturned(incarnation))
+
+    def _otp_give_away(self) -> list[Process]:
+        taken: list[Process] = []
+        # One by one, the youngest first: the supervisor's own thread may be adding or removing.
+        while self._otp_machine is not None and self._otp_lives:
+            with suppress(KeyError):
+                taken.append(self._otp_lives.popitem()[1])
+        return taken
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""
@@ -167,13 +193,6 @@ class SupervisingActor(Actor):
         if plan is not None and machine is not None:
             reconfigure(machine, plan.flags, plan.children)
 
-    def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
-        """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
-        process.label = _label(spec, incarnation)
-        self._otp_lives[incarnation] = process
-        if self._process.ended:
-            process.order(StopOrder(self._process.reason or Shutdown()))
-
     # ---- events in, commands out ---------------------------------------------------------------
 
     def _otp_feed(self, event: Event) -> None:
@@ -195,18 +214,21 @@ class SupervisingActor(Actor):
         match command:
             case StartChild(incarnation, spec, args):
                 return self._otp_start_child(incarnation, spec, args)
-            case StopChild(incarnation):
+            case StopChild(incarnation, deadline):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    process.order_from_supervisor(StopOrder(Shutdown()))
-            case KillChild(incarnation):
+                    process.order_from_supervisor(StopOrder(Shutdown(), deadline=deadline))
+            case KillChild(incarnation, whole):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    process.kill()
+                    (kill_tree if whole else Process.kill)(process)
             case ArmTimer(kind, incarnation, delay):
                 process = self._otp_lives.get(incarnation)
                 if kind is TimerKind.STOP_DEADLINE and (process is None or process.ended):
                     return []  # The news of it is on its way.
+                replaced = self._otp_timers.pop((kind, incarnation), None)
+                if replaced is not None:
+                    replaced.cancel()
                 fired = TimerFired(kind, incarnation)
                 timer = timers.after(delay, lambda: self._process.post(fired))
                 self._process.keep_timer(timer)
@@ -253,122 +275,20 @@ class SupervisingActor(Actor):
             },
         )
 
-    def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
-        """Let a subclass give a new child something before it can run."""
 
-    # ---- starting a child ----------------------------------------------------------------------
+def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
+    """Ask and wait; a supervisor has no handlers, so its step may run in the thread that waits.
 
-    def _otp_start_child(
-        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
-    ) -> list[Event]:
-        """Start a child; its outcome comes as a message, or in the returned events."""
-        cls, plain = _actor_class(spec.start), plain_class(spec.start)
-        if cls is None and plain is None:
-            return self._otp_call_start(incarnation, spec, args)
-        post = self._process.post_next
-
-        def started(outcome: Started | StartIgnored | StartFailed) -> None:
-            match outcome:
-                case Started(ref):
-                    post(ChildStarted(incarnation, ref))
-                case StartIgnored():
-                    post(ChildIgnored(incarnation))
-                case StartFailed(reason, error):
-                    if isinstance(error, StartError):
-                        error.child_id = spec.id
-                    post(ChildFailed(incarnation, reason, error))
-
-        def note(process: Process) -> None:
-            self._otp_prepare(process, spec)
-            self._otp_take_in(process, spec, incarnation)
-
-        # A class's own __init__ runs here.
-        if cls is None or cls.__init__ is not Actor.__init__:
-            flush()
-        self._process.handling = spec
-        ties: Any = {
-            "parent": self._process,
-            "incarnation": incarnation,
-            "before_launch": note,
-        }
-        try:
-            if cls is not None:
-                options, kwargs = take_options(dict(spec.kwargs))
-                if spec.name is not None:
-                    options = msgspec.structs.replace(options, name=spec.name)
-                spawn(cls, args, kwargs, options, started, **ties)
-            elif plain is not None:
-                start_plain(plain, args, dict(spec.kwargs), spec.name, started, **ties)
-        except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
-            return [_failed(incarnation, spec, error)]
-        finally:
-            self._process.handling = IDLE
-        return []
-
-    def _otp_call_start(
-        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
-    ) -> list[Event]:
-        """Start a child through a callable of the user's, here and now, as OTP does (S65)."""
-        kwargs = dict(spec.kwargs)
-        if spec.name is not None:
-            kwargs["name"] = spec.name
-        flush()
-        self._process.handling = spec
-        try:
-            result = spec.start(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001  whatever a start raises fails it alone
-            return [_failed(incarnation, spec, error)]
-        finally:
-            self._process.handling = IDLE
-        if result is None:
-            return [ChildIgnored(incarnation)]
-        try:
-            process = any_process_of(result, "a child")
-        except NotAvailableError:
-            text = f"the start of child {spec.id!r} returned a {type(result).__name__}, not a ref"
-            return [_failed(incarnation, spec, TypeError(text))]
-        if process is not None and process.incarnation:
-            text = f"the start of child {spec.id!r} returned {result}, which has a supervisor"
-            return [_failed(incarnation, spec, TypeError(text))]
-        if process is None or not process.adopt(self._process, incarnation):
-            return [ChildStarted(incarnation, result), ChildExited(incarnation, NoProc())]
-        # A start_link in there has linked it; its supervisor is told of its end without a link.
-        unlink(self._process, process)
-        self._otp_take_in(process, spec, incarnation)
-        return [ChildStarted(incarnation, result)]
-
-
-def _actor_class(start: Any) -> type[Actor] | None:
-    """Return the class that `start` starts without further ado, else None."""
-    if isinstance(start, type) and issubclass(start, Actor):
-        return start
-    owner = getattr(start, "__self__", None)
-    if isinstance(owner, type) and issubclass(owner, Actor):
-        # Cls.start and Cls.start_link, unless the class overrides them: no need to wait in there.
-        plain = getattr(start, "__func__", None)
-        for name in ("start", "start_link"):
-            if plain in (getattr(cls.__dict__.get(name), "__func__", 0) for cls in _ours(owner)):
-                return owner
-    return None
-
-
-def _ours(cls: type) -> list[type]:
-    """Return the classes of this package that a class derives from."""
-    return [base for base in cls.__mro__ if base.__module__.startswith("supervisors.")]
-
-
-def _label(spec: ChildSpec, incarnation: int) -> str:
-    return str(incarnation if spec.id is None else spec.id)
-
-
-def _failed(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:
-    """Return the event for a start that raised; a waiting caller gets a StartError of it."""
-    if isinstance(error, StartError):
-        failure, reason = error, error.reason or crashed(error)
-    else:
-        reason = crashed(error)
-        text = f"child {spec.id!r} did not start: {type(error).__name__}"
-        failure = StartError(text, reason=reason)
-        failure.__cause__ = error
-    failure.child_id = spec.id
-    return ChildFailed(incarnation, reason, failure)
+    Raises:
+        NoProcError: the supervisor is dead.
+        SelfCallError: it asks itself.
+        ActorError: it refuses.
+    """
+    process, reply = ref.process, Reply()
+    if process is None:
+        raise NoProcError(ref)
+    if process is current.process:
+        raise SelfCallError(ref)
+    call = Call(request, reply, None)
+    help_along(lambda: process.post_next(call), reply)
+    return reply.get()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from supervisors._runtime.current import current
 from supervisors._runtime.tracing import crashed
 from supervisors.telemetry import execute
 
@@ -29,6 +31,9 @@ def run_turn(process: Process) -> bool:
     if more:
         return True
     if process.ended:
+        if current.forked:
+            # The handler has forked and this is the child, whose only purpose is over.
+            os._exit(0)
         return False
     mailbox = process.mailbox
     mailbox.slot.release()

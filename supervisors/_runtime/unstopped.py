@@ -14,7 +14,7 @@ from supervisors._runtime.timers import timers
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["Unstopped", "unstopped"]
+__all__ = ["Unstopped", "unstopped", "unstopped_under"]
 
 
 class Unstopped(msgspec.Struct, frozen=True):
@@ -53,7 +53,11 @@ def note_abandoned(process: Process, thread_id: int) -> None:
 def note_returned(process: Process) -> bool:
     """Remove an actor whose handler has returned at last; tell whether it was listed."""
     with _lock:
-        return _stuck.pop(process, None) is not None
+        listed = _stuck.pop(process, None) is not None
+    parent = process.parent
+    if listed and parent is not None and process.incarnation:
+        parent.actor._otp_child_returned(process.incarnation)
+    return listed
 
 
 def unstopped() -> list[Unstopped]:
@@ -65,6 +69,25 @@ def unstopped() -> list[Unstopped]:
     """
     with _lock:
         entries = list(_stuck.items())
+    return _described(entries)
+
+
+def unstopped_under(process: Process) -> list[Unstopped]:
+    """List those that are, or were, this process or below it."""
+    with _lock:
+        entries = list(_stuck.items())
+    return _described([entry for entry in entries if _is_under(entry[0], process)])
+
+
+def _is_under(process: Process | None, above: Process) -> bool:
+    while process is not None:
+        if process is above:
+            return True
+        process = process.parent
+    return False
+
+
+def _described(entries: list[tuple[Process, tuple[int, str, float]]]) -> list[Unstopped]:
     frames = sys._current_frames()
     now = timers.clock.now()
     result = []

@@ -139,3 +139,61 @@ def test_nothing_is_printed() -> None:
             pass
     """)
     assert (lines, status) == (["terminate a Crashed"], 0)
+
+
+@pytest.mark.contract("S88")
+def test_tree_that_would_not_stop() -> None:
+    """A tree keeps to the deadline of the exit: its other children and trees terminate in order."""
+    lines, status, seconds = run("""
+        from supervisors._runtime.root import root
+        Loud.start_link("before")
+        specs = [
+            Loud.child_spec("a", id="a"),
+            Loud.child_spec("b", True, id="b", shutdown=None),
+            Loud.child_spec("c", id="c"),
+        ]
+        inner = Supervisor.child_spec(specs, strategy="one_for_one", id="inner")
+        Supervisor.start_link([Loud.child_spec("x", id="x"), inner], strategy="one_for_one")
+        def hook():
+            say(*[entry.path for entry in unstopped()])
+        atexit.unregister(root.stop_all)
+        atexit.register(hook)
+        atexit.register(root.stop_all, 3.0)
+    """)
+    assert lines == [
+        *(f"terminate {name} Shutdown" for name in ("c", "b", "a", "x", "before")),
+        "Supervisor/inner/b",
+    ]
+    assert status == 0
+    assert seconds < 20
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_started_by_a_thread(daemon: bool) -> None:
+    """Actors of a thread that is not the main one are stopped as well, in order, once."""
+    lines, status, _ = run(f"""
+        started = threading.Event()
+        def work():
+            Loud.start_link("a")
+            Loud.start_link("b")
+            started.set()
+            if {daemon}:
+                time.sleep(3600)
+        threading.Thread(target=work, daemon={daemon}).start()
+        started.wait(10)
+    """)
+    assert lines == ["terminate b Shutdown", "terminate a Shutdown"]
+    assert status == 0
+
+
+def test_terminate_that_asks() -> None:
+    """While the program ends, terminate may use actors that were started before its own."""
+    lines, status, _ = run("""
+        class Saving(GenServer):
+            def terminate(self, reason):
+                say("saved", whereis("store").ask("state", timeout=5))
+        Loud.start_link("store", name="store")
+        Supervisor.start_link([Saving], strategy="one_for_one")
+    """)
+    assert lines == ["saved state", "terminate store Shutdown"]
+    assert status == 0

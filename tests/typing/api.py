@@ -41,6 +41,7 @@ from supervisors import (
     KeyRegistered,
     KeyUnregistered,
     NoProcError,
+    OnStuck,
     PartitionSupervisor,
     PartitionSupervisorRef,
     Registry,
@@ -48,15 +49,19 @@ from supervisors import (
     Restart,
     Supervisor,
     SupervisorRef,
+    System,
     Task,
     TaskOutcome,
     TaskSupervisor,
     TaskSupervisorRef,
+    Unstopped,
     callers,
     cancelled,
     dead_letters,
     introspect,
     monitor,
+    run,
+    unstopped,
     via,
 )
 
@@ -334,3 +339,15 @@ async def asyncio_client() -> None:
         assert_type(await client.ping(), float)
         await channel.leave()
     assert_type(await aio.SocketClient.start_link(url="ws://h/socket"), aio.SocketClient)
+
+
+def program() -> int:
+    """A program of one tree; what did not stop is listed."""
+    with System([Counter], strategy="one_for_one", shutdown_timeout=5.0) as system:
+        assert_type(system.supervisor, SupervisorRef)
+        assert_type(system.supervisor.stop_within(1.0), list[Unstopped])
+    assert_type(system.unstopped, list[Unstopped])
+    assert_type(unstopped()[0].path, str)
+    assert_type(unstopped()[0].seconds, float)
+    ChildSpec(id="a", start=Counter, on_stuck=OnStuck.WAIT)
+    return run([Counter], strategy="one_for_one", max_abandoned=None)

@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from supervisors import Backoff, ChildSpec, ExitReason, Killed, Shutdown
+from supervisors import Abandoned, Backoff, ChildSpec, ExitReason, Killed, Shutdown
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
     AnswerRequest,
     ArmTimer,
     BootRequested,
     CancelTimer,
+    ChildAbandoned,
     ChildExited,
     ChildFailed,
     ChildIgnored,
@@ -57,7 +58,8 @@ class Ref:
 class Rig:
     """A machine and its world.
 
-    Children start at once and stop at once when asked, but for those in `slow` and `stubborn`.
+    Children start at once and stop at once when asked, but for those in `slow` and `stubborn`;
+    those in `stuck` are stubborn, and abandoned when they are killed.
     `inits` holds for an id how its next inits end: "ok", "ignore", or a reason to fail with.
     `log` holds in words what the machine ordered and said.
     """
@@ -79,6 +81,8 @@ class Rig:
         self.inits: dict[Any, list[Any]] = {}
         self.slow: set[Any] = set()
         self.stubborn: set[Any] = set()
+        self.stuck: set[Any] = set()
+        self.deadlines: dict[Any, float | None] = {}
         self.alive: dict[int, Ref] = {}
         self.timers: dict[tuple[TimerKind, int], float] = {}
         self.outcome: Command | None = None
@@ -168,6 +172,8 @@ class Rig:
                     outcomes = self.inits.get(child.id) or ["ok"]
                     self._end_start(command, outcomes.pop(0))
             case StopChild(incarnation) | KillChild(incarnation):
+                if isinstance(command, StopChild) and incarnation in self.alive:
+                    self.deadlines[self.alive[incarnation].child_id] = command.deadline
                 self._end_child(incarnation, kill=isinstance(command, KillChild))
             case ArmTimer(kind, incarnation, delay):
                 self.timers[kind, incarnation] = self.now + delay
@@ -194,7 +200,10 @@ class Rig:
             # It is dead; the news of it is on its way.
             return
         self.log.append(f"{'kill' if kill else 'stop'} {ref.child_id}")
-        if kill or ref.child_id not in self.stubborn:
+        if kill and ref.child_id in self.stuck:
+            del self.alive[incarnation]
+            self._queue += [ChildAbandoned(incarnation), ChildExited(incarnation, Abandoned())]
+        elif kill or ref.child_id not in self.stubborn | self.stuck:
             del self.alive[incarnation]
             self._queue.append(ChildExited(incarnation, Killed() if kill else Shutdown()))
 

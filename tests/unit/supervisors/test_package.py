@@ -8,13 +8,6 @@ import supervisors
 from supervisors.__main__ import main
 
 
-@pytest.mark.parametrize("name", ["run", "System"])
-def test_announced_names(name: str) -> None:
-    """A name of a later version is an AttributeError that says it is not available."""
-    with pytest.raises(AttributeError, match=f"{name} is not available in this version"):
-        getattr(supervisors, name)
-
-
 def test_unknown_name() -> None:
     """Any other name is unknown as in any module."""
     with pytest.raises(AttributeError, match="has no attribute 'Supervisorr'"):

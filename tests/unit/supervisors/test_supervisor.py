@@ -70,6 +70,8 @@ def test_defaults(turns: ManualDispatcher) -> None:
         ({"max_seconds": "5"}, "bad_period", "more than 0"),
         ({"auto_shutdown": "sometimes"}, "bad_auto_shutdown", "'never', 'any_significant'"),
         ({"backoff": 3}, "bad_backoff", "a Backoff or None"),
+        ({"max_abandoned": -1}, "bad_max_abandoned", "0 or more, or None, not -1"),
+        ({"max_abandoned": True}, "bad_max_abandoned", "whole number"),
         ({"max_restart": 1}, "unknown_key", "did you mean 'max_restarts'"),
         ({"stragety": ONE}, "unknown_key", "did you mean 'strategy'"),
         ({"max_children": 1}, "unknown_key", "there are strategy, max_restarts, max_seconds"),

@@ -18,6 +18,7 @@ from supervisors import (
     SupervisorRef,
     UnexpectedMessageError,
 )
+from supervisors._runtime.ending import order_end
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.stepped import Seen, SteppedTimers
 from tests.unit.supervisors.trees import Worker, child, start, worker
@@ -174,3 +175,87 @@ def test_telemetry_of_children(turns: ManualDispatcher, seen: Seen) -> None:
         *("NoneType", "Crashed", "Crashed", "NoneType")
     ]
     assert sup.stop()
+
+
+# ---- one deadline for a tree -------------------------------------------------------------------
+
+
+@pytest.mark.contract("S88")
+def test_stop_within(turns: ManualDispatcher, clock: SteppedTimers, log: list[str]) -> None:
+    """A child supervisor gets its share as its own deadline; who gets no turn is killed in time."""
+    mute, refs = ManualDispatcher(), []
+
+    def begin() -> Any:
+        refs.append(mute_worker(mute))
+        return refs[-1]
+
+    specs = [worker(turns, "x"), ChildSpec("mute", begin, shutdown=None)]
+    inner = Supervisor.child_spec(specs, strategy=ONE, dispatcher=turns, id="inner")
+    sup = start(turns, worker(turns, "a"), inner)
+    log.clear()
+    order_end(sup.process, Shutdown(), 100.0)
+    turns.run_until_idle()
+    done = order_end(sup.process, Shutdown(), 8.0)
+    turns.run_until_idle()
+    # One timer for inner, one for what is in it: those of the later deadline are gone.
+    assert len(clock) == 2
+    # Half of eight seconds for inner, half of that for its last child.
+    clock.advance(1.9)
+    turns.run_until_idle()
+    assert refs[0].is_alive()
+    clock.advance(0.2)
+    turns.run_until_idle()
+    assert not refs[0].is_alive()
+    assert log == ["terminate x", "terminate a"]
+    assert done.done()
+
+
+def test_whole_tree_is_killed(
+    turns: ManualDispatcher, clock: SteppedTimers, log: list[str]
+) -> None:
+    """A supervisor that gets no turn itself goes with everything below it, without terminate."""
+    mute, refs = ManualDispatcher(), []
+
+    def begin() -> Any:
+        specs = [worker(mute, "x"), worker(mute, "y")]
+        inner = Supervisor.start(specs, strategy=ONE, dispatcher=mute)
+        refs.extend([inner, child(inner, "x"), child(inner, "y")])
+        return inner
+
+    sup = start(turns, worker(turns, "a"), ChildSpec("inner", begin, type="supervisor"))
+    order_end(sup.process, Shutdown(), 8.0)
+    turns.run_until_idle()
+    assert all(ref.is_alive() for ref in refs)
+    log.clear()
+    clock.advance(4.0)
+    turns.run_until_idle()
+    mute.run_until_idle()
+    assert log == ["terminate a"]
+    assert [ref.is_alive() for ref in (*refs, sup)] == [False] * 4
+
+
+@pytest.mark.contract("S73")
+def test_nested_start_is_rolled_back(turns: ManualDispatcher, log: list[str]) -> None:
+    """A nested supervisor whose restart fails stops its own children on every attempt."""
+    fail: list[bool] = []
+
+    class Flaky(Worker):
+        def init(self, name: Any, *_: Any, **__: Any) -> None:
+            super().init(name, fail=bool(fail))
+
+    inner = Supervisor.child_spec(
+        [worker(turns, "x"), Flaky.child_spec("flaky", id="flaky", dispatcher=turns)],
+        strategy=ONE,
+        max_restarts=0,
+        dispatcher=turns,
+        id="inner",
+    )
+    sup = start(turns, worker(turns, "a"), inner, max_restarts=2)
+    flaky = child(child(sup, "inner"), "flaky")
+    fail.append(True)
+    log.clear()
+    flaky.tell("crash")
+    turns.run_until_idle()
+    attempt = ["init x", "init flaky", "terminate x"]
+    assert log == ["terminate flaky", "terminate x", *attempt, *attempt, "terminate a"]
+    assert not sup.is_alive()

@@ -1,0 +1,112 @@
+"""`os.fork`: a child process has one thread, so none of its parent's actors lives in it.
+
+Every lock of the process-wide tables is held across the fork, so that none of them is caught half
+way. In the child all actors are dead at once: names are cleared, calls fail with NoProcError, and
+what was open is settled without calling anybody back, since callbacks may hold what belongs to
+the parent, such as a socket. New actors get a pool and a timer thread of their own. A child that a
+handler makes ends when the handler returns, as one that any other thread makes ends with its
+function.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from pykka import ActorRegistry
+
+from supervisors import telemetry
+from supervisors._runtime import unstopped
+from supervisors._runtime.current import current
+from supervisors._runtime.items import Call, StopOrder
+from supervisors._runtime.names import process_names
+from supervisors._runtime.own_thread import own_thread
+from supervisors._runtime.pool import pool
+from supervisors._runtime.ref import ActorRef
+from supervisors._runtime.root import root
+from supervisors._runtime.timers import timers
+from supervisors.exits import Down, Killed, NoProc
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["install"]
+
+# The locks of the fork that is under way. There is one at most: the first lock keeps others out.
+_held: list[tuple[ExitStack, bool]] = []
+
+
+def install() -> None:
+    """Register the hooks, where the system has fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before, after_in_parent=_release, after_in_child=_in_child)
+
+
+def _before() -> None:
+    # None of them is ever taken while another one is held, so any order will do. Pykka's is a
+    # reentrant one, which lets the child look into the registry.
+    locks: list[Any] = [root._lock, process_names._lock, unstopped._lock, telemetry._lock]
+    locks += [timers._changed, pool._lock, own_thread._lock]
+    locks += [getattr(ActorRegistry, "_actor_refs_lock", threading.RLock())]
+    stack = ExitStack()
+    for lock in locks:
+        stack.enter_context(lock)
+    in_main = threading.current_thread() is threading.main_thread()
+    _held.append((stack, current.process is not None and not in_main))
+
+
+def _release() -> bool:
+    """Let the locks go; tell whether it was a handler that forked."""
+    stack, in_handler = _held.pop()
+    stack.close()
+    return in_handler
+
+
+def _in_child() -> None:
+    stuck = list(unstopped._stuck)
+    refs = [ref for ref in ActorRegistry.get_all() if isinstance(ref, ActorRef)]
+    for ref in refs:
+        ActorRegistry.unregister(ref)
+    root._members.clear()
+    process_names._table = type(process_names._table)()
+    unstopped._stuck.clear()
+    current.forked = _release()
+    # Their threads are not here; what they shared, such as a queue, may be in any state.
+    timers.__init__(timers.clock)  # type: ignore[misc]
+    pool.__init__(pool._target, pool._max_workers, pool._tick)  # type: ignore[misc]
+    own_thread.__init__()  # type: ignore[misc]
+    for process in [*(ref.process for ref in refs), *stuck]:
+        if process is not None:
+            _bury(process)
+    current.host = current.process = None
+
+
+def _bury(process: Process) -> None:
+    """Make a process dead without telling anybody who lives in the parent."""
+    process.claim = threading.Lock()
+    process.ended = process._told = True
+    process.reason = Killed()
+    process.initialised = False
+    mailbox = process.mailbox
+    mailbox.closed = True
+    waiting = [process.handling, *mailbox.control, *mailbox.user]
+    mailbox.control.clear()
+    mailbox.user.clear()
+    gone = process.gone()
+    for item in waiting:
+        if isinstance(item, Call):
+            item.reply.settle_quietly((False, gone))
+        elif isinstance(item, StopOrder) and item.reply is not None:
+            item.reply.settle_quietly((True, True))
+    for reply in process._deferred or ():
+        reply.settle_quietly((False, gone))
+    for reply in process._stop_waiters or ():
+        reply.settle_quietly((True, True))
+    for monitor in process._monitors or ():
+        monitor._reply.settle_quietly((True, Down(monitor, monitor.ref, NoProc())))
+    process._deferred = process._stop_waiters = process._monitors = None
+    process._watches = process._links = process._timers = process._books = None
+    process.actor._otp_mark_stopped()
+    process.actor_ref.process = None

@@ -1,0 +1,169 @@
+"""How a supervisor starts a child: by its class, by a callable, or as a plain Pykka actor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from supervisors._machines.vocabulary import (
+    ChildAbandoned,
+    ChildExited,
+    ChildFailed,
+    ChildIgnored,
+    ChildStarted,
+    Event,
+)
+from supervisors._runtime.actor import Actor
+from supervisors._runtime.calling import take_options
+from supervisors._runtime.doing import IDLE
+from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
+from supervisors._runtime.handover import flush
+from supervisors._runtime.items import StopOrder
+from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
+from supervisors._runtime.process import Process
+from supervisors._runtime.signals import unlink
+from supervisors._runtime.spawn import spawn
+from supervisors._runtime.tracing import crashed
+from supervisors.child_spec import ChildSpec
+from supervisors.errors import NotAvailableError, StartError
+from supervisors.exits import Abandoned, NoProc, Shutdown
+
+__all__ = ["StartingActor"]
+
+
+class StartingActor(Actor):
+    """The part of a supervisor that starts children; not for direct use."""
+
+    _otp_lives: dict[int, Process]
+
+    def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
+        """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
+        process.label = _label(spec, incarnation)
+        self._otp_lives[incarnation] = process
+        if self._process.ended:
+            process.order(StopOrder(self._process.reason or Shutdown()))
+
+    def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
+        """Let a subclass give a new child something before it can run."""
+
+    # ---- starting a child ----------------------------------------------------------------------
+
+    def _otp_start_child(
+        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> list[Event]:
+        """Start a child; its outcome comes as a message, or in the returned events."""
+        cls, plain = _actor_class(spec.start), plain_class(spec.start)
+        if cls is None and plain is None:
+            return self._otp_call_start(incarnation, spec, args)
+        post = self._process.post_next
+        made: list[Process] = []
+
+        def started(outcome: Started | StartIgnored | StartFailed) -> None:
+            match outcome:
+                case Started(ref):
+                    post(ChildStarted(incarnation, ref))
+                case StartIgnored():
+                    post(ChildIgnored(incarnation))
+                case StartFailed(reason, error):
+                    if isinstance(error, StartError):
+                        error.child_id = spec.id
+                    if made and isinstance(made[0].reason, Abandoned):
+                        post(ChildAbandoned(incarnation))
+                    post(ChildFailed(incarnation, reason, error))
+
+        def note(process: Process) -> None:
+            made.append(process)
+            self._otp_prepare(process, spec)
+            self._otp_take_in(process, spec, incarnation)
+
+        # A class's own __init__ runs here.
+        if cls is None or cls.__init__ is not Actor.__init__:
+            flush()
+        self._process.handling = spec
+        ties: Any = {
+            "parent": self._process,
+            "incarnation": incarnation,
+            "before_launch": note,
+        }
+        try:
+            if cls is not None:
+                options, kwargs = take_options(dict(spec.kwargs))
+                if spec.name is not None:
+                    options = msgspec.structs.replace(options, name=spec.name)
+                spawn(cls, args, kwargs, options, started, **ties)
+            elif plain is not None:
+                start_plain(plain, args, dict(spec.kwargs), spec.name, started, **ties)
+        except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
+            return [_failed(incarnation, spec, error)]
+        finally:
+            self._process.handling = IDLE
+        return []
+
+    def _otp_call_start(
+        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> list[Event]:
+        """Start a child through a callable of the user's, here and now, as OTP does (S65)."""
+        kwargs = dict(spec.kwargs)
+        if spec.name is not None:
+            kwargs["name"] = spec.name
+        flush()
+        self._process.handling = spec
+        try:
+            result = spec.start(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001  whatever a start raises fails it alone
+            return [_failed(incarnation, spec, error)]
+        finally:
+            self._process.handling = IDLE
+        if result is None:
+            return [ChildIgnored(incarnation)]
+        try:
+            process = any_process_of(result, "a child")
+        except NotAvailableError:
+            text = f"the start of child {spec.id!r} returned a {type(result).__name__}, not a ref"
+            return [_failed(incarnation, spec, TypeError(text))]
+        if process is not None and process.incarnation:
+            text = f"the start of child {spec.id!r} returned {result}, which has a supervisor"
+            return [_failed(incarnation, spec, TypeError(text))]
+        if process is None or not process.adopt(self._process, incarnation):
+            return [ChildStarted(incarnation, result), ChildExited(incarnation, NoProc())]
+        # A start_link in there has linked it; its supervisor is told of its end without a link.
+        unlink(self._process, process)
+        self._otp_take_in(process, spec, incarnation)
+        return [ChildStarted(incarnation, result)]
+
+
+def _actor_class(start: Any) -> type[Actor] | None:
+    """Return the class that `start` starts without further ado, else None."""
+    if isinstance(start, type) and issubclass(start, Actor):
+        return start
+    owner = getattr(start, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, Actor):
+        # Cls.start and Cls.start_link, unless the class overrides them: no need to wait in there.
+        plain = getattr(start, "__func__", None)
+        for name in ("start", "start_link"):
+            if plain in (getattr(cls.__dict__.get(name), "__func__", 0) for cls in _ours(owner)):
+                return owner
+    return None
+
+
+def _ours(cls: type) -> list[type]:
+    """Return the classes of this package that a class derives from."""
+    return [base for base in cls.__mro__ if base.__module__.startswith("supervisors.")]
+
+
+def _label(spec: ChildSpec, incarnation: int) -> str:
+    return str(incarnation if spec.id is None else spec.id)
+
+
+def _failed(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:
+    """Return the event for a start that raised; a waiting caller gets a StartError of it."""
+    if isinstance(error, StartError):
+        failure, reason = error, error.reason or crashed(error)
+    else:
+        reason = crashed(error)
+        text = f"child {spec.id!r} did not start: {type(error).__name__}"
+        failure = StartError(text, reason=reason)
+        failure.__cause__ = error
+    failure.child_id = spec.id
+    return ChildFailed(incarnation, reason, failure)
