@@ -221,7 +221,10 @@ class SupervisingActor(StartingActor):
             case KillChild(incarnation, whole):
                 process = self._otp_lives.get(incarnation)
                 if process is not None:
-                    (kill_tree if whole else Process.kill)(process)
+                    if whole:
+                        kill_tree(process)
+                    else:
+                        process.kill()
             case ArmTimer(kind, incarnation, delay):
                 process = self._otp_lives.get(incarnation)
                 if kind is TimerKind.STOP_DEADLINE and (process is None or process.ended):
