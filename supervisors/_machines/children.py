@@ -142,8 +142,12 @@ class ChildTable:
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
         self.mark_stopped(child)
-        self._next += 1
-        child.incarnation = self._next
+        if self.dynamic and not child.incarnation:
+            # Its key is a number that nobody else has.
+            child.incarnation = child.key
+        else:
+            self._next += 1
+            child.incarnation = self._next
         self._by_incarnation[child.incarnation] = child
         return child.incarnation
 

@@ -23,6 +23,11 @@ class Host(Protocol):
 class _Current(threading.local):
     """One value of each per thread; class attributes are the defaults of a new thread."""
 
+    def __init__(self) -> None:
+        """Called once in each thread."""
+        # The thread's number, as one object for all who note it.
+        self.ident = threading.get_ident()
+
     process: Process | None = None
     host: Host | None = None
     # What this thread runs when its present turn is over, and what it runs while it waits; both

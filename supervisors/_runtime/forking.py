@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pykka import ActorRegistry
 
 from supervisors import telemetry
-from supervisors._runtime import unstopped
+from supervisors._runtime import mailbox, unstopped
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call, StopOrder
 from supervisors._runtime.names import process_names
@@ -48,7 +48,7 @@ def _before() -> None:
     # None of them is ever taken while another one is held, so any order will do. Pykka's is a
     # reentrant one, which lets the child look into the registry.
     locks: list[Any] = [root._lock, process_names._lock, unstopped._lock, telemetry._lock]
-    locks += [timers._changed, pool._lock, own_thread._lock]
+    locks += [timers._changed, pool._lock, own_thread._lock, mailbox.making]
     locks += [getattr(ActorRegistry, "_actor_refs_lock", threading.RLock())]
     stack = ExitStack()
     for lock in locks:

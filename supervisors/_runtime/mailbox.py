@@ -1,10 +1,11 @@
 """Two lanes, closed and drained in one step, so that no message is ever lost unseen.
 
 Control messages (stop, fatal exit signals) overtake user messages. There is no lock on the way in:
-a deque's append and popleft are atomic, with the GIL and without it. That no message slips in
-behind the last drain follows from their order. `put` appends and *then* looks at `closed`;
-`close` sets `closed` and *then* drains. If the last popleft of the drain came before the append,
-`closed` was set before that and the putter sees it and drains itself; else the drain finds it.
+a deque's append and popleft, and a list's append and pop, are atomic, with the GIL and without it.
+That no message slips in behind the last drain follows from their order. `put` appends and *then*
+looks at `closed`; `close` sets `closed` and *then* drains. If the last popleft of the drain came
+before the append, `closed` was set before that and the putter sees it and drains itself; else the
+drain finds it.
 
 Laws: what is put is handled, rejected by the closer, or rejected by a putter, exactly once; after
 `close` has returned and all puts have, both lanes are empty.
@@ -14,13 +15,32 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["NOTHING", "Mailbox"]
+__all__ = ["NOTHING", "Mailbox", "making"]
 
 NOTHING: Final[deque[Any]] = deque(maxlen=0)
-"""What a suspended process takes its user messages from."""
+"""What a suspended process takes its user messages from, and one that has not had any yet."""
+
+# Held for the making of a lane only, once in the life of a mailbox.
+making = threading.Lock()
+
+
+class ControlLane(list[Any]):
+    """A lane for few items: an empty list takes a tenth of the memory of an empty deque.
+
+    Each of its steps is one of a list's own, and as atomic, with the GIL and without it.
+    """
+
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        """Take the first item out; an IndexError when there is none."""
+        return self.pop(0)
+
+    def appendleft(self, item: Any) -> None:
+        """Put an item before all others."""
+        self.insert(0, item)
 
 
 class Mailbox:
@@ -30,16 +50,20 @@ class Mailbox:
     it is `suspended`, user messages stay where they are; only the slot's holder changes that.
     """
 
-    __slots__ = ("closed", "control", "reject", "slot", "suspended", "user")
+    __slots__ = ("closed", "control", "owner", "slot", "suspended", "user")
 
-    def __init__(self, reject: Callable[[Any], None]) -> None:
-        """Start open, empty and with the slot free; `reject` gets what can no longer be handled."""
-        self.user: deque[Any] = deque()
+    def __init__(self, owner: Any) -> None:
+        """Start open, empty and with the slot free.
+
+        Args:
+            owner: whose `_reject(item)` gets what can no longer be handled.
+        """
+        self.user: deque[Any] = NOTHING
         self.suspended = False
-        self.control: deque[Any] = deque()
+        self.control = ControlLane()
         self.slot = threading.Lock()
         self.closed = False
-        self.reject = reject
+        self.owner = owner
 
     def __len__(self) -> int:
         """Return the number of user messages that wait."""
@@ -47,11 +71,21 @@ class Mailbox:
 
     def put(self, item: Any) -> bool:
         """Append a user message; tell whether the putter must have the process scheduled."""
-        self.user.append(item)
+        user = self.user
+        if user is NOTHING:
+            user = self.lane()
+        user.append(item)
         if self.closed:
             self.drain()
             return False
         return self.slot.acquire(False)
+
+    def lane(self) -> deque[Any]:
+        """Return the lane of user messages; it is made with the first of them."""
+        with making:
+            if self.user is NOTHING:
+                self.user = deque()
+            return self.user
 
     def put_control(self, item: Any) -> bool:
         """Append a control message; tell whether the putter must have the process scheduled."""
@@ -72,10 +106,11 @@ class Mailbox:
 
     def drain(self) -> None:
         """Reject everything that waits. Several threads may do this at once."""
-        for lane in (self.control, self.user):
+        lanes: tuple[ControlLane | deque[Any], ...] = (self.control, self.user)
+        for lane in lanes:
             while True:
                 try:
                     item = lane.popleft()
                 except IndexError:
                     break
-                self.reject(item)
+                self.owner._reject(item)

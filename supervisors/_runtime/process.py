@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime import unstopped
@@ -79,7 +78,7 @@ class Process(Inlet):
         """Made by its actor's __init__."""
         super().__init__()
         self.actor = actor
-        self.mailbox = Mailbox(self._reject)
+        self.mailbox = Mailbox(self)
         self.reason: ExitReason | None = None
         self.initialised = False
         self.handling: Any = IDLE
@@ -193,7 +192,7 @@ class Process(Inlet):
         """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
         if self.ended:
             return False
-        self._thread_id = get_ident()
+        self._thread_id = current.ident
         previous = current.process
         current.process = self
         try:

@@ -189,7 +189,8 @@ def _make(cls: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ac
     except Exception as error:
         reason = crashed(error)
         raise start_error(cls, reason) from error
-    if "_process" not in actor.__dict__:
+    # Not by __dict__: to look at it would make one, for each actor.
+    if getattr(actor, "_process", None) is None:
         msg = f"{cls.__name__}.__init__() must call super().__init__()"
         raise StartError(msg)
     return actor

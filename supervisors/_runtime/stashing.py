@@ -118,7 +118,7 @@ class StashingActor(Actor):
         stash, self._otp_stash = self._otp_stash, None
         if not stash:
             return 0
-        mailbox.user.extendleft(reversed(stash))
+        mailbox.lane().extendleft(reversed(stash))
         if mailbox.closed:
             # As for every put: first in, then this look.
             mailbox.drain()

@@ -90,7 +90,9 @@ def hold(entered: threading.Event, gate: threading.Event) -> None:
 def hooks_of(ref: Any) -> set[str]:
     """Returns what the instance has in place of its class's methods."""
     actor = ref._actor_weakref()
-    return set() if actor is None else {name for name in vars(actor) if hasattr(Plain, name)}
+    # A copy in one step: the actor's own thread takes hooks out at this moment.
+    here = {} if actor is None else vars(actor).copy()
+    return {name for name in here if hasattr(Plain, name)}
 
 
 # ---- as children -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -281,7 +282,7 @@ def test_mailbox_loses_nothing() -> None:
     def once() -> None:
         rejected: list[int] = []
         handled: list[int] = []
-        box = Mailbox(rejected.append)
+        box = Mailbox(SimpleNamespace(_reject=rejected.append))
         put_first = threading.Event()
 
         def run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,7 +263,7 @@ class Sequences(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.rejected: list[int] = []
-        self.box = Mailbox(self.rejected.append)
+        self.box = Mailbox(SimpleNamespace(_reject=self.rejected.append))
         self.handled: list[int] = []
         self.put_so_far = 0
         self.scheduled = False

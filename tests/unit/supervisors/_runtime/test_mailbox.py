@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from supervisors._runtime.mailbox import Mailbox
@@ -10,7 +11,7 @@ from supervisors._runtime.mailbox import Mailbox
 def mailbox() -> tuple[Mailbox, list[Any]]:
     """Returns a mailbox and what it rejects."""
     rejected: list[Any] = []
-    return Mailbox(rejected.append), rejected
+    return Mailbox(SimpleNamespace(_reject=rejected.append)), rejected
 
 
 def test_only_the_first_putter_schedules() -> None:
@@ -45,7 +46,7 @@ def test_put_after_close() -> None:
 def test_message_between_the_look_and_the_close() -> None:
     """A message that was appended when the mailbox closed is found by one of the two."""
     box, rejected = mailbox()
-    append = box.user.append
+    append = box.lane().append
 
     class Racing(list[Any]):
         def append(self, item: Any) -> None:
@@ -71,7 +72,7 @@ def test_rejecting_may_put_again() -> None:
         if item == "a":
             box.put("b")
 
-    box = Mailbox(reject)
+    box = Mailbox(SimpleNamespace(_reject=reject))
     box.put("a")
     box.close()
     assert rejected == ["a", "b"]
