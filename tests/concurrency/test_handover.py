@@ -211,3 +211,39 @@ def test_a_crash_loop_leaves_others_their_turn() -> None:
             assert len(app.which_children()) == 4
         answered.set()
         assert [whereis(("looping", 9)), quiet.stop()] == [None, True]
+
+
+def replaced_within_a_handler(name: str, start: Callable[[], Any]) -> bool:
+    """Kills the actor of this name and stays until there is another, without a library's wait."""
+    first, pause = whereis(name), threading.Event()
+    start()
+    for _ in range(2000):
+        if whereis(name) not in {None, first}:
+            return True
+        pause.wait(0.001)
+    return False
+
+
+@pytest.mark.parametrize("where", ["handler", "init", "init in the caller"])
+def test_a_handler_that_kills_does_not_hold_the_supervisor(where: str) -> None:
+    """The killed actor is replaced while the handler, or init, that killed it still runs."""
+
+    class Killing(GenServer):
+        def init(self, at_once: bool) -> None:
+            self.replaced = at_once and self.kill()
+
+        def kill(self) -> bool:
+            victim = whereis("victim")
+            return replaced_within_a_handler("victim", lambda: victim.exit(Killed()))
+
+        def handle_call(self, request: Any, sender: Any) -> bool:
+            return self.replaced or self.kill()
+
+    victims = [Noting.child_spec({}, name="victim")]
+    with Supervisor.start_link(victims, strategy="one_for_one"):
+        if where == "init in the caller":
+            ref = in_thread(lambda: Killing.start(True))
+        else:
+            ref = Killing.start(where == "init")
+        assert ref.ask("replaced")
+        ref.stop()
