@@ -60,15 +60,22 @@ def flush() -> None:
         process.schedule()
 
 
-def help_along(act: Callable[[], Any], reply: Reply) -> None:
-    """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
+def _only_waits() -> bool:
+    """Tell whether this thread runs nothing while it waits."""
     host = current.host
-    if (
+    return (
         (host is not None and not getattr(host, "runs_in_any_thread", False))
         or current.depth >= _DEEPEST
         or threading.current_thread() is threading.main_thread()
-    ):
+    )
+
+
+def help_along(act: Callable[[], Any], reply: Reply) -> None:
+    """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
+    if _only_waits():
         act()
+        # Inside an init that a waiting caller runs, that may have become this thread's next one.
+        flush()
         return
     outer, current.helping = current.helping, True
     current.depth += 1

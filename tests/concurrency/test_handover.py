@@ -247,3 +247,17 @@ def test_a_handler_that_kills_does_not_hold_the_supervisor(where: str) -> None:
             ref = Killing.start(where == "init")
         assert ref.ask("replaced")
         ref.stop()
+
+
+def test_inits_that_start_actors_may_nest_deeply() -> None:
+    """However deep starts are nested, each init is run by somebody."""
+
+    class Nested(GenServer):
+        def init(self, depth: int) -> None:
+            self.inner = Nested.start(depth - 1) if depth else None
+
+        def terminate(self, reason: Any) -> None:
+            if self.inner is not None:
+                self.inner.stop()
+
+    assert in_thread(lambda: Nested.start(40)).stop()
