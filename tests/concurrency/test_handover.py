@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -261,3 +263,51 @@ def test_inits_that_start_actors_may_nest_deeply() -> None:
                 self.inner.stop()
 
     assert in_thread(lambda: Nested.start(40)).stop()
+
+
+def test_what_a_caller_runs_has_a_context_of_its_own() -> None:
+    """An init in the caller's thread neither sees nor changes the caller's context variables."""
+    variable = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    class Setting(GenServer):
+        def init(self) -> None:
+            seen.append(variable.get())
+            variable.set("the actor's")
+
+    def start() -> str:
+        variable.set("the caller's")
+        Setting.start().stop()
+        return variable.get()
+
+    assert in_thread(start) == "the caller's"
+    assert seen == ["untouched"]
+
+
+def test_an_init_may_run_an_event_loop_though_its_caller_does() -> None:
+    """A start in a coroutine fails no init that runs a loop of its own."""
+
+    class Looping(GenServer):
+        def init(self) -> None:
+            asyncio.run(asyncio.sleep(0))
+
+    async def start() -> Any:
+        return Looping.start()
+
+    assert in_thread(lambda: asyncio.run(start())).stop()
+
+
+def test_a_caller_deep_in_calls_ends_no_supervisor() -> None:
+    """Who has nearly used up its recursion limit still gets a child, started with a fresh stack."""
+
+    class Calling(GenServer):
+        def init(self) -> None:
+            self.depth = deepen(600, lambda: 600)
+
+    def deepen(depth: int, act: Callable[[], Any]) -> Any:
+        return deepen(depth - 1, act) if depth else act()
+
+    with DynamicSupervisor.start_link() as crowd:
+        ref = in_thread(lambda: deepen(600, lambda: crowd.start_child(Calling)))
+        assert ref.is_alive()
+        assert crowd.count_children().active == 1
