@@ -19,6 +19,7 @@ from supervisors import (
     Killed,
     NoProcError,
     Supervisor,
+    introspect,
     unstopped,
     whereis,
 )
@@ -311,3 +312,20 @@ def test_a_caller_deep_in_calls_ends_no_supervisor() -> None:
         ref = in_thread(lambda: deepen(600, lambda: crowd.start_child(Calling)))
         assert ref.is_alive()
         assert crowd.count_children().active == 1
+
+
+@pytest.mark.contract("S190")
+def test_a_suspended_supervisor_obeys_its_own_supervisor() -> None:
+    """A supervisor stops its children, suspended or not, when the one above it stops it."""
+    inner = ChildSpec(
+        "inner",
+        start=Supervisor,
+        args=([Noting.child_spec({})],),
+        kwargs={"strategy": "one_for_one"},
+        type="supervisor",
+    )
+    app = Supervisor.start_link([inner], strategy="one_for_one")
+    held = app.which_children()[0].ref
+    introspect.suspend(held)
+    assert app.stop(timeout=DEADLINE)
+    assert not held.is_alive()
