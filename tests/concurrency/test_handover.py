@@ -19,6 +19,7 @@ from supervisors import (
     Killed,
     NoProcError,
     Supervisor,
+    System,
     introspect,
     unstopped,
     whereis,
@@ -329,3 +330,25 @@ def test_a_suspended_supervisor_obeys_its_own_supervisor() -> None:
     introspect.suspend(held)
     assert app.stop(timeout=DEADLINE)
     assert not held.is_alive()
+
+
+def test_a_handler_and_an_init_may_own_a_system() -> None:
+    """A System that is entered inside a pooled actor starts, works and stops."""
+
+    def own() -> Any:
+        with System([Noting.child_spec({}, name="owned")], strategy="one_for_one"):
+            owned = whereis("owned")
+            return owned.call("where") is not threading.main_thread()
+
+    class Owning(GenServer):
+        def init(self) -> None:
+            self.worked = own()
+
+        def handle_call(self, request: Any, sender: Any) -> bool:
+            return bool(self.worked and own())
+
+    in_caller = in_thread(Owning.start)
+    assert in_caller.ask("own", timeout=DEADLINE)
+    in_pool = Owning.start()
+    assert in_pool.ask("own", timeout=DEADLINE)
+    assert [in_caller.stop(), in_pool.stop()] == [True, True]
