@@ -43,6 +43,7 @@ from supervisors._machines.application import (
 )
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.ending import GRACE, kill_tree, order_end
+from supervisors._runtime.handover import flush
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
 from supervisors._runtime.root import root
@@ -227,6 +228,8 @@ class System:
         try:
             args = (self._spec,)
             spawn(Supervisor, args, {}, self._options, self._on_started, before_launch=self._take)
+            # In a pooled handler it may have become this thread's next turn; it waits otherwise.
+            flush()
         except BaseException:
             self._close()
             raise

@@ -30,6 +30,7 @@ from pykka import ActorDeadError, ActorRegistry
 
 from supervisors._runtime import unstopped
 from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder, Urge
 from supervisors._runtime.process import Process
 from supervisors._runtime.pykka_names import PYKKA_STOP
@@ -283,6 +284,8 @@ class ForeignProcess(Process):
             self.actor_ref.tell(PYKKA_STOP())
         self._foreign.actor_stopped.set()
         self._tell_the_end()
+        # The supervisor must not wait until a handler that has killed returns.
+        flush()
 
     def _mute(self) -> None:
         """Keep Pykka from calling the user's hooks for an actor that was killed."""

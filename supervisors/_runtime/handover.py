@@ -12,12 +12,17 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
   give up while the caller goes on, and no message handler, for the same reason: an asker is told
   at once when the actor is killed in the middle of its call, which it could not be in there.
 - The main thread runs nothing of this: a KeyboardInterrupt would end the actor that it meets.
+  Nor does a thread with a running event loop, in which an init could not run one of its own, or
+  one so deep in calls that what it ran might meet the recursion limit.
+- What a caller runs neither sees nor changes the caller's context variables.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
@@ -60,15 +65,40 @@ def flush() -> None:
         process.schedule()
 
 
-def help_along(act: Callable[[], Any], reply: Reply) -> None:
-    """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
+def _only_waits() -> bool:
+    """Tell whether this thread runs nothing while it waits."""
     host = current.host
-    if (
+    return (
         (host is not None and not getattr(host, "runs_in_any_thread", False))
         or current.depth >= _DEEPEST
         or threading.current_thread() is threading.main_thread()
-    ):
+        or _runs_event_loop()
+        or _is_deep_in_calls()
+    )
+
+
+def _runs_event_loop() -> bool:
+    """Tell whether an asyncio event loop runs in this thread; where none can, nothing is loaded."""
+    events = sys.modules.get("asyncio.events")
+    running = getattr(events, "_get_running_loop", None)
+    return running is not None and running() is not None
+
+
+def _is_deep_in_calls() -> bool:
+    """Tell whether this thread has used up a fifth of the recursion limit."""
+    try:
+        sys._getframe(sys.getrecursionlimit() // 5)
+    except ValueError:
+        return False
+    return True
+
+
+def help_along(act: Callable[[], Any], reply: Reply) -> None:
+    """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
+    if _only_waits():
         act()
+        # Inside an init that a waiting caller runs, that may have become this thread's next one.
+        flush()
         return
     outer, current.helping = current.helping, True
     current.depth += 1
@@ -76,7 +106,7 @@ def help_along(act: Callable[[], Any], reply: Reply) -> None:
         act()
         while (process := current.next) is not None and not reply.done():
             current.next = None
-            if run_turn(process):
+            if Context().run(run_turn, process):
                 process.schedule()
     finally:
         current.depth -= 1

@@ -98,6 +98,7 @@ class Inlet(Ties):
         if not getattr(dispatcher, "runs_in_any_thread", False):
             self.schedule()
         elif self.actor._otp_plain_end:
-            run_turn(self._self)
+            if run_turn(self._self):
+                self.schedule()
         elif not runs_here(self._self, dispatcher, to_callers=False):
             self.schedule()

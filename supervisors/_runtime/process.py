@@ -325,6 +325,8 @@ class Process(Inlet):
         if stuck:
             report_abandoned(self.actor_ref)
         self._tell_the_end()
+        # The supervisor must not wait until a handler that has killed returns.
+        flush()
 
     def finish(self, reason: ExitReason) -> None:
         """Be ended, without terminate: close, free the names, then tell everybody."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from supervisors import (
     Killed,
     NoProcError,
     Supervisor,
+    System,
+    introspect,
     unstopped,
     whereis,
 )
@@ -211,3 +215,140 @@ def test_a_crash_loop_leaves_others_their_turn() -> None:
             assert len(app.which_children()) == 4
         answered.set()
         assert [whereis(("looping", 9)), quiet.stop()] == [None, True]
+
+
+def replaced_within_a_handler(name: str, start: Callable[[], Any]) -> bool:
+    """Kills the actor of this name and stays until there is another, without a library's wait."""
+    first, pause = whereis(name), threading.Event()
+    start()
+    for _ in range(2000):
+        if whereis(name) not in {None, first}:
+            return True
+        pause.wait(0.001)
+    return False
+
+
+@pytest.mark.parametrize("where", ["handler", "init", "init in the caller"])
+def test_a_handler_that_kills_does_not_hold_the_supervisor(where: str) -> None:
+    """The killed actor is replaced while the handler, or init, that killed it still runs."""
+
+    class Killing(GenServer):
+        def init(self, at_once: bool) -> None:
+            self.replaced = at_once and self.kill()
+
+        def kill(self) -> bool:
+            victim = whereis("victim")
+            return replaced_within_a_handler("victim", lambda: victim.exit(Killed()))
+
+        def handle_call(self, request: Any, sender: Any) -> bool:
+            return self.replaced or self.kill()
+
+    victims = [Noting.child_spec({}, name="victim")]
+    with Supervisor.start_link(victims, strategy="one_for_one"):
+        if where == "init in the caller":
+            ref = in_thread(lambda: Killing.start(True))
+        else:
+            ref = Killing.start(where == "init")
+        assert ref.ask("replaced")
+        ref.stop()
+
+
+def test_inits_that_start_actors_may_nest_deeply() -> None:
+    """However deep starts are nested, each init is run by somebody."""
+
+    class Nested(GenServer):
+        def init(self, depth: int) -> None:
+            self.inner = Nested.start(depth - 1) if depth else None
+
+        def terminate(self, reason: Any) -> None:
+            if self.inner is not None:
+                self.inner.stop()
+
+    assert in_thread(lambda: Nested.start(40)).stop()
+
+
+def test_what_a_caller_runs_has_a_context_of_its_own() -> None:
+    """An init in the caller's thread neither sees nor changes the caller's context variables."""
+    variable = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    class Setting(GenServer):
+        def init(self) -> None:
+            seen.append(variable.get())
+            variable.set("the actor's")
+
+    def start() -> str:
+        variable.set("the caller's")
+        Setting.start().stop()
+        return variable.get()
+
+    assert in_thread(start) == "the caller's"
+    assert seen == ["untouched"]
+
+
+def test_an_init_may_run_an_event_loop_though_its_caller_does() -> None:
+    """A start in a coroutine fails no init that runs a loop of its own."""
+
+    class Looping(GenServer):
+        def init(self) -> None:
+            asyncio.run(asyncio.sleep(0))
+
+    async def start() -> Any:
+        return Looping.start()
+
+    assert in_thread(lambda: asyncio.run(start())).stop()
+
+
+def test_a_caller_deep_in_calls_ends_no_supervisor() -> None:
+    """Who has nearly used up its recursion limit still gets a child, started with a fresh stack."""
+
+    class Calling(GenServer):
+        def init(self) -> None:
+            self.depth = deepen(600, lambda: 600)
+
+    def deepen(depth: int, act: Callable[[], Any]) -> Any:
+        return deepen(depth - 1, act) if depth else act()
+
+    with DynamicSupervisor.start_link() as crowd:
+        ref = in_thread(lambda: deepen(600, lambda: crowd.start_child(Calling)))
+        assert ref.is_alive()
+        assert crowd.count_children().active == 1
+
+
+@pytest.mark.contract("S190")
+def test_a_suspended_supervisor_obeys_its_own_supervisor() -> None:
+    """A supervisor stops its children, suspended or not, when the one above it stops it."""
+    inner = ChildSpec(
+        "inner",
+        start=Supervisor,
+        args=([Noting.child_spec({})],),
+        kwargs={"strategy": "one_for_one"},
+        type="supervisor",
+    )
+    app = Supervisor.start_link([inner], strategy="one_for_one")
+    held = app.which_children()[0].ref
+    introspect.suspend(held)
+    assert app.stop(timeout=DEADLINE)
+    assert not held.is_alive()
+
+
+def test_a_handler_and_an_init_may_own_a_system() -> None:
+    """A System that is entered inside a pooled actor starts, works and stops."""
+
+    def own() -> Any:
+        with System([Noting.child_spec({}, name="owned")], strategy="one_for_one"):
+            owned = whereis("owned")
+            return owned.call("where") is not threading.main_thread()
+
+    class Owning(GenServer):
+        def init(self) -> None:
+            self.worked = own()
+
+        def handle_call(self, request: Any, sender: Any) -> bool:
+            return bool(self.worked and own())
+
+    in_caller = in_thread(Owning.start)
+    assert in_caller.ask("own", timeout=DEADLINE)
+    in_pool = Owning.start()
+    assert in_pool.ask("own", timeout=DEADLINE)
+    assert [in_caller.stop(), in_pool.stop()] == [True, True]
