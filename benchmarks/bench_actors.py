@@ -114,8 +114,8 @@ if __name__ == "__main__":
     main(
         "actors: Pykka's ThreadingActor first",
         {
-            "tell": (50_000, [*map(tell, both), *beam("tell")]),
-            "tell, 4 producers": (40_000, [*map(tell_from_four, both), *beam("tell_4")]),
+            "tell": (10_000, [*map(tell, both), *beam("tell")]),
+            "tell, 4 producers": (20_000, [*map(tell_from_four, both), *beam("tell_4")]),
             "tell 1,000 actors": (20_000, [*map(tell_crowd, both), *beam("tell_1000")]),
             "ping-pong": (
                 10_000,
