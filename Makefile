@@ -73,6 +73,12 @@ floors: environment ## import-linter: who may import whom
 contract: environment node ## the tests, and the contract items shown, failing and not shown yet
 	@$(RUN) -m pytest --quiet --no-header --contract-report=.cache/contract.json
 
+.PHONY: differential
+differential: environment ## 2,000 drawn scenarios here and on OTP, from a random seed (or OTP_SEED=…)
+	@seed=$${OTP_SEED:-$$($(RUN) -c 'import secrets; print(secrets.randbelow(2**32))')} && \
+		echo "OTP_SEED=$$seed" && \
+		OTP_SCENARIOS=$${OTP_SCENARIOS:-2000} OTP_SEED=$$seed $(RUN) -m pytest -rs tests/conformance/otp
+
 .PHONY: e2e
 e2e: environment node ## the end-to-end suite, on the loopback server or PHOENIX_URL=ws://…
 	@$(if $(END_TO_END),$(RUN) -m pytest $(END_TO_END),$(call not_available,e2e))

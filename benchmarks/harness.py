@@ -16,51 +16,77 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Way", "main"]
+__all__ = ["BYTES", "SECONDS", "Unit", "Way", "main"]
 
 ROUNDS = 9
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way of doing it: `run(count)` does it `count` times."""
+    """One way of doing it: `run(count)` does it `count` times.
+
+    Where it `measures`, `run(count)` returns the figure of one itself, and is not timed.
+    """
 
     name: str
-    run: Callable[[int], object]
+    run: Callable[[int], Any]
+    measures: bool = False
 
 
-def seconds_each(way: Way, count: int) -> float:
-    """Return the seconds that one of `count` took."""
+@dataclass(frozen=True)
+class Unit:
+    """What the figures are, as JSON has them, and how the table shows them."""
+
+    name: str
+    symbol: str
+    scale: float
+
+
+SECONDS = Unit("seconds", "µs", 1e6)
+BYTES = Unit("bytes", "B", 1)
+
+
+def figure(way: Way, count: int) -> float:
+    """Return the figure of one of `count`: the seconds it took, or what the way measured."""
     gc.collect()
+    if way.measures:
+        return float(way.run(count))
     began = time.perf_counter()
     way.run(count)
     return (time.perf_counter() - began) / count
 
 
-def compare(ways: list[Way], count: int) -> dict[str, float]:
-    """Return the median seconds of each way."""
+def compare(ways: list[Way], count: int, rounds: int) -> dict[str, float]:
+    """Return the median figure of each way."""
     taken: dict[str, list[float]] = {way.name: [] for way in ways}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         turn = number % len(ways)
         for way in ways[turn:] + ways[:turn]:
-            taken[way.name].append(seconds_each(way, count))
-    return {name: statistics.median(times) for name, times in taken.items()}
+            taken[way.name].append(figure(way, count))
+    return {name: statistics.median(figures) for name, figures in taken.items()}
 
 
-def main(title: str, cases: dict[str, tuple[int, list[Way]]]) -> None:
+def main(
+    title: str,
+    cases: dict[str, tuple[int, list[Way]]],
+    *,
+    unit: Unit = SECONDS,
+    rounds: int = ROUNDS,
+) -> None:
     """Run every case (its count and its ways) and print, or also write, the figures."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
-    print(f"\n{title} (Python {sys.version.split()[0]}, median of {ROUNDS} rounds)")
+    print(f"\n{title} (Python {sys.version.split()[0]}, median of {rounds} rounds)")
     for case, (count, ways) in cases.items():
-        figures[case] = medians = compare(ways, count)
+        figures[case] = medians = compare(ways, count, rounds)
         floor = medians[ways[0].name]
         for way in ways:
             took = medians[way.name]
-            ratio = floor / took
-            print(f"  {case:<34} {way.name:<26} {took * 1e6:10.2f} µs  {ratio:8.2f} ×")
+            shown = f"{took * unit.scale:10.2f} {unit.symbol:<2}"
+            print(f"  {case:<34} {way.name:<26} {shown}  {floor / took:8.2f} ×", flush=True)
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps({"title": title, "seconds": figures}, indent=2))
+        arguments.json.write_text(json.dumps({"title": title, unit.name: figures}, indent=2))
