@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import pykka
+
 from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.intents import WatchSubscriber
@@ -16,10 +18,8 @@ from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
 from supervisors import (
-    ActorRef,
     CallTimeout,
     ChildSpec,
-    NotAvailableError,
 )
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Joiner:
     ) -> Topic:
         """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
-        if subscriber is not None and not isinstance(subscriber, ActorRef):
-            what = "a subscriber that is a plain Pykka actor"
-            raise NotAvailableError(what)
+        if subscriber is not None and not isinstance(subscriber, pykka.ActorRef):
+            problem = f"must be an actor's reference, not a {type(subscriber).__name__}"
+            raise InvalidOption("subscriber", problem)
         manager = self._component("channel_manager")
         if manager is not None and in_init_below(manager.process):
             # Its manager starts one channel at a time, and this one has not started yet.
@@ -141,7 +141,7 @@ class Joiner:
         record.facade = Channel(record)
         return record
 
-    def _want(self, record: Topic, ref: ActorRef | None, handlers: Handlers) -> Topic:
+    def _want(self, record: Topic, ref: pykka.ActorRef[Any] | None, handlers: Handlers) -> Topic:
         """Want the topic, or take over the live one from a subscriber that ended (C53).
 
         Raises:

@@ -7,9 +7,10 @@ a topic with its last subscriber.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+import pykka
 
 from phoenix_actors.link.session import Session
 from supervisors import ActorRef, Down, GenServer, Monitor
@@ -20,7 +21,7 @@ __all__ = ["Intents", "WatchSubscriber"]
 class WatchSubscriber(msgspec.Struct, frozen=True):
     """This actor subscribes to topics until it ends."""
 
-    ref: ActorRef
+    ref: pykka.ActorRef[Any]
 
 
 class Intents(GenServer):
@@ -29,7 +30,7 @@ class Intents(GenServer):
     def init(self, session: Session) -> None:
         """Watch the subscribers that there were before this actor lived."""
         self.session = session
-        self.watched: dict[ActorRef, Monitor] = {}
+        self.watched: dict[pykka.ActorRef[Any], Monitor] = {}
         for topic in session.topics():
             for ref in topic.listeners.subscribers:
                 self._watch(ref)
@@ -55,6 +56,7 @@ class Intents(GenServer):
             return {"topics": len(self.session.topics()), "subscribers": len(self.watched)}
         return super().handle_call(request, sender)
 
-    def _watch(self, ref: ActorRef) -> None:
+    def _watch(self, ref: pykka.ActorRef[Any]) -> None:
         if ref not in self.watched:
-            self.watched[ref] = self.monitor(ref)
+            # Plain Pykka actors, too, can be watched.
+            self.watched[ref] = self.monitor(cast("ActorRef", ref))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pykka
 import pytest
 
 from phoenix_actors import (
@@ -296,6 +297,33 @@ def test_another_subscriber(phoenix: Phoenix, client: SocketClient) -> None:
     log.wait("pushed")
     listener.stop()
     eventually(phoenix.channels, lambda topics: topics == {})
+
+
+def test_a_plain_pykka_subscriber(phoenix: Phoenix, client: SocketClient) -> None:
+    """It gets the messages by tell(); with its end the topic is left, and its successor joins."""
+
+    class Plain(pykka.ThreadingActor):
+        def __init__(self, log: Log) -> None:
+            super().__init__()
+            self.log = log
+
+        def on_receive(self, message: Any) -> Any:
+            if message == "poison":
+                raise RuntimeError(message)
+            if message == "join":
+                return client.join("room:a", subscriber=self.actor_ref)
+            self.log.add(message.event, message.payload)
+            return None
+
+    for end in ("stop", "poison"):
+        log = Log()
+        plain = Plain.start(log)
+        channel: Any = plain.ask("join", timeout=DEADLINE)
+        channel.push("push_me", {"n": 1})
+        log.wait("pushed", {"n": 1})
+        plain.stop() if end == "stop" else plain.tell(end)
+        eventually(phoenix.channels, lambda topics: topics == {})
+        eventually(lambda: client.channel("room:a") is None)
 
 
 def test_a_subscriber_that_lives_is_not_pushed_out(connect: Connect) -> None:
