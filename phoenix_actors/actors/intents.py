@@ -7,10 +7,9 @@ a topic with its last subscriber.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-import pykka
 
 from phoenix_actors.link.session import Session
 from supervisors import ActorRef, Down, GenServer, Monitor
@@ -19,9 +18,9 @@ __all__ = ["Intents", "WatchSubscriber"]
 
 
 class WatchSubscriber(msgspec.Struct, frozen=True):
-    """This actor subscribes to topics until it ends."""
+    """This actor, one of ours or of plain Pykka, subscribes to topics until it ends."""
 
-    ref: pykka.ActorRef[Any]
+    ref: ActorRef
 
 
 class Intents(GenServer):
@@ -30,7 +29,7 @@ class Intents(GenServer):
     def init(self, session: Session) -> None:
         """Watch the subscribers that there were before this actor lived."""
         self.session = session
-        self.watched: dict[pykka.ActorRef[Any], Monitor] = {}
+        self.watched: dict[ActorRef, Monitor] = {}
         for topic in session.topics():
             for ref in topic.listeners.subscribers:
                 self._watch(ref)
@@ -56,7 +55,6 @@ class Intents(GenServer):
             return {"topics": len(self.session.topics()), "subscribers": len(self.watched)}
         return super().handle_call(request, sender)
 
-    def _watch(self, ref: pykka.ActorRef[Any]) -> None:
+    def _watch(self, ref: ActorRef) -> None:
         if ref not in self.watched:
-            # Plain Pykka actors, too, can be watched.
-            self.watched[ref] = self.monitor(cast("ActorRef", ref))
+            self.watched[ref] = self.monitor(ref)

@@ -10,22 +10,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pykka import ActorDeadError
-
 from phoenix_actors.link.hooks import HookList, Subscription
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import Message
 from supervisors import ActorRef
 
 if TYPE_CHECKING:
-    import pykka
-
     from phoenix_actors.message import Frame
 
 __all__ = ["Listeners"]
 
 Handlers = Mapping[str, Callable[[Any], object]]
-Ref: TypeAlias = "pykka.ActorRef[Any]"
+# The reference of an actor, which may be a plain Pykka actor's.
+Ref: TypeAlias = Any
 
 
 class Listeners:
@@ -146,8 +143,8 @@ def _send(ref: Ref, message: Message) -> None:
     if isinstance(ref, ActorRef):
         ref.send_info(message)
         return
-    # A plain Pykka actor; one that has just ended is about to be unsubscribed.
-    with suppress(ActorDeadError):
+    # A plain Pykka actor. It refuses once it has ended; then it is about to be unsubscribed.
+    with suppress(Exception):
         ref.tell(message)
 
 
