@@ -26,20 +26,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from phoenix_actors.message import Frame
 from phoenix_actors.options import Overflow
 from supervisors._runtime.current import current
 
 if TYPE_CHECKING:
-    from phoenix_actors.message import Frame
     from phoenix_actors.options import SocketOptions
 
-__all__ = ["Inbound", "Ticket", "reading_on"]
+__all__ = ["Inbound", "Taken", "Ticket", "reading_on"]
 
 
 class Ticket(msgspec.Struct, frozen=True):
     """To the channel actor: take the next message of this section."""
 
     section: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """To the channel actor, by itself: a message that it took and put aside."""
+
+    frame: Frame
 
 
 class Inbound:

@@ -266,6 +266,46 @@ def test_looking_up_channels(client: SocketClient) -> None:
     assert client.joined_channels() == {}
 
 
+@pytest.mark.parametrize("policy", ["block", "drop_oldest"])
+def test_a_bounded_mailbox_and_the_stash(connect: Connect, policy: str) -> None:
+    """The mailbox's limit is not for the server's messages; what is stashed is handled again."""
+
+    class Bounded(Telling):
+        mailbox_limit = 1
+        mailbox_overflow = "drop_newest"
+
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            if request == "wait":
+                assert gate.wait(DEADLINE)
+            return self.unstash_all()
+
+        def handle_message(self, event: str, payload: Any) -> None:
+            if payload == {"n": 0} and not self.log.named("stashed"):
+                self.log.add("stashed")
+                self.stash()
+            else:
+                self.log.add("n", payload["n"])
+
+    gate, log, heard = threading.Event(), Log(), Log()
+    client = connect(inbound_overflow=policy)
+    channel = client.join("room:a", channel=(Bounded, log), on={"pushed": heard.add})
+    log.wait("join")
+    busy: Any = channel.ask("wait", block=False)
+    for n in range(10):
+        channel.push("push_me", {"n": n})
+    channel.push("echo", {}).get()
+    gate.set()
+    busy.get(timeout=DEADLINE)
+    log.wait("n", 9)
+    assert channel.ask("again", timeout=DEADLINE) == 1
+    log.wait("n", 0)
+    assert log.named("n") == [*((n,) for n in range(1, 10)), (0,)]
+    assert len(heard.items) == 10
+    core = client.session.topics()[0].core
+    assert core is not None
+    assert (len(core.inbound), core.inbound.bytes) == (0, 0)
+
+
 # -- subscribers
 
 
