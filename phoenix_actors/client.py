@@ -238,7 +238,8 @@ class SocketClient(ClientParts):
             channel: a ChannelActor class, `(class, *args)` or a ChildSpec; by default what
                 `topic_channel_map` says, else `default_channel_module`, else a plain ChannelActor.
             timeout: seconds for the server's answer; None waits for ever; by default join_timeout.
-            subscriber: the actor that gets the messages, instead of the calling one.
+            subscriber: the actor that gets the messages, instead of the calling one; a plain Pykka
+                actor, which names itself here, gets them by tell().
             on: handlers by event, in place before the join is sent.
 
         Raises:

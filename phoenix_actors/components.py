@@ -217,3 +217,13 @@ class ClientParts(SupervisorRef):
     def socket(self) -> Component:
         """The connection."""
         return Component("socket", self._component)
+
+    @property
+    def intents(self) -> Component:
+        """Subscribers, and the topics that are wanted."""
+        return Component("intents", self._component)
+
+    @property
+    def channel_manager(self) -> Component:
+        """The supervisor of the channel actors."""
+        return Component("channel_manager", self._component)

@@ -283,7 +283,8 @@ class PushError(PhoenixError):
     def __init__(
         self, problem: str, topic: str | None, event: str | None, ref: str | None = None
     ) -> None:
-        super().__init__(f"push of {event!r} on topic {topic!r} {problem}")
+        what = "a push" if topic is None else f"push of {event!r} on topic {topic!r}"
+        super().__init__(f"{what} {problem}")
         self.topic = topic
         self.event = event
         self.ref = ref

@@ -15,12 +15,8 @@ from phoenix_actors.link.presence import checked_events
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
-from supervisors import (
-    ActorRef,
-    CallTimeout,
-    ChildSpec,
-    NotAvailableError,
-)
+from supervisors import CallTimeout, ChildSpec, NotAvailableError
+from supervisors._runtime.foreign import any_process_of
 
 if TYPE_CHECKING:
     from phoenix_actors.link.routes import Routes
@@ -84,9 +80,8 @@ class Joiner:
     ) -> Topic:
         """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
-        if subscriber is not None and not isinstance(subscriber, ActorRef):
-            what = "a subscriber that is a plain Pykka actor"
-            raise NotAvailableError(what)
+        if subscriber is not None:
+            _check_actor("subscriber", subscriber)
         manager = self._component("channel_manager")
         if manager is not None and in_init_below(manager.process):
             # Its manager starts one channel at a time, and this one has not started yet.
@@ -141,7 +136,7 @@ class Joiner:
         record.facade = Channel(record)
         return record
 
-    def _want(self, record: Topic, ref: ActorRef | None, handlers: Handlers) -> Topic:
+    def _want(self, record: Topic, ref: Any, handlers: Handlers) -> Topic:
         """Want the topic, or take over the live one from a subscriber that ended (C53).
 
         Raises:
@@ -168,6 +163,15 @@ class Joiner:
         if manager is not None:
             # Not waited for: the record tells what became of it, and the caller has a timeout.
             manager.ask(EnsureChannel(record), block=False)
+
+
+def _check_actor(name: str, ref: Any) -> None:
+    """Take a reference of any actor, dead or alive, one of plain Pykka too."""
+    try:
+        any_process_of(ref, name)
+    except NotAvailableError:
+        problem = f"must be an actor's reference, not a {type(ref).__name__}"
+        raise InvalidOption(name, problem) from None
 
 
 def channel_spec(topic: str, channel: Any) -> ChildSpec:

@@ -19,7 +19,7 @@ from msgspec import UNSET, UnsetType
 
 from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.link.inbound import Ticket
+from phoenix_actors.link.inbound import Taken, Ticket
 from phoenix_actors.link.presence import PRESENCE_EVENTS
 from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, ServerClosed
 from supervisors import (
@@ -54,7 +54,11 @@ class ChannelActor(GenServer):
     # The server's words for the state and the diffs of presences.
     presence_events: ClassVar[tuple[str, str]] = PRESENCE_EVENTS
 
+    # The server's messages have bounds of their own, and the news of the channel must arrive.
+    _otp_unbounded = (Frame, Ticket, Joined, JoinFailed, Closed, Ended)
+
     _phx_topic: Topic
+    _phx_ticketed: Frame
     _phx_over: bool = False
 
     # ---- what a user overrides ----------------------------------------------------------------
@@ -112,6 +116,16 @@ class ChannelActor(GenServer):
         future: PushFuture = self._phx_topic.facade.push(event, payload, timeout=timeout)
         return future
 
+    def stash(self) -> None:
+        """Put the message that is being handled aside, one of the server's too; see GenServer."""
+        process = self._otp_own_turn("stash")
+        match process.handling:
+            case Frame() as frame:
+                process.handling = Taken(frame)
+            case Ticket():
+                process.handling = Taken(self._phx_ticketed)
+        super().stash()
+
     # ---- how the runtime calls it -------------------------------------------------------------
 
     def _otp_after_start(self) -> None:
@@ -133,6 +147,8 @@ class ChannelActor(GenServer):
             frame = self._phx_topic.inbound.take(item)
             if frame is None:
                 return
+            if kind is Ticket:
+                self._phx_ticketed = frame
             if self._otp_at_rest:
                 self._otp_rouse(kind)
             self._phx_topic.deliver(frame)
@@ -141,6 +157,9 @@ class ChannelActor(GenServer):
             if self._otp_at_rest:
                 self._otp_rouse(kind)
             self._otp_follow(self._phx_follow(item), None)
+        elif kind is Taken:
+            # Everybody else got it when it came.
+            self._otp_follow(self.handle_message(item.frame.event, item.frame.payload), None)
         else:
             super()._otp_receive(item)
 

@@ -13,6 +13,7 @@ import msgspec
 from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
+from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Reply, Strategy, is_abnormal
 from supervisors._machines.supervision import Flags
@@ -73,6 +74,9 @@ class ChannelManager(DynamicSupervisor):
         if type(item) is Call and isinstance(item.message, EnsureChannel):
             self._process.defer(item.reply)
             self._phx_ensure(item.message.topic, item.reply)
+        elif type(item) is Call and item.message == "stats":
+            self._process.defer(item.reply)
+            item.reply.settle(self._phx_stats())
         elif type(item) is ChildExited:
             self._phx_child_exited(item)
         else:
@@ -89,6 +93,12 @@ class ChannelManager(DynamicSupervisor):
         topic.manager = self._process
         reply.add_done_callback(lambda started: _check_start(topic, started))
         self._otp_feed(RequestReceived(reply, RequestVerb.START_CHILD, topic.spec))
+
+    def _phx_stats(self) -> dict[str, Any]:
+        """Return how many topics are wanted and joined, and how many channel actors live."""
+        states = [topic.state for topic in self._phx_session.topics()]
+        joined = states.count(ChannelState.JOINED)
+        return {"topics": len(states), "joined": joined, "actors": len(self._otp_lives)}
 
     def _phx_child_exited(self, item: ChildExited) -> None:
         """Leave the topic of an actor that ended by its own choice: nobody starts it again."""

@@ -18,7 +18,7 @@ __all__ = ["Intents", "WatchSubscriber"]
 
 
 class WatchSubscriber(msgspec.Struct, frozen=True):
-    """This actor subscribes to topics until it ends."""
+    """This actor, one of ours or of plain Pykka, subscribes to topics until it ends."""
 
     ref: ActorRef
 

@@ -87,6 +87,10 @@ class Channel:
         """
         return self.sync.on(event, fn)
 
+    def off(self, event: str) -> None:
+        """Remove every handler of this event."""
+        self.sync.off(event)
+
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on, with `async for`.
 

@@ -14,7 +14,15 @@ from phoenix_actors.aio.channel import Channel
 from phoenix_actors.aio.starting import Starting
 from phoenix_actors.aio.waiting import within
 from phoenix_actors.channel import Seconds, checked_timeout
-from phoenix_actors.errors import AlreadyJoined, ConnectTimeout, JoinTimeout, NotJoined
+from phoenix_actors.errors import (
+    AlreadyJoined,
+    ConnectTimeout,
+    JoinTimeout,
+    NotJoined,
+    PhoenixError,
+)
+from phoenix_actors.link.hooks import Subscription
+from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.message import ConnectionStatus, Message
@@ -222,3 +230,31 @@ class SocketClient:
     def joined_channels(self) -> dict[str, dict[str, Any]]:
         """Return topic → {"status", "params"} of all wanted topics."""
         return self.sync.joined_channels()
+
+    # ---- hooks --------------------------------------------------------------------------------
+    #
+    # None runs on the loop: to get there, a hook calls loop.call_soon_threadsafe().
+
+    def on_open(self, fn: Callable[[], object]) -> Subscription:
+        """Call `fn()` whenever a connection is open, on the thread of the hooks."""
+        return self.sync.on_open(fn)
+
+    def on_close(self, fn: Callable[[int | None, str, bool], object]) -> Subscription:
+        """Call `fn(code, reason, clean)` whenever one was lost or closed, on that thread too."""
+        return self.sync.on_close(fn)
+
+    def on_error(self, fn: Callable[[PhoenixError], object]) -> Subscription:
+        """Call `fn(error)` whenever an attempt to connect failed, on that thread too."""
+        return self.sync.on_error(fn)
+
+    def on_message(self, fn: Callable[[Message], object]) -> Subscription:
+        """Call `fn(message)` for every inbound frame, on the reader thread: it must not wait."""
+        return self.sync.on_message(fn)
+
+    def register_message_hook(self, hook: MessageHook) -> Subscription:
+        """Let messages pass through a hook on the reader thread; see the client of `.sync`.
+
+        Raises:
+            InvalidOption: the hook is neither a function nor an object with `handle_message`.
+        """
+        return self.sync.register_message_hook(hook)

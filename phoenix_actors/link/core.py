@@ -215,7 +215,8 @@ class ChannelCore:
 
     def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
         """Hand a message to the actor, within the bounds (C82)."""
-        item, dropped = self.inbound.offer(frame, size)
+        needed = frame.event in self.topic.presence_events
+        item, dropped = self.inbound.offer(frame, size, needed=needed)
         if item is not None:
             self.actor.cast(item)
         for former in dropped:

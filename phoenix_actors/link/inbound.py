@@ -11,6 +11,9 @@ takes it out of its mailbox. At the bound, `inbound_overflow` decides:
 - "drop_oldest": the oldest message is dropped. Then the messages wait here, and the mailbox holds
   tickets for them, one for each; a ticket is good for messages between the same two joins or
   closes, so no message overtakes these.
+
+A message that a later one builds on, of presences, is `needed`: it is never dropped, and taken in
+beyond the bound, for without it the state of the presences would stay wrong until the next join.
 """
 
 from __future__ import annotations
@@ -23,20 +26,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from phoenix_actors.message import Frame
 from phoenix_actors.options import Overflow
 from supervisors._runtime.current import current
 
 if TYPE_CHECKING:
-    from phoenix_actors.message import Frame
     from phoenix_actors.options import SocketOptions
 
-__all__ = ["Inbound", "Ticket", "reading_on"]
+__all__ = ["Inbound", "Taken", "Ticket", "reading_on"]
 
 
 class Ticket(msgspec.Struct, frozen=True):
     """To the channel actor: take the next message of this section."""
 
     section: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """To the channel actor, by itself: a message that it took and put aside."""
+
+    frame: Frame
 
 
 class Inbound:
@@ -65,8 +74,8 @@ class Inbound:
         self._changed = threading.Condition()
         self._sizes: deque[int] = deque()
         self._bytes = 0
-        # For "drop_oldest" only: the messages, and the section each belongs to.
-        self._kept: deque[tuple[int, Frame]] = deque()
+        # For "drop_oldest" only: the messages, the section of each, and whether it is needed.
+        self._kept: deque[tuple[int, Frame, bool]] = deque()
         self._section = 0
         self._spare = 0  # tickets of this section whose message was dropped
         self._waiting = 0  # handlers of this channel that wait for the server
@@ -94,27 +103,36 @@ class Inbound:
             most_bytes is not None and self._bytes * part >= most_bytes
         )
 
-    def offer(self, frame: Frame, size: int) -> tuple[Frame | Ticket | None, list[Frame]]:
+    def offer(
+        self, frame: Frame, size: int, *, needed: bool = False
+    ) -> tuple[Frame | Ticket | None, list[Frame]]:
         """Take a message in; return what to put into the mailbox, and what is dropped."""
         with self._changed:
             oldest = self.policy is Overflow.DROP_OLDEST
-            if self.policy in (Overflow.ERROR, Overflow.DROP_NEWEST) and self.full:
-                return None, [frame]
             dropped: list[Frame] = []
-            while oldest and self.full:
-                section, former = self._kept.popleft()
-                self._bytes -= self._sizes.popleft()
-                self._spare += section == self._section
+            while oldest and self.full and (former := self._drop_oldest()) is not None:
                 dropped.append(former)
+            if self.policy is not Overflow.BLOCK and self.full and not needed:
+                return None, [*dropped, frame]
             self._sizes.append(size)
             self._bytes += size
             if not oldest:
                 return frame, dropped
-            self._kept.append((self._section, frame))
+            self._kept.append((self._section, frame, needed))
             if self._spare:
                 self._spare -= 1
                 return None, dropped
             return Ticket(self._section), dropped
+
+    def _drop_oldest(self) -> Frame | None:
+        """Drop and return the oldest that is not needed, if there is one; requires the lock."""
+        for index, (section, frame, needed) in enumerate(self._kept):
+            if not needed:
+                self._bytes -= self._sizes[index]
+                del self._kept[index], self._sizes[index]
+                self._spare += section == self._section
+                return frame
+        return None
 
     def first_refusal(self) -> bool:
         """Tell whether this drop is the first since there was room."""

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from phoenix_actors.link.hooks import HookList, Subscription
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import Message
+from supervisors import ActorRef
 
 if TYPE_CHECKING:
     from phoenix_actors.message import Frame
-    from supervisors import ActorRef
 
 __all__ = ["Listeners"]
 
 Handlers = Mapping[str, Callable[[Any], object]]
+# The reference of an actor, which may be a plain Pykka actor's.
+Ref: TypeAlias = Any
 
 
 class Listeners:
@@ -32,7 +35,7 @@ class Listeners:
         # Replaced as a whole under the lock, read without it.
         self._handlers: dict[str, HookList] = {}
         self._streams: tuple[MessageStream, ...] = ()
-        self._subscribers: dict[ActorRef, tuple[Subscription, ...]] = {}
+        self._subscribers: dict[Ref, tuple[Subscription, ...]] = {}
         self._closed = False
         # The last subscriber has ended, so the topic is being left.
         self.deserted = False
@@ -79,11 +82,11 @@ class Listeners:
     # ---- subscribers --------------------------------------------------------------------------
 
     @property
-    def subscribers(self) -> tuple[ActorRef, ...]:
+    def subscribers(self) -> tuple[Ref, ...]:
         """The actors that get each message."""
         return tuple(self._subscribers)
 
-    def subscribe(self, ref: ActorRef, handlers: Handlers) -> None:
+    def subscribe(self, ref: Ref, handlers: Handlers) -> None:
         """Send messages to this actor too; the handlers are its own and go with it."""
         added = tuple(self.on(event, fn) for event, fn in handlers.items())
         with self._lock:
@@ -92,7 +95,7 @@ class Listeners:
                 ref: (*self._subscribers.get(ref, ()), *added),
             }
 
-    def take_over(self, ref: ActorRef, handlers: Handlers) -> bool:
+    def take_over(self, ref: Ref, handlers: Handlers) -> bool:
         """Let an actor follow subscribers that are all dead.
 
         False when there is nothing to take over: somebody lives, or the topic is being left.
@@ -106,7 +109,7 @@ class Listeners:
         self.subscribe(ref, handlers)
         return True
 
-    def unsubscribe(self, ref: ActorRef) -> bool:
+    def unsubscribe(self, ref: Ref) -> bool:
         """Send this actor no more; True when it was the last, and the topic is to be left."""
         with self._lock:
             gone = self._subscribers.get(ref)
@@ -133,7 +136,16 @@ class Listeners:
             for stream in self._streams:
                 stream.put(message)
             for ref in self._subscribers:
-                ref.send_info(message)
+                _send(ref, message)
+
+
+def _send(ref: Ref, message: Message) -> None:
+    if isinstance(ref, ActorRef):
+        ref.send_info(message)
+        return
+    # A plain Pykka actor. It refuses once it has ended; then it is about to be unsubscribed.
+    with suppress(Exception):
+        ref.tell(message)
 
 
 def _remove(subscriptions: Iterable[tuple[Subscription, ...]]) -> None:

@@ -95,7 +95,7 @@ class Topic:
         self._early = EarlyPushes(name, session.options)
         start: Any = spec.start
         self._presence: Presence | None = None
-        self._presence_events = checked_events(start.presence_events)
+        self.presence_events = checked_events(start.presence_events)
         # Rings when pushes that wait for the join may have gone.
         self.room = RoomBell()
         self.spec = spec.with_(id=self)
@@ -314,7 +314,7 @@ class Topic:
 
     def deliver(self, frame: Frame) -> None:
         """Give a message to whoever listens; runs on the channel's actor."""
-        if frame.event in self._presence_events:
+        if frame.event in self.presence_events:
             self.presence().take(frame)
         self.listeners.deliver(frame, self.facade)
 
@@ -325,7 +325,7 @@ class Topic:
             with self._lock:
                 presence = self._presence
                 if presence is None:
-                    presence = self._presence = Presence(self.name, self._presence_events)
+                    presence = self._presence = Presence(self.name, self.presence_events)
         return presence
 
     def not_joined(self) -> None:

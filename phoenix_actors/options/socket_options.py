@@ -77,7 +77,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_inbound_bytes: the same in bytes of their frames.
         inbound_overflow: what happens at these bounds. "block": nothing is lost, the client stops
             reading (all channels) until half of it is handled. "drop_oldest" and "drop_newest" drop
-            messages, counted and told; "error" drops the newest and runs the on_error hooks too.
+            messages, counted and told, but none of presences; "error" drops the newest and runs the
+            on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         json_library: an object with encode and decode, or with dumps and loads, for every frame.
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,

@@ -1,12 +1,14 @@
 """The text of frames by a JSON library of the user's (C29).
 
 What it can write goes out: dates or decimals, if it knows them. What it raises is an `EncodeError`
-or a `DecodeError`, which names the type of what was raised and no value.
+or a `DecodeError`, which names the type of what was raised and no value. So is a number that is not
+finite, which some write though JSON has none: the server would end the connection for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from phoenix_actors.options import JsonLibrary
 
 __all__ = ["LibraryJson"]
+
+# What libraries write for numbers that are not finite; it may stand inside a string, too.
+_NOT_FINITE: Final = re.compile("NaN|Infinity")
 
 
 class LibraryJson:
@@ -50,6 +55,8 @@ class LibraryJson:
         except Exception as error:  # noqa: BLE001  the library is not ours
             problem = f"{self._library.name} raised {type(error).__name__}"
             raise EncodeError(problem, topic, event) from None
+        if _NOT_FINITE.search(text) and not _is_json(text):
+            raise EncodeError("it has a number that is not finite", topic, event)
         return text.strip()
 
     def payload_text(self, payload: Any) -> str:
@@ -83,3 +90,12 @@ class LibraryJson:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             raise DecodeError(f"not {shape}: {error}") from None
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether the text is JSON, by a reader that is strict."""
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True

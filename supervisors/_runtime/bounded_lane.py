@@ -66,13 +66,16 @@ def check_bound(owner: str, limit: Any, overflow: Any) -> None:
 class BoundedLane(deque[Any]):
     """A deque whose `append` keeps to the limit and whose `popleft` lets a blocked sender in."""
 
-    def __init__(self, process: Process, limit: int, overflow: str) -> None:
+    def __init__(
+        self, process: Process, limit: int, overflow: str, exempt: tuple[type, ...] = ()
+    ) -> None:
         """Start empty."""
         super().__init__()
         self.process = process
         self.limit = limit
         self.overflow = Overflow(overflow)
         self.dropped = 0
+        self._exempt = (*_EXEMPT, *exempt)
         self._lock = threading.Lock()
         self._waiting: deque[Reply] = deque()
 
@@ -92,7 +95,7 @@ class BoundedLane(deque[Any]):
     def _try(self, item: Any, *, waits: bool) -> Reply | None:
         """Put it in or turn one away; or return what to wait for before the next try."""
         with self._lock:
-            if len(self) < self.limit or isinstance(item, _EXEMPT):
+            if len(self) < self.limit or isinstance(item, self._exempt):
                 super().append(item)
                 return None
             if waits:
@@ -117,7 +120,7 @@ class BoundedLane(deque[Any]):
         """Return what has to go, the new message or an old one. Requires holding `_lock`."""
         if self.overflow is Overflow.DROP_OLDEST:
             for index, old in enumerate(self):
-                if not isinstance(old, _EXEMPT):
+                if not isinstance(old, self._exempt):
                     del self[index]
                     super().append(item)
                     return old

@@ -44,6 +44,8 @@ class StashingActor(Actor):
     stash_limit: ClassVar[int] = 1000
     """How many messages stash() puts aside; one more raises StashFullError."""
 
+    # Further types that mailbox_limit does not concern.
+    _otp_unbounded: ClassVar[tuple[type, ...]] = ()
     _otp_stash: deque[Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -59,7 +61,7 @@ class StashingActor(Actor):
         limit = self.mailbox_limit
         if limit is not None:
             check_bound(type(self).__name__, limit, self.mailbox_overflow)
-            lane = BoundedLane(self._process, limit, self.mailbox_overflow)
+            lane = BoundedLane(self._process, limit, self.mailbox_overflow, self._otp_unbounded)
             self._process.mailbox.user = lane
 
     # ---- the stash ----------------------------------------------------------------------------

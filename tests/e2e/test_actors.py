@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pykka
 import pytest
 
 from phoenix_actors import (
@@ -265,6 +266,46 @@ def test_looking_up_channels(client: SocketClient) -> None:
     assert client.joined_channels() == {}
 
 
+@pytest.mark.parametrize("policy", ["block", "drop_oldest"])
+def test_a_bounded_mailbox_and_the_stash(connect: Connect, policy: str) -> None:
+    """The mailbox's limit is not for the server's messages; what is stashed is handled again."""
+
+    class Bounded(Telling):
+        mailbox_limit = 1
+        mailbox_overflow = "drop_newest"
+
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            if request == "wait":
+                assert gate.wait(DEADLINE)
+            return self.unstash_all()
+
+        def handle_message(self, event: str, payload: Any) -> None:
+            if payload == {"n": 0} and not self.log.named("stashed"):
+                self.log.add("stashed")
+                self.stash()
+            else:
+                self.log.add("n", payload["n"])
+
+    gate, log, heard = threading.Event(), Log(), Log()
+    client = connect(inbound_overflow=policy)
+    channel = client.join("room:a", channel=(Bounded, log), on={"pushed": heard.add})
+    log.wait("join")
+    busy: Any = channel.ask("wait", block=False)
+    for n in range(10):
+        channel.push("push_me", {"n": n})
+    channel.push("echo", {}).get()
+    gate.set()
+    busy.get(timeout=DEADLINE)
+    log.wait("n", 9)
+    assert channel.ask("again", timeout=DEADLINE) == 1
+    log.wait("n", 0)
+    assert log.named("n") == [*((n,) for n in range(1, 10)), (0,)]
+    assert len(heard.items) == 10
+    core = client.session.topics()[0].core
+    assert core is not None
+    assert (len(core.inbound), core.inbound.bytes) == (0, 0)
+
+
 # -- subscribers
 
 
@@ -296,6 +337,33 @@ def test_another_subscriber(phoenix: Phoenix, client: SocketClient) -> None:
     log.wait("pushed")
     listener.stop()
     eventually(phoenix.channels, lambda topics: topics == {})
+
+
+def test_a_plain_pykka_subscriber(phoenix: Phoenix, client: SocketClient) -> None:
+    """It gets the messages by tell(); with its end the topic is left, and its successor joins."""
+
+    class Plain(pykka.ThreadingActor):
+        def __init__(self, log: Log) -> None:
+            super().__init__()
+            self.log = log
+
+        def on_receive(self, message: Any) -> Any:
+            if message == "poison":
+                raise RuntimeError(message)
+            if message == "join":
+                return client.join("room:a", subscriber=self.actor_ref)
+            self.log.add(message.event, message.payload)
+            return None
+
+    for end in ("stop", "poison"):
+        log = Log()
+        plain = Plain.start(log)
+        channel: Any = plain.ask("join", timeout=DEADLINE)
+        channel.push("push_me", {"n": 1})
+        log.wait("pushed", {"n": 1})
+        plain.stop() if end == "stop" else plain.tell(end)
+        eventually(phoenix.channels, lambda topics: topics == {})
+        eventually(lambda: client.channel("room:a") is None)
 
 
 def test_a_subscriber_that_lives_is_not_pushed_out(connect: Connect) -> None:

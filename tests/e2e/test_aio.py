@@ -12,6 +12,7 @@ import pytest
 
 import phoenix_actors
 from phoenix_actors import (
+    DROP,
     AlreadyJoined,
     ChannelClosed,
     ConnectError,
@@ -87,6 +88,46 @@ def test_every_verb(phoenix: Phoenix) -> None:
 
     run(scenario())
     assert whereis("aio") is None
+
+
+def test_every_hook(phoenix: Phoenix) -> None:
+    """They are those of the other client, run where those run, and are removed by off()."""
+
+    async def scenario() -> None:
+        log = Log()
+        async with aio.SocketClient.start_link(
+            **QUICK, url=phoenix.url, auto_connect=False
+        ) as client:
+            client.on_open(lambda: log.add("open"))
+            client.on_close(lambda code, *_: log.add("close", code))
+            client.on_error(lambda error: log.add("error", type(error).__name__))
+            every = client.on_message(lambda message: log.add("message", message.event))
+            client.register_message_hook(
+                lambda message: DROP if message.payload == {"drop": 1} else message
+            )
+            await client.connect()
+            channel = await client.join("room:a")
+            await asyncio.to_thread(log.wait, "message", "phx_reply")
+            every.off()
+            channel.on("pushed", lambda payload: log.add("pushed", payload))
+            await channel.send("push_me", {"drop": 1})
+            await channel.send("push_me", {"drop": 0})
+            await asyncio.to_thread(log.wait, "pushed", {"drop": 0})
+            channel.off("pushed")
+            async with asyncio.timeout(DEADLINE):
+                messages = channel.messages()
+                await channel.send("push_me", {"drop": 2})
+                assert (await anext(messages)).payload == {"drop": 2}
+            client.put_state("auth_token", "refused")
+            await client.disconnect()
+            await client.connect()
+            await asyncio.to_thread(log.wait, "error", "AuthTokenIgnored")
+        assert log.named("open") == [()]
+        assert log.named("close") == [(1000,)]
+        assert log.named("pushed") == [({"drop": 0},)]
+        assert log.named("message") == [("phx_reply",)]
+
+    run(scenario())
 
 
 def test_awaiting_starts_as_well(phoenix: Phoenix) -> None:

@@ -23,7 +23,7 @@ from phoenix_actors import (
     SocketClient,
 )
 from phoenix_actors.testing import PhoenixServer
-from supervisors import AlreadyStartedError, ChildSpec, GenServer, NotAvailableError, whereis
+from supervisors import AlreadyStartedError, ChildSpec, GenServer, whereis
 from tests.e2e.rig import DEADLINE, QUICK, Connect, Log
 
 URL = "ws://127.0.0.1:1/socket"
@@ -271,10 +271,10 @@ def test_a_refused_topic(connect: Connect) -> None:
     assert isinstance(again, PhoenixError)
 
 
-def test_a_plain_pykka_subscriber(connect: Connect) -> None:
-    """It is announced and not there yet."""
+def test_a_subscriber_that_is_no_actor(connect: Connect) -> None:
+    """The error names the option and the type; nothing is joined."""
     client = connect()
-    with pytest.raises(NotAvailableError):
+    with pytest.raises(InvalidOption, match="subscriber must be an actor's reference, not a obj"):
         client.join("room:a", subscriber=object())
     assert client.joined_channels() == {}
 

@@ -59,6 +59,7 @@ def test_an_error_reply_is_a_value_until_it_is_unwrapped() -> None:
             PushReply(status, {"reason": "full"}).unwrap()
         assert caught.value.status == status
         assert caught.value.response == {"reason": "full"}
+        assert str(caught.value).startswith(f"a push was answered with status {status!r}")
 
 
 @pytest.mark.contract("C22", "C23", "C24", "C74")

@@ -189,3 +189,52 @@ def test_the_reader_pauses_and_tells() -> None:
     assert len(told) == 3
     assert bench.session.counters["reading_paused"] == 1
     bench.close()
+
+
+@pytest.mark.contract("C82")
+@pytest.mark.parametrize("policy", ["error", "drop_newest", "drop_oldest"])
+def test_what_later_messages_build_on_is_never_dropped(policy: str) -> None:
+    """It is taken in beyond the bound, and stays while others go."""
+    box = inbound(policy)
+    items = [box.offer(frame("diff"), 1, needed=True)[0] for _ in range(3)]
+    other = frame("other")
+    assert box.offer(other, 1) == (None, [other])
+    assert len(box) == box.bytes == 3
+    for item in items:
+        assert item is not None
+        taken = box.take(item)
+        assert taken is not None
+        assert taken.event == "diff"
+    assert len(box) == box.bytes == 0
+
+
+def test_the_oldest_goes_from_between_needed_ones() -> None:
+    """The ticket of the one that was dropped is good for the one that came instead."""
+    box = inbound("drop_oldest", messages=2)
+    tickets = [
+        box.offer(frame("diff"), 1, needed=True)[0],
+        box.offer(frame("a"), 2)[0],
+    ]
+    ticket, dropped = box.offer(frame("diff"), 4, needed=True)
+    assert ticket is None
+    assert [former.event for former in dropped] == ["a"]
+    assert (len(box), box.bytes) == (2, 5)
+    taken = [box.take(ticket) for ticket in tickets if ticket is not None]
+    assert [former and former.event for former in taken] == ["diff", "diff"]
+    assert len(box) == 0
+
+
+@pytest.mark.contract("C82")
+@pytest.mark.parametrize("policy", ["error", "drop_newest", "drop_oldest"])
+def test_presences_are_not_dropped(policy: str) -> None:
+    """Else the state would be wrong until the next join."""
+    bench = LinkBench(max_inbound_messages=2, inbound_overflow=policy)
+    bench.open()
+    topic, actor, _ = bench.joined("t")
+    names = ["a", "presence_state", "b", "presence_diff", "presence_diff"]
+    for name in names:
+        bench.receive(None, None, "t", name, {})
+    taken = [topic.inbound.take(item) for item in actor.got[1:]]
+    events = [got.event for got in taken if got is not None]
+    assert [name for name in events if name.startswith("presence")] == [names[1], *names[3:]]
+    bench.close()

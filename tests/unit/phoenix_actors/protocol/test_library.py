@@ -127,3 +127,17 @@ def test_a_library_is_tried_where_it_enters() -> None:
     for wrong, said in ((Deaf, "as it is"), (Raising, "TypeError"), (object(), "dumps and loads")):
         with pytest.raises(InvalidOption, match=said):
             json_library("json_library", wrong)
+
+
+@pytest.mark.contract("C26")
+@pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_refused(vsn: str, number: float) -> None:
+    """The server would end the connection for it; the same letters in a string are fine."""
+    made = codec(json, vsn)
+    with pytest.raises(EncodeError, match=r"'e' on topic 't'.*not finite"):
+        made.prepare("t", "e", {"value": [number]})
+    with pytest.raises(EncodeError, match="not finite"):
+        made.payload_text(number)
+    text = made.encode("1", "2", "t", "e", {"value": "NaN, Infinity"})
+    assert made.decode_text(text).payload == {"value": "NaN, Infinity"}
