@@ -191,8 +191,10 @@ def test_forks_under_load() -> None:
             assert ref.ask("hi", timeout=10) == "hi"
             assert registered() == ["churn-1"]
             telemetry.attach("x", ("x",), print)
-        say({in_child(child) for _ in range(40)})
-        over.set()
+        try:
+            say({in_child(child) for _ in range(40)})
+        finally:
+            over.set()
         for thread in threads:
             thread.join()
     """)
