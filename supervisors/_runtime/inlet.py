@@ -64,6 +64,11 @@ class Inlet(Ties):
         else:
             dispatcher.schedule(self)  # type: ignore[arg-type]  # every Inlet is a Process
 
+    def schedule_elsewhere(self) -> None:
+        """Have a turn run by a thread that is free: this one may be busy for long."""
+        dispatcher: Any = self.dispatcher
+        getattr(dispatcher, "schedule_elsewhere", dispatcher.schedule)(self)
+
     def _reject(self, item: Any) -> None:
         """Answer for a message that will never be handled."""
         match item:

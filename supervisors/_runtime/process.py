@@ -188,17 +188,16 @@ class Process(Inlet):
 
     # ---- the turns ----------------------------------------------------------------------------
 
-    def run_batch(self, budget: int) -> bool:
+    def run_batch(self, budget: int, here: dict[str, Any]) -> bool:
         """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
         if self.ended:
             return False
-        self._thread_id = current.ident
-        previous = current.process
-        current.process = self
+        self._thread_id = here["ident"]
+        previous, here["process"] = here["process"], self
         try:
-            return self._handle_some(budget)
+            return self._handle_some(budget) if self._boot is None else self._begin()
         finally:
-            current.process = previous
+            here["process"] = previous
             self.handling = IDLE
             # First idle, then this look, as `kill` first ends and then looks whether it is idle.
             if self.ended:
@@ -211,17 +210,21 @@ class Process(Inlet):
         if fenced and unstopped.note_returned(self):
             report_returned(self.actor_ref)
 
-    def _handle_some(self, budget: int) -> bool:
+    def _begin(self) -> bool:
+        """Run the init in a turn of its own: who waits for the start comes before any handler."""
         boot, self._boot = self._boot, None
+        # A kill may have come in between.
         if boot is not None:
-            # A turn of its own: whoever waits for the start comes before any handler.
             self._run_boot(boot)
-            while self.mailbox.control and not self.ended:
-                with suppress(IndexError):
-                    self._obey(self.mailbox.control.popleft())
-            return not self.ended and (self._boot is not None or self.mailbox.has_work())
-        control, user = self.mailbox.control, self.mailbox.user
-        if self.mailbox.suspended:
+        while self.mailbox.control and not self.ended:
+            with suppress(IndexError):
+                self._obey(self.mailbox.control.popleft())
+        return not self.ended and (self._boot is not None or self.mailbox.has_work())
+
+    def _handle_some(self, budget: int) -> bool:
+        mailbox = self.mailbox
+        control, user = mailbox.control, mailbox.user
+        if mailbox.suspended:
             user = NOTHING
         take, receive = user.popleft, self.actor._otp_receive
         while True:
@@ -233,7 +236,7 @@ class Process(Inlet):
                 if self.ended:
                     return False
                 continue
-            if budget == 0:
+            if budget == 0 or not user:
                 return bool(user)
             try:
                 item = take()

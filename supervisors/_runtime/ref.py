@@ -15,6 +15,7 @@ from supervisors._runtime import signals
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.items import Call, Info, StopOrder
+from supervisors._runtime.mailbox import NOTHING
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
 from supervisors.errors import MailboxFullError, NoProcError, SelfCallError
@@ -125,8 +126,14 @@ class ActorRef(pykka.ActorRef[Any]):
         process = self.process
         if process is None or (mailbox := process.mailbox).closed:
             raise NoProcError(self)
-        # As Process.post, without its call.
-        if mailbox.put(message):
+        # As Process.post, without its calls, which take half as long again.
+        user = mailbox.user
+        if user is NOTHING:
+            user = mailbox.lane()
+        user.append(message)
+        if mailbox.closed:
+            mailbox.drain()
+        elif mailbox.slot.acquire(False):
             process.schedule()
 
     def cast(self, message: Any) -> None:
