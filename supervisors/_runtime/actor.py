@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import Call, EndSelf, StopOrder
+from supervisors._runtime.items import EndSelf, Forwarded, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -37,7 +37,7 @@ class Inbox:
         if envelope.reply_to is None:
             self._process.post(envelope.message)
         else:
-            self._process.post(Call(envelope.message, envelope.reply_to, None))
+            self._process.post(Forwarded(envelope.message, envelope.reply_to, None))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""

@@ -73,7 +73,7 @@ class Inlet(Ties):
         """Answer for a message that will never be handled."""
         match item:
             case Call() | Inquiry():
-                item.reply.fail(self.gone())
+                item.future.fail(self.gone())
             case StopOrder(reply=reply):
                 if reply is not None:
                     # It was alive when this was ordered, and is told to have stopped when it has.

@@ -20,7 +20,6 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
@@ -42,8 +41,8 @@ _LINGER = 1.0
 _QUIET = 20
 # Turns in a row that a worker runs because one handed over to the next.
 _CHAIN = 64
-# When the watcher wakes so many times later than it wanted, threads wait for the GIL; then it adds a
-# worker in one tick out of so many.
+# When the watcher wakes so many times later than it wanted, threads wait for the GIL; then it adds
+# a worker in one tick out of so many.
 _LATE = 3
 _LATE_TICKS = 8
 # Whether threads run Python code at the same time.
@@ -107,8 +106,11 @@ class PoolDispatcher:
 
     def _rouse(self) -> None:
         """Wake the worker that went to wait last, if one waits."""
-        with suppress(IndexError):
-            self._parked.pop().release()
+        try:
+            gate = self._parked.pop()
+        except IndexError:
+            return
+        gate.release()
 
     def detach(self, process: Process) -> None:
         """Forget a process that has ended; the pool holds nothing of it."""

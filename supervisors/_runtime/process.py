@@ -380,11 +380,11 @@ class Process(Inlet):
         call, words = self.handling, self._last_words
         if isinstance(call, Call | Inquiry):
             if words is None or isinstance(reason, Abandoned):
-                call.reply.fail(self.gone())
+                call.future.fail(self.gone())
             elif words[0]:
-                call.reply.settle(words[1])
+                call.future.settle(words[1])
             else:
-                call.reply.fail(words[1])
+                call.future.fail(words[1])
         # A copy in one step: others may answer, and so take out, at this moment.
         for reply in (self._deferred or set()).copy():
             reply.fail(self.gone())

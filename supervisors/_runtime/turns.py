@@ -43,7 +43,6 @@ def run_turn(process: Process, here: dict[str, Any] | None = None) -> bool:
     mailbox = process.mailbox
     mailbox.slot.release()
     # Somebody may have put a message while the slot was still taken.
-    return (
-        bool(mailbox.control or (mailbox.user and not mailbox.suspended))
-        and mailbox.slot.acquire(False)
-    )
+    return bool(
+        mailbox.control or (mailbox.user and not mailbox.suspended)
+    ) and mailbox.slot.acquire(False)
