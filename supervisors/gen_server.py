@@ -84,8 +84,6 @@ class GenServer(StashingActor):
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
     _otp_asleep: bool = False
-    # Whether it hibernates or waits for a Timeout: the one thing asked for each message.
-    _otp_at_rest: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class handles messages in Pykka's on_receive."""
@@ -251,7 +249,7 @@ class GenServer(StashingActor):
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
-        if self._otp_at_rest:
+        if self._process.at_rest:
             self._otp_rouse(kind)
         if kind not in _SPECIAL:
             result = self.on_receive(item) if self._otp_gets_everything else self.handle_cast(item)
@@ -308,7 +306,7 @@ class GenServer(StashingActor):
 
     def _otp_follow(self, directive: Any, reply: Reply | None) -> None:
         """Do what a handler's return value says; what is no directive means nothing here."""
-        while isinstance(directive, Directive):
+        while isinstance(directive, Stop | Continue | Hibernate | Timeout):
             answer = directive.reply
             if isinstance(directive, Stop):
                 if reply is None or answer is UNSET:
@@ -335,7 +333,7 @@ class GenServer(StashingActor):
     def _otp_sleep(self) -> None:
         """Hibernate, unless it does already."""
         if not self._otp_asleep:
-            self._otp_asleep = self._otp_at_rest = True
+            self._otp_asleep = self._process.at_rest = True
             self.on_hibernate()
 
     def _otp_rouse(self, kind: type) -> None:
@@ -344,14 +342,14 @@ class GenServer(StashingActor):
             self._otp_idle.cancel()
             self._otp_idle = None
             self._otp_turn += 1
-        self._otp_at_rest = self._otp_idle is not None
+        self._process.at_rest = self._otp_idle is not None
         if self._otp_asleep:
             self._otp_asleep = False
             self.on_wake()
 
     def _otp_arm_idle(self, seconds: float) -> None:
         self._otp_turn += 1
-        self._otp_at_rest = True
+        self._process.at_rest = True
         process, turn = self._process, self._otp_turn
         self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
         process.keep_timer(self._otp_idle)

@@ -44,7 +44,11 @@ class Call(Sender):
     __slots__ = ()
 
     message: Any
-    future: Reply
+
+    @property
+    def future(self) -> Reply:
+        """Where the answer goes."""
+        raise NotImplementedError
 
 
 class Asked(Reply, Call):
@@ -73,17 +77,22 @@ class Asked(Reply, Call):
 class Forwarded(Call):
     """A call whose future somebody else made."""
 
-    __slots__ = ("future", "message", "ref")
+    __slots__ = ("_future", "message", "ref")
 
     def __init__(self, message: Any, future: Reply, ref: Any) -> None:
         """Keep the message, where the answer goes, and the asking actor's ref or None."""
         self.message = message
-        self.future = future
+        self._future = future
         self.ref = ref
+
+    @property
+    def future(self) -> Reply:
+        """Where the answer goes."""
+        return self._future
 
     def reply(self, value: Any) -> bool:
         """Answer; tell whether this was the first answer."""
-        return self.future.settle(value)
+        return self._future.settle(value)
 
 
 class Info:

@@ -212,12 +212,11 @@ class PoolDispatcher:
 
     def _watch(self) -> None:
         """Add workers while the queue stands still; sleep while it is empty."""
-        pause = threading.Event()
         reported, quiet, late = False, 0, 0
         while True:
             self._watching.wait()
             seen, began = self._progress, time.monotonic()
-            pause.wait(self._tick)
+            time.sleep(self._tick)
             if not self._queue:
                 reported = False
                 quiet += 1

@@ -62,6 +62,7 @@ class Process(Inlet):
         "_thread_id",
         "actor",
         "actor_ref",
+        "at_rest",
         "dispatcher",
         "handling",
         "incarnation",
@@ -83,6 +84,8 @@ class Process(Inlet):
         self.initialised = False
         self.handling: Any = IDLE
         self.dispatcher: Dispatcher | None = None
+        # Whether a GenServer hibernates or waits for a Timeout: the one thing asked each message.
+        self.at_rest = False
         # Who started it linked; and, where that is a supervisor, the number it knows it by.
         self.parent: Process | None = None
         self.incarnation = 0
@@ -194,8 +197,40 @@ class Process(Inlet):
             return False
         self._thread_id = here["ident"]
         previous, here["process"] = here["process"], self
+        mailbox = self.mailbox
+        control, user = mailbox.control, mailbox.user
+        if mailbox.suspended:
+            user = NOTHING
+        take, receive = user.popleft, self.actor._otp_receive
         try:
-            return self._handle_some(budget) if self._boot is None else self._begin()
+            if self._boot is not None:
+                return self._begin()
+            while True:
+                if control:
+                    # Whoever closes the mailbox drains it.
+                    with suppress(IndexError):
+                        if self._obey(control.popleft()):
+                            return True
+                    if self.ended:
+                        return False
+                    continue
+                if budget == 0 or not user:
+                    return bool(user)
+                try:
+                    item = take()
+                except IndexError:
+                    # Drained by who ended the process.
+                    return False
+                budget -= 1
+                self.handling = item
+                if self.ended:
+                    self._reject(item)
+                    return False
+                try:
+                    receive(item)
+                except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
+                    self.crash(error, item)
+                self.handling = IDLE
         finally:
             here["process"] = previous
             self.handling = IDLE
@@ -220,39 +255,6 @@ class Process(Inlet):
             with suppress(IndexError):
                 self._obey(self.mailbox.control.popleft())
         return not self.ended and (self._boot is not None or self.mailbox.has_work())
-
-    def _handle_some(self, budget: int) -> bool:
-        mailbox = self.mailbox
-        control, user = mailbox.control, mailbox.user
-        if mailbox.suspended:
-            user = NOTHING
-        take, receive = user.popleft, self.actor._otp_receive
-        while True:
-            if control:
-                # Whoever closes the mailbox drains it.
-                with suppress(IndexError):
-                    if self._obey(control.popleft()):
-                        return True
-                if self.ended:
-                    return False
-                continue
-            if budget == 0 or not user:
-                return bool(user)
-            try:
-                item = take()
-            except IndexError:
-                # Empty, or drained by who ended the process.
-                return False
-            budget -= 1
-            self.handling = item
-            if self.ended:
-                self._reject(item)
-                return False
-            try:
-                receive(item)
-            except BaseException as error:  # noqa: BLE001  whatever a handler raises ends it alone
-                self.crash(error, item)
-            self.handling = IDLE
 
     def _run_boot(self, boot: Callable[[], None]) -> None:
         self.handling = BOOTING

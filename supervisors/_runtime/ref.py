@@ -134,7 +134,10 @@ class ActorRef(pykka.ActorRef[Any]):
         if mailbox.closed:
             mailbox.drain()
         elif mailbox.slot.acquire(False):
-            process.schedule()
+            if (dispatcher := process.dispatcher) is not None:
+                dispatcher.schedule(process)
+            else:
+                process.schedule()
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167).
@@ -197,7 +200,10 @@ class ActorRef(pykka.ActorRef[Any]):
             if mailbox.closed:
                 mailbox.drain()
             elif mailbox.slot.acquire(False):
-                process.schedule()
+                if (dispatcher := process.dispatcher) is not None:
+                    dispatcher.schedule(process)
+                else:
+                    process.schedule()
         if not block:
             return call
         return call.get(timeout=timeout) if gate is None else call.get_at(gate, timeout)
