@@ -79,7 +79,6 @@ class GenServer(StashingActor):
     reply_exceptions: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
-    _otp_gets_everything: ClassVar[bool] = False
     _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
@@ -249,10 +248,13 @@ class GenServer(StashingActor):
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
-        if self._process.at_rest:
+        if self._process.unusual:
             self._otp_rouse(kind)
+            if self._otp_gets_everything and kind not in _SPECIAL:
+                self._otp_follow(self.on_receive(item), None)
+                return
         if kind not in _SPECIAL:
-            result = self.on_receive(item) if self._otp_gets_everything else self.handle_cast(item)
+            result = self.handle_cast(item)
             if result is not None:
                 self._otp_follow(result, None)
         elif kind is Asked or kind is Forwarded:
@@ -333,7 +335,7 @@ class GenServer(StashingActor):
     def _otp_sleep(self) -> None:
         """Hibernate, unless it does already."""
         if not self._otp_asleep:
-            self._otp_asleep = self._process.at_rest = True
+            self._otp_asleep = self._process.unusual = True
             self.on_hibernate()
 
     def _otp_rouse(self, kind: type) -> None:
@@ -342,14 +344,14 @@ class GenServer(StashingActor):
             self._otp_idle.cancel()
             self._otp_idle = None
             self._otp_turn += 1
-        self._process.at_rest = self._otp_idle is not None
+        self._process.unusual = self._otp_gets_everything or self._otp_idle is not None
         if self._otp_asleep:
             self._otp_asleep = False
             self.on_wake()
 
     def _otp_arm_idle(self, seconds: float) -> None:
         self._otp_turn += 1
-        self._process.at_rest = True
+        self._process.unusual = True
         process, turn = self._process, self._otp_turn
         self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
         process.keep_timer(self._otp_idle)

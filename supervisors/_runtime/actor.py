@@ -66,6 +66,8 @@ class Actor(pykka.Actor):
 
     _process: Process
 
+    # Whether the class handles messages in Pykka's on_receive.
+    _otp_gets_everything: ClassVar[bool] = False
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
 
@@ -81,6 +83,7 @@ class Actor(pykka.Actor):
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
         self._actor_ref = self._process.actor_ref
+        self._process.unusual = self._otp_gets_everything
         self._otp_furnish_mailbox()
 
     def __str__(self) -> str:

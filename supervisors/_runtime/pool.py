@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import flush, runs_here
-from supervisors._runtime.turns import run_turn
+from supervisors._runtime.turns import BATCH, fail_turn, run_turn
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
@@ -172,8 +172,12 @@ class PoolDispatcher:
                 if self._park(gate):
                     continue
                 return
-            if run_turn(process, here):
-                put(process)
+            try:
+                # As run_turn, without its call.
+                if process.take_turn(BATCH, here):
+                    put(process)
+            except BaseException as error:  # noqa: BLE001  as there
+                fail_turn(process, error)
             self._progress += 1
             if here["next"] is not None:
                 self._follow_up()

@@ -52,12 +52,12 @@ def test_suspended_actor_rests(dispatcher: str) -> None:
     introspect.suspend(ref, timeout=DEADLINE)
     batches: list[int] = []
     process = ref.process
-    run = process.run_batch
+    run = process.take_turn
 
     class Counted(type(process)):  # type: ignore[misc]
         __slots__ = ()
 
-        def run_batch(self, budget: int, here: dict[str, Any]) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             batches.append(budget)
             return bool(run(budget, here))
 

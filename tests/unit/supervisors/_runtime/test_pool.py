@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from supervisors import GenServer
 from supervisors._runtime.current import current
 from supervisors._runtime.own_thread import ThreadDispatcher
 from supervisors._runtime.pool import PoolDispatcher
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.turns import BATCH, run_turn
 from supervisors.exits import Crashed, ExitReason
+from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.stepped import Seen
 
 
@@ -22,20 +24,11 @@ class Fake:
     def __init__(self, work: int = 0) -> None:
         self.work = work
         self.ended = False
-        self.mailbox = self
-        self.slot = threading.Lock()
-        self.slot.acquire()
         self.actor_ref = self
         self.name = "fake"
         self.may_wait = True
-        self.suspended = False
-        self.control: list[Any] = []
 
-    @property
-    def user(self) -> bool:
-        return self.work > 0
-
-    def run_batch(self, budget: int, here: dict[str, Any]) -> bool:
+    def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
         self.work -= min(self.work, budget)
         return self.work > 0
 
@@ -53,29 +46,65 @@ def no_thread(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -
     return started
 
 
-def test_turn() -> None:
+class Noting(GenServer):
+    """Counts what it is told, and does it where it is a function."""
+
+    def init(self) -> None:
+        self.count = 0
+
+    def handle_cast(self, message: Any) -> None:
+        self.count += 1
+        if callable(message):
+            message()
+
+
+def taken(turns: ManualDispatcher) -> Any:
+    """A process whose slot the test holds."""
+    ref = Noting.start(dispatcher=turns)
+    turns.run_until_idle()
+    assert ref.process.mailbox.slot.acquire(blocking=False)
+    return ref.process
+
+
+def test_turn(turns: ManualDispatcher) -> None:
     """A turn is one batch; with nothing left the slot is given back."""
-    process: Any = Fake(BATCH + 1)
+    process = taken(turns)
+    for number in range(BATCH + 1):
+        process.actor_ref.tell(number)
     assert run_turn(process)
-    assert process.slot.locked()
+    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH, True)
     assert not run_turn(process)
-    assert not process.slot.locked()
+    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH + 1, False)
 
 
-def test_turn_meets_a_late_message() -> None:
+def test_turn_meets_a_late_message(turns: ManualDispatcher) -> None:
     """A message that came while the slot was given back is not forgotten."""
-    process: Any = Fake()
-    process.run_batch = lambda budget, here: setattr(process, "work", 1)
+    process = taken(turns)
+
+    class Slot:
+        taken = True
+
+        def release(self) -> None:
+            self.taken = False
+            process.mailbox.user.append("late")
+
+        def acquire(self, blocking: bool) -> bool:
+            was, self.taken = self.taken, True
+            return not was
+
+    process.mailbox.lane()
+    process.mailbox.slot = slot = Slot()
     assert run_turn(process)
-    assert process.slot.locked()
+    assert slot.taken
 
 
-def test_slot_of_the_dead() -> None:
+def test_slot_of_the_dead(turns: ManualDispatcher) -> None:
     """Nobody gets the slot of a process that has ended."""
-    process: Any = Fake()
-    process.ended = True
+    process = taken(turns)
+    process.actor_ref.tell(process.kill)
     assert not run_turn(process)
-    assert process.slot.locked()
+    assert process.ended
+    assert process.mailbox.slot.locked()
 
 
 def test_workers_come_with_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +159,7 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
     finished: list[ExitReason] = []
 
     class Broken(Fake):
-        def run_batch(self, budget: int, here: dict[str, Any]) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             raise SystemExit
 
         def finish(self, reason: ExitReason) -> None:
@@ -139,7 +168,7 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
     ran: list[int] = []
 
     class Fine(Fake):
-        def run_batch(self, budget: int, here: dict[str, Any]) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             ran.append(1)
             return False
 
