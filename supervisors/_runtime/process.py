@@ -184,9 +184,9 @@ class Process(Inlet):
     # ---- the turns ----------------------------------------------------------------------------
 
     def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
-        """Handle up to `budget` messages and, when none is left, give the slot back.
+        """Handle up to `budget` messages; when none is left, give the slot back.
 
-        Only the slot's holder calls; True when it holds the slot still and is to go on.
+        Only the slot's holder calls; True when it holds it still and is to go on.
         """
         if self.ended:
             return False
@@ -202,7 +202,6 @@ class Process(Inlet):
                 more, user = self._begin(), NOTHING
             while True:
                 if control:
-                    # Whoever closes the mailbox drains it.
                     with suppress(IndexError):
                         more = self._obey(control.popleft()) or more
                     if more or self.ended:
