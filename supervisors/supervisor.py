@@ -67,7 +67,11 @@ MAX_ABANDONED = 100
 
 
 def _spec(child: Any) -> ChildSpec:
-    return as_child_spec(plain_spec(child))
+    if child.__class__ is ChildSpec:
+        return child  # type: ignore[no-any-return]
+    owner = child[0] if isinstance(child, tuple) and child else child
+    # Only a class of plain Pykka publishes none.
+    return as_child_spec(child if hasattr(owner, "child_spec") else plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:

@@ -132,22 +132,42 @@ class SupervisionMachine:
         self.now = now
         commands: list[Command] = []
         self._commands = commands
+        if isinstance(event, ChildExited):
+            self._note_exit(event)
+        elif isinstance(event, _OUTCOMES) and event.incarnation in self._awaited:
+            self._advance(event)
+        elif isinstance(event, RequestReceived):
+            self._waiting.append(event)
+        elif not self._note(event):
+            return commands
+        while self._waiting and self._operation is None and not self._over:
+            self._operation = self._begin(self._waiting.popleft())
+            self._advance(None)
+        # What was ordered may hold a child's arguments; nothing of it is kept (S15).
+        self._commands = []
+        return commands
+
+    def _note_exit(self, event: ChildExited) -> None:
+        """Take note of an end."""
+        incarnation = event.incarnation
+        if incarnation == self.starting:
+            self._stillborn = event
+            return
+        if incarnation in self._awaited:
+            self._advance(event)
+            return
+        child = self.children.by_incarnation(incarnation)
+        if child is not None:
+            child.early_exit = event.reason
+            self._waiting.append(event)
+
+    def _note(self, event: Event) -> bool:
+        """Take note of one of the rarer events; tell whether it may lead to an operation."""
         match event:
             case TimerFired(TimerKind.STOP_DEADLINE, incarnation):
                 if incarnation in self.stopping:
                     kill(self, incarnation)
-                return commands
-            case ChildExited(incarnation) if incarnation == self.starting:
-                self._stillborn = event
-            case ChildStarted() | ChildIgnored() | ChildFailed() | ChildExited() if (
-                event.incarnation in self._awaited
-            ):
-                self._advance(event)
-            case ChildExited(incarnation, reason):
-                child = self.children.by_incarnation(incarnation)
-                if child is not None:
-                    child.early_exit = reason
-                    self._waiting.append(event)
+                return False
             case ShutdownRequested():
                 bring_forward(self, event.deadline)
                 self._waiting.appendleft(event)
@@ -159,12 +179,7 @@ class SupervisionMachine:
                 self._waiting.append(event)
             case _:
                 self._waiting.append(event)
-        while self._operation is None and self._waiting and not self._over:
-            self._operation = self._begin(self._waiting.popleft())
-            self._advance(None)
-        # What was ordered may hold a child's arguments; nothing of it is kept (S15).
-        self._commands = []
-        return commands
+        return True
 
     def emit(self, command: Command) -> None:
         """Add a command to the answer to the present event."""
@@ -181,6 +196,8 @@ class SupervisionMachine:
             self._awaited = ()
 
     def _begin(self, event: Event) -> Operation | None:
+        if isinstance(event, RequestReceived):
+            return REQUESTS[event.verb](self, event.token, event.argument)
         match event:
             case BootRequested():
                 return self._boot()
@@ -202,8 +219,6 @@ class SupervisionMachine:
                 return bear_stuck(self)
             case ChildReturned():
                 return self._resume_held()
-            case RequestReceived(token, verb, argument):
-                return REQUESTS[verb](self, token, argument)
             case _:
                 return None
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
     from supervisors._runtime.reply import Reply
 
-__all__ = ["flush", "help_along", "runs_here"]
+__all__ = ["flush", "help_along", "only_waits", "runs_here"]
 
 _DEEPEST = 16
 
@@ -46,13 +46,13 @@ def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bo
         dispatcher: who runs it, else.
         to_callers: whether a caller that waits for something may run it.
     """
-    host: object = current.host
+    here = current
     if (
-        current.next is None
-        and (to_callers if current.helping else host is dispatcher)
+        here.next is None
+        and (to_callers if here.helping else here.host is dispatcher)
         and getattr(dispatcher, "runs_in_any_thread", False)
     ):
-        current.next = process
+        here.next = process
         return True
     return False
 
@@ -65,27 +65,19 @@ def flush() -> None:
         process.schedule()
 
 
-def _only_waits() -> bool:
+def only_waits() -> bool:
     """Tell whether this thread runs nothing while it waits."""
-    host = current.host
-    return (
-        (host is not None and not getattr(host, "runs_in_any_thread", False))
-        or current.depth >= _DEEPEST
-        or threading.current_thread() is threading.main_thread()
-        or _runs_event_loop()
-        or _is_deep_in_calls()
-    )
-
-
-def _runs_event_loop() -> bool:
-    """Tell whether an asyncio event loop runs in this thread; where none can, nothing is loaded."""
-    events = sys.modules.get("asyncio.events")
-    running = getattr(events, "_get_running_loop", None)
-    return running is not None and running() is not None
-
-
-def _is_deep_in_calls() -> bool:
-    """Tell whether this thread has used up a fifth of the recursion limit."""
+    here = current
+    host = here.host
+    if host is not None and not getattr(host, "runs_in_any_thread", False):
+        return True
+    if here.depth >= _DEEPEST or here.ident == threading.main_thread().ident:
+        return True
+    # Whether an asyncio event loop runs here; where none can, nothing is loaded.
+    running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    if running is not None and running() is not None:
+        return True
+    # Whether this thread has used up a fifth of the recursion limit.
     try:
         sys._getframe(sys.getrecursionlimit() // 5)
     except ValueError:
@@ -95,20 +87,25 @@ def _is_deep_in_calls() -> bool:
 
 def help_along(act: Callable[[], Any], reply: Reply) -> None:
     """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
-    if _only_waits():
+    if only_waits():
         act()
         # Inside an init that a waiting caller runs, that may have become this thread's next one.
         flush()
-        return
-    outer, current.helping = current.helping, True
-    current.depth += 1
+    else:
+        Context().run(_help, act, reply)
+
+
+def _help(act: Callable[[], Any], reply: Reply) -> None:
+    here = current
+    outer, here.helping = here.helping, True
+    here.depth += 1
     try:
         act()
-        while (process := current.next) is not None and not reply.done():
-            current.next = None
-            if Context().run(run_turn, process):
+        while (process := here.next) is not None and not reply.done():
+            here.next = None
+            if run_turn(process):
                 process.schedule()
     finally:
-        current.depth -= 1
-        current.helping = outer
+        here.depth -= 1
+        here.helping = outer
         flush()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from supervisors._runtime.current import current
 from supervisors._runtime.handover import runs_here
+from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, StopOrder, Urge
 from supervisors._runtime.reports import report_dead_letter
@@ -85,6 +87,9 @@ class Inlet(Ties):
 
     def order_next(self, order: StopOrder) -> None:
         """Order the end; the turn it causes may run in this thread."""
+        if current.helping and order.reply is not None and end_idle(self._self, order.reason):
+            self.await_end(order.reply)
+            return
         if not self.mailbox.put_control(order):
             return
         if not runs_here(self._self, self.dispatcher, to_callers=self.actor._otp_plain_end):
@@ -92,7 +97,7 @@ class Inlet(Ties):
 
     def order_from_supervisor(self, order: StopOrder) -> None:
         """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
-        if not self.mailbox.put_control(order):
+        if end_idle(self._self, order.reason) or not self.mailbox.put_control(order):
             return
         dispatcher = self.dispatcher
         if not getattr(dispatcher, "runs_in_any_thread", False):

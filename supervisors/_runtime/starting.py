@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,6 +14,7 @@ from supervisors._machines.vocabulary import (
     ChildIgnored,
     ChildStarted,
     Event,
+    StartChild,
 )
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.calling import take_options
@@ -23,7 +25,7 @@ from supervisors._runtime.items import StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import spawn
+from supervisors._runtime.spawn import StartOptions, spawn
 from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NotAvailableError, StartError
@@ -36,6 +38,7 @@ class StartingActor(Actor):
     """The part of a supervisor that starts children; not for direct use."""
 
     _otp_lives: dict[int, Process]
+    _otp_news: deque[Event]
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
@@ -49,28 +52,17 @@ class StartingActor(Actor):
 
     # ---- starting a child ----------------------------------------------------------------------
 
-    def _otp_start_child(
-        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
-    ) -> list[Event]:
-        """Start a child; its outcome comes as a message, or in the returned events."""
-        cls, plain = _actor_class(spec.start), plain_class(spec.start)
-        if cls is None and plain is None:
-            return self._otp_call_start(incarnation, spec, args)
-        post = self._process.post_next
+    def _otp_start_child(self, command: StartChild) -> None:
+        """Start a child; its outcome comes as a message, or is added to the news."""
+        incarnation, spec, args = command.incarnation, command.spec, command.args
+        launch = _launch_of(spec)
+        if launch is None:
+            self._otp_news.extend(self._otp_call_start(incarnation, spec, args))
+            return
         made: list[Process] = []
 
         def started(outcome: Started | StartIgnored | StartFailed) -> None:
-            match outcome:
-                case Started(ref):
-                    post(ChildStarted(incarnation, ref))
-                case StartIgnored():
-                    post(ChildIgnored(incarnation))
-                case StartFailed(reason, error):
-                    if isinstance(error, StartError):
-                        error.child_id = spec.id
-                    if made and isinstance(made[0].reason, Abandoned):
-                        post(ChildAbandoned(incarnation))
-                    post(ChildFailed(incarnation, reason, error))
+            self._otp_tell_start(incarnation, spec, outcome, made)
 
         def note(process: Process) -> None:
             made.append(process)
@@ -78,27 +70,41 @@ class StartingActor(Actor):
             self._otp_take_in(process, spec, incarnation)
 
         # A class's own __init__ runs here.
-        if cls is None or cls.__init__ is not Actor.__init__:
+        if launch.has_init:
             flush()
-        self._process.handling = spec
-        ties: Any = {
-            "parent": self._process,
-            "incarnation": incarnation,
-            "before_launch": note,
-        }
+        process = self._process
+        process.handling = spec
+        ties: Any = {"parent": process, "incarnation": incarnation, "before_launch": note}
         try:
-            if cls is not None:
-                options, kwargs = take_options(dict(spec.kwargs))
-                if spec.name is not None:
-                    options = msgspec.structs.replace(options, name=spec.name)
-                spawn(cls, args, kwargs, options, started, **ties)
-            elif plain is not None:
-                start_plain(plain, args, dict(spec.kwargs), spec.name, started, **ties)
+            if launch.cls is not None:
+                spawn(launch.cls, args, launch.kwargs, launch.options, started, **ties)
+            elif launch.plain is not None:
+                start_plain(launch.plain, args, dict(spec.kwargs), spec.name, started, **ties)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
-            return [_failed(incarnation, spec, error)]
+            self._otp_news.append(_failed(incarnation, spec, error))
         finally:
-            self._process.handling = IDLE
-        return []
+            process.handling = IDLE
+
+    def _otp_tell_start(
+        self,
+        incarnation: int,
+        spec: ChildSpec,
+        outcome: Started | StartIgnored | StartFailed,
+        made: list[Process],
+    ) -> None:
+        """Send the outcome of a start to this supervisor; called in any thread."""
+        post = self._process.post_next
+        match outcome:
+            case Started(ref):
+                post(ChildStarted(incarnation, ref))
+            case StartIgnored():
+                post(ChildIgnored(incarnation))
+            case StartFailed(reason, error):
+                if isinstance(error, StartError):
+                    error.child_id = spec.id
+                if made and isinstance(made[0].reason, Abandoned):
+                    post(ChildAbandoned(incarnation))
+                post(ChildFailed(incarnation, reason, error))
 
     def _otp_call_start(
         self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
@@ -131,6 +137,39 @@ class StartingActor(Actor):
         unlink(self._process, process)
         self._otp_take_in(process, spec, incarnation)
         return [ChildStarted(incarnation, result)]
+
+
+class _Launch(NamedTuple):
+    """How the children of one specification are started, where that is no callable's business."""
+
+    cls: type[Actor] | None
+    plain: Any
+    options: StartOptions
+    kwargs: dict[str, Any]
+    # Whether making the object runs something that a user wrote.
+    has_init: bool
+
+
+def _launch_of(spec: ChildSpec) -> _Launch | None:
+    """Return how children of this specification are started; None: by calling its start."""
+    try:
+        launch: _Launch | None = spec._launch
+    except AttributeError:
+        launch = _find_launch(spec)
+        # Found once: neither a specification nor what a class is derived from changes.
+        object.__setattr__(spec, "_launch", launch)
+    return launch
+
+
+def _find_launch(spec: ChildSpec) -> _Launch | None:
+    cls, plain = _actor_class(spec.start), plain_class(spec.start)
+    if cls is None and plain is None:
+        return None
+    options, kwargs = take_options(dict(spec.kwargs))
+    if spec.name is not None:
+        options = msgspec.structs.replace(options, name=spec.name)
+    has_init = cls is None or cls.__init__ is not Actor.__init__
+    return _Launch(cls, plain, options, kwargs, has_init)
 
 
 def _actor_class(start: Any) -> type[Actor] | None:
