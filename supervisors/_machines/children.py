@@ -118,7 +118,9 @@ class ChildTable:
 
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
-        self.mark_stopped(child)
+        # In `by_incarnation` but STOPPED is one whose start failed.
+        if child.ref is not None or child.incarnation in self._by_incarnation:
+            self.mark_stopped(child)
         self._children.pop(child.key, None)
 
     def arrange(self, children: Iterable[Child]) -> None:
@@ -141,7 +143,8 @@ class ChildTable:
 
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
-        self.mark_stopped(child)
+        if child.incarnation:
+            self.mark_stopped(child)
         if self.dynamic and not child.incarnation:
             # Its key is a number that nobody else has.
             child.incarnation = child.key

@@ -88,15 +88,18 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
 
 
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:
-    shutdown = child.spec.shutdown
-    incarnation = child.incarnation
+    shutdown, incarnation, deadline = child.spec.shutdown, child.incarnation, machine.deadline
+    if deadline is None and isinstance(shutdown, float):
+        machine.stopping[incarnation] = machine.now + shutdown
+        machine.emit(StopChild(incarnation))
+        machine.emit(ArmTimer(TimerKind.STOP_DEADLINE, incarnation, shutdown))
+        return
     if shutdown is BRUTAL_KILL:
         machine.stopping[incarnation] = machine.now
         kill(machine, incarnation)
         return
     limit = shutdown if isinstance(shutdown, float) else math.inf
-    deadline = None
-    if machine.deadline is not None:
+    if deadline is not None:
         limit = min(limit, _share(machine, others=others))
         deadline = machine.now + limit
     machine.stopping[incarnation] = machine.now + limit

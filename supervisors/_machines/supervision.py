@@ -365,13 +365,16 @@ class SupervisionMachine:
     def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
         """Start one child and wait for the outcome; on failure it is left stopped."""
         incarnation = self.children.begin(child)
-        args = (*self.flags.extra_args, *child.spec.args)
-        self.emit(StartChild(incarnation, child.spec, args))
+        spec, extra = child.spec, self.flags.extra_args
+        args = (*extra, *spec.args) if extra else spec.args
+        self._commands.append(StartChild(incarnation, spec, args))
         self.starting = incarnation
-        limit_start(self)
+        if self.deadline is not None:
+            limit_start(self)
         outcome: StartOutcome = yield (incarnation,)
         stillborn, self._stillborn, self.starting = self._stillborn, None, 0
-        self.stopping.pop(incarnation, None)
+        if self.stopping:
+            self.stopping.pop(incarnation, None)
         if isinstance(outcome, ChildStarted):
             self.children.mark_running(child, outcome.ref, self.now)
             if stillborn is not None:
@@ -383,7 +386,7 @@ class SupervisionMachine:
 
     def stop(self, child: Child) -> Operation:
         """Stop one child, or cancel its wait, and wait until it is down."""
-        yield from stop_many(self, [child])
+        return stop_many(self, [child])
 
     def _stop_all(self) -> Operation:
         """Stop every child: one by one in reverse order (S76), or all at once (S80)."""
@@ -404,4 +407,5 @@ class SupervisionMachine:
         self, kind: Report, child: Child, reason: Any = None, *, requested: bool = False
     ) -> None:
         """Emit a report about the child."""
-        self.emit(EmitReport(kind, child.spec, child.ref, reason, child.restarts, requested))
+        report = EmitReport(kind, child.spec, child.ref, reason, child.restarts, requested)
+        self._commands.append(report)

@@ -27,6 +27,7 @@ class _Current(threading.local):
         """Called once in each thread."""
         # The thread's number, as one object for all who note it.
         self.ident = threading.get_ident()
+        self.is_main = self.ident == threading.main_thread().ident
 
     process: Process | None = None
     host: Host | None = None

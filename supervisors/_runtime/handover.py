@@ -20,7 +20,6 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -71,7 +70,7 @@ def only_waits() -> bool:
     host = here.host
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
-    if here.depth >= _DEEPEST or here.ident == threading.main_thread().ident:
+    if here.is_main or here.depth >= _DEEPEST:
         return True
     # Whether an asyncio event loop runs here; where none can, nothing is loaded.
     running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)

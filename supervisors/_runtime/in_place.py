@@ -29,6 +29,8 @@ __all__ = ["end_idle", "take_turn"]
 def take_turn(process: Process, act: Callable[[], None]) -> bool:
     """Do `act` as a turn of an idle process in this thread; False, undone, when it is not idle."""
     mailbox = process.mailbox
+    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+        return False
     if not mailbox.slot.acquire(False):
         return False
     here = current

@@ -70,7 +70,7 @@ from supervisors.errors import (
     UnexpectedMessageError,
 )
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
-from supervisors.telemetry import execute
+from supervisors.telemetry import execute, wanted
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest", "ask_supervisor"]
 
@@ -78,6 +78,10 @@ _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, C
 _EVENTS = (*_NEWS, TimerFired)
 _GONE = (ChildIgnored, ChildFailed, ChildExited)
 _SHUTDOWN = Shutdown()
+_REPORTED = {
+    kind: ("supervisors", "supervisor" if kind is Report.GAVE_UP else "child", str(kind))
+    for kind in Report
+}
 
 
 class SupervisorRequest(msgspec.Struct, frozen=True):
@@ -236,7 +240,7 @@ class SupervisingActor(StartingActor):
         machine = self._otp_machine
         if machine is None:
             return
-        process, news, now = self._process, self._otp_news, timers.clock.now
+        process, news, deeds, now = self._process, self._otp_news, _DEEDS, timers.clock.now
         outer, self._otp_fed_by = self._otp_fed_by, current.ident
         try:
             news.append(event)
@@ -248,7 +252,7 @@ class SupervisingActor(StartingActor):
                     if process.ended:
                         news.clear()
                         return
-                    _DEEDS[type(command)](self, command)
+                    deeds[type(command)](self, command)
         finally:
             self._otp_fed_by = outer
 
@@ -311,9 +315,12 @@ class SupervisingActor(StartingActor):
         self._process.fail_start(outcome, lambda: self._process.finish(reason))
 
     def _otp_report(self, report: EmitReport) -> None:
-        noun = "supervisor" if report.kind is Report.GAVE_UP else "child"
+        event = _REPORTED[report.kind]
+        quiet = report.requested and report.kind is Report.CHILD_STARTED
+        if not wanted(event, quiet=quiet):
+            return
         execute(
-            ("supervisors", noun, str(report.kind)),
+            event,
             {"count": 1, "restarts": report.restarts},
             {
                 "supervisor": self._process.path(),
@@ -356,19 +363,16 @@ def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
         raise NoProcError(ref)
     if process is current.process:
         raise SelfCallError(ref)
-    help_along(lambda: _put(process, request, reply), reply)
+
+    def put() -> None:
+        actor: Any = process.actor
+        served = (
+            current.helping
+            and actor._otp_looks_at_nothing()
+            and take_turn(process, lambda: actor._otp_serve(request, reply))
+        )
+        if not served:
+            process.post_next(Call(request, reply, None))
+
+    help_along(put, reply)
     return reply.get()
-
-
-def _put(process: Process, request: SupervisorRequest, reply: Reply) -> None:
-    """Have the supervisor serve a request: here and now where that is possible, else by message."""
-    actor = process.actor
-    served = (
-        current.helping
-        and isinstance(actor, SupervisingActor)
-        and getattr(process.dispatcher, "runs_in_any_thread", False)
-        and actor._otp_looks_at_nothing()
-        and take_turn(process, lambda: actor._otp_serve(request, reply))
-    )
-    if not served:
-        process.post_next(Call(request, reply, None))
