@@ -95,19 +95,8 @@ BRUTAL_KILL: Final = _Sentinel.BRUTAL_KILL
 
 _E = TypeVar("_E", bound=StrEnum)
 _NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
-_KEYS = (
-    "id",
-    "start",
-    "args",
-    "kwargs",
-    "restart",
-    "shutdown",
-    "type",
-    "significant",
-    "name",
-    "backoff",
-    "on_stuck",
-)
+_HOW = ("id", "start", "args", "kwargs", "restart", "shutdown", "type")
+_KEYS = (*_HOW, "significant", "name", "backoff", "on_stuck")
 
 
 def word(kind: type[_E], value: Any, problem: SpecProblem, what: str) -> _E:
@@ -192,8 +181,7 @@ class ChildSpec:
         **unknown: Any,
     ) -> None:
         """Check every key and fill in the defaults."""
-        if unknown:
-            refuse_unknown(unknown, _KEYS, "key", "a child specification")
+        refuse_unknown(unknown, _KEYS, "key", "a child specification")
         if id is UNSET:
             raise ChildSpecError(SpecProblem.MISSING_ID, "a child specification needs an id")
         if start is UNSET:
@@ -201,9 +189,7 @@ class ChildSpec:
             raise ChildSpecError(SpecProblem.MISSING_START, text)
         put = object.__setattr__
         put(self, "id", _hashable(id))
-        if not callable(start):
-            _refuse_start(id, start)
-        put(self, "start", start)
+        put(self, "start", start if callable(start) else _refuse_start(id, start))
         put(self, "args", args if args.__class__ is tuple else _arguments(id, args))
         put(self, "kwargs", _keywords(id, kwargs))
         put(self, "restart", _chosen(Restart, restart, SpecProblem.BAD_RESTART, id, "restart"))
@@ -316,7 +302,7 @@ def _shutdown(
 ) -> float | _Sentinel | None:
     if shutdown is UNSET:
         return None if kind is ChildType.SUPERVISOR else 5.0
-    if shutdown.__class__ is _Sentinel:
+    if isinstance(shutdown, _Sentinel):
         return shutdown
     what = _of(child_id, "shutdown")
     try:

@@ -77,7 +77,7 @@ class _Log:
         self._levels = levels
         self._writer: _Writer | None = None
 
-    def wants(self, event: Event, quiet: bool) -> bool:
+    def _otp_wants(self, event: Event, quiet: bool) -> bool:
         """Tell whether there would be a line."""
         if self._writer is None:
             self._writer = _writer(self._name)
@@ -87,7 +87,7 @@ class _Log:
         self, event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any], _: Any
     ) -> None:
         quiet = event == _QUIET_IF_REQUESTED and bool(metadata.get("requested"))
-        if not self.wants(event, quiet):
+        if not self._otp_wants(event, quiet):
             return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
         level = logging.DEBUG if quiet else self._levels[event]

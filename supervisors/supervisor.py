@@ -67,15 +67,9 @@ MAX_ABANDONED = 100
 
 
 def _spec(child: Any) -> ChildSpec:
-    if child.__class__ is ChildSpec:
-        return child  # type: ignore[no-any-return]
-    if isinstance(child, type) and hasattr(child, "child_spec"):
-        spec = child.child_spec()
-        if spec.__class__ is ChildSpec:
-            return spec
-    owner = child[0] if isinstance(child, tuple) and child else child
-    # Only a class of plain Pykka publishes none.
-    return as_child_spec(child if hasattr(owner, "child_spec") else plain_spec(child))
+    # Only a class of plain Pykka publishes no child_spec().
+    published = child.__class__ is ChildSpec or hasattr(child, "child_spec")
+    return as_child_spec(child if published else plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:

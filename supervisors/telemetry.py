@@ -111,15 +111,15 @@ def is_interrupt(error: BaseException) -> bool:
 def wanted(event: Event, *, quiet: bool = False) -> bool:
     """Tell whether anybody would make something of `event`, before it is put together.
 
-    A handler may have a method `wants(event, quiet)` that says so; `quiet` marks what is of little
-    interest, such as the progress that a caller asked for.
+    The log's handler says so itself; `quiet` marks what is of little interest, such as the progress
+    that a caller asked for. Every other handler is taken to want all it is attached to.
 
     Example:
         >>> wanted(("example",))
         False
     """
     for _, fn, _ in _table.get(event, ()):
-        wants = getattr(fn, "wants", None)
+        wants = getattr(fn, "_otp_wants", None)
         if wants is None or wants(event, quiet):
             return True
     return False

@@ -36,7 +36,7 @@ _SHARE_OF_THE_LAST = 0.9
 def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
-    for child in children:
+    for child in [child for child in children if not _ends_now(machine, child)]:
         if child.state is ChildState.RESTARTING:
             machine.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
             machine.children.mark_stopped(child)
@@ -85,6 +85,19 @@ def limit_start(machine: SupervisionMachine) -> None:
 def kill(machine: SupervisionMachine, incarnation: int) -> None:
     """End a child whose time is over; past the deadline of all, with everything below it."""
     machine.emit(KillChild(incarnation, whole=machine.deadline is not None))
+
+
+def _ends_now(machine: SupervisionMachine, child: Child) -> bool:
+    """Stop a child whose end takes no time; tell whether it was one."""
+    if child.state is not ChildState.RUNNING or child.early_exit is not None:
+        return False
+    if child.spec.shutdown is BRUTAL_KILL:
+        return False
+    reason = machine.end_now(child.incarnation)
+    if reason is None:
+        return False
+    _stopped(machine, child, reason)
+    return True
 
 
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:

@@ -21,21 +21,21 @@ from collections import deque
 from collections.abc import Callable, Container, Generator, Iterable
 from typing import Any, TypeAlias
 
-import msgspec
-
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child, ChildState, ChildTable
+from supervisors._machines.flags import Flags
 from supervisors._machines.giving_up import bear_stuck, give_up
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.partitions import Partitions
 from supervisors._machines.requests import REQUESTS
-from supervisors._machines.restart_rules import Decision, decide
+from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
 from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
 from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import StuckTable, is_held
 from supervisors._machines.vocabulary import (
     ArmTimer,
     BootRequested,
+    CancelTimer,
     ChildAbandoned,
     ChildExited,
     ChildFailed,
@@ -56,7 +56,7 @@ from supervisors._machines.vocabulary import (
     TimerFired,
     TimerKind,
 )
-from supervisors.child_spec import AutoShutdown, ChildSpec, OnStuck, Restart, Strategy
+from supervisors.child_spec import ChildSpec, OnStuck, Restart
 from supervisors.exits import Abandoned, ExitReason, FailedToStartChild, Shutdown, is_abnormal
 
 __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
@@ -64,26 +64,6 @@ __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 StartOutcome: TypeAlias = ChildStarted | ChildIgnored | ChildFailed
 Operation: TypeAlias = Generator[Container[int], Any, None]
 _OUTCOMES = (ChildStarted, ChildIgnored, ChildFailed)
-
-
-class Flags(msgspec.Struct, frozen=True, kw_only=True):
-    """What a supervisor was told about itself, checked already."""
-
-    strategy: Strategy
-    max_restarts: int
-    max_seconds: float
-    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
-    backoff: Backoff | None = None
-    label: str = "supervisor"
-    dynamic: bool = False
-    max_children: int | None = None
-    extra_args: tuple[Any, ...] = ()
-    # Each child has a budget of its own; one that exceeds it is given up alone.
-    budget_per_child: bool = False
-    # Its children are the partitions 0, 1, … that keys are routed to.
-    partitioned: bool = False
-    # How many abandoned instances that still run are borne; None bears any number.
-    max_abandoned: int | None = None
 
 
 class SupervisionMachine:
@@ -99,14 +79,27 @@ class SupervisionMachine:
     """
 
     def __init__(
-        self, flags: Flags, specs: Iterable[ChildSpec], sample: Callable[[], float]
+        self,
+        flags: Flags,
+        specs: Iterable[ChildSpec],
+        sample: Callable[[], float],
+        end_now: Callable[[int], ExitReason | None] = lambda _: None,
     ) -> None:
-        """Know the children, in start order; `sample` gives chance from 0 to 1 for the backoff."""
+        """Know the children, in start order.
+
+        Args:
+            flags: what the supervisor was told about itself.
+            specs: its children.
+            sample: gives chance from 0 to 1 for the backoff.
+            end_now: ends a child, by its incarnation, where that takes no time, and returns why it
+                has ended; None where it has to be asked. Of an end told so no ChildExited comes.
+        """
         self.flags = flags
         self.children = ChildTable(dynamic=flags.dynamic)
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self._sample = sample
+        self._end_now = end_now
         self._commands: list[Command] = []
         self._waiting: deque[Event] = deque()
         self._operation: Operation | None = None
@@ -184,6 +177,13 @@ class SupervisionMachine:
     def emit(self, command: Command) -> None:
         """Add a command to the answer to the present event."""
         self._commands.append(command)
+
+    def end_now(self, incarnation: int) -> ExitReason | None:
+        """End a child at once where that is possible and comes before nothing that was ordered."""
+        for command in self._commands:
+            if type(command) is not CancelTimer:
+                return None
+        return self._end_now(incarnation)
 
     def _advance(self, event: Event | None) -> None:
         operation = self._operation
@@ -264,23 +264,8 @@ class SupervisionMachine:
                 self.drop_if(child, self.flags.dynamic)
             case Decision.REMOVE:
                 self.children.remove(child)
-        if self._auto_shutdown_after(child):
+        if ends_supervisor(self.flags.auto_shutdown, child, self.children):
             yield from self.shut_down(Shutdown())
-
-    def _auto_shutdown_after(self, child: Child) -> bool:
-        """Tell whether the end of this child, not restarted, ends the supervisor (S23-S28)."""
-        if not child.spec.significant:
-            return False
-        match self.flags.auto_shutdown:
-            case AutoShutdown.ANY_SIGNIFICANT:
-                return True
-            case AutoShutdown.ALL_SIGNIFICANT:
-                return not any(
-                    other.spec.significant and other.state is not ChildState.STOPPED
-                    for other in self.children
-                )
-            case AutoShutdown.NEVER:
-                return False
 
     def _restart(self, child: Child, reason: Any) -> Operation:
         """Charge one restart, then make it: at once, or after the backoff's pause."""

@@ -8,11 +8,15 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
 - A thread keeps at most one such process, and none while it runs a user's code: what a handler or
   a start callable that blocks would hold up goes to the pool's queue first (`flush`).
 - A waiting caller runs supervisors, which have no handlers, inits that no `start_timeout` bounds,
-  and ends of classes without a terminate. It runs no `terminate`, on which a deadline may have to
-  give up while the caller goes on, and no message handler, for the same reason: an asker is told
-  at once when the actor is killed in the middle of its call, which it could not be in there.
-- The main thread runs nothing of this: a KeyboardInterrupt would end the actor that it meets.
-  Nor does a thread with a running event loop, in which an init could not run one of its own, or
+  and ends of classes without a terminate; what of that is idle, without a message (`in_place`).
+  It runs no `terminate`, on which a deadline may have to give up while the caller goes on, and no
+  message handler, for the same reason: an asker is told at once when the actor is killed in the
+  middle of its call, which it could not be in there.
+- The main thread runs nothing of this. A KeyboardInterrupt, or what another signal's handler
+  raises, would meet a supervisor half way in a step. SIGINT alone could be put off until the step
+  is over; but any handler that a program has installed may call the very supervisor whose step it
+  has interrupted, in the one thread that could finish it.
+- Nor does a thread with a running event loop, in which an init could not run one of its own, or
   one so deep in calls that what it ran might meet the recursion limit.
 - What a caller runs neither sees nor changes the caller's context variables.
 """
@@ -46,9 +50,10 @@ def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bo
         to_callers: whether a caller that waits for something may run it.
     """
     here = current
+    host: object = here.host
     if (
         here.next is None
-        and (to_callers if here.helping else here.host is dispatcher)
+        and (to_callers if here.helping else host is dispatcher)
         and getattr(dispatcher, "runs_in_any_thread", False)
     ):
         here.next = process

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.handover import runs_here
+from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["end_idle", "take_turn"]
+__all__ = ["end_idle", "end_in_caller", "take_turn"]
 
 
 def take_turn(process: Process, act: Callable[[], None]) -> bool:
@@ -56,10 +56,15 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
     return True
 
 
-def end_idle(process: Process, reason: ExitReason) -> bool:
+def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -> bool:
     """End an idle process whose end runs nothing of a user's; False, undone, where that is not so.
 
     It is the turn in which the process would obey a StopOrder, which overtakes user messages.
+
+    Args:
+        process: which.
+        reason: why.
+        by_parent: whether its supervisor does this, and so need not be told.
     """
     mailbox = process.mailbox
     if isinstance(reason, Crashed) or not process.actor._otp_ends_at_once:
@@ -68,23 +73,42 @@ def end_idle(process: Process, reason: ExitReason) -> bool:
         return False
     if not mailbox.slot.acquire(False):
         return False
-    if not process.initialised or process.ended or mailbox.control:
+    with process.claim:
+        ends = process.initialised and not process.ended and not mailbox.control
+        if ends:
+            process.ended, process.initialised, process.reason = True, False, reason
+            if by_parent:
+                process.incarnation = 0
+    if not ends:
         _give_back(process)
         return False
     here = current
     previous, here.process = here.process, process
-    process.initialised = False
     try:
-        process.finish(reason)
+        process._tell_the_end()
     finally:
         here.process = previous
     return True
+
+
+def end_in_caller(process: Process, reason: ExitReason) -> bool:
+    """End an idle process in the thread of who waits for it; False where that must not be.
+
+    What others left to be called back, or told, at its end is called in no context of the caller's.
+    """
+    if process._monitors or process.mailbox.user or only_waits():
+        return False
+    ended = end_idle(process, reason)
+    # Its supervisor may have become this thread's next one, and the caller goes on now.
+    flush()
+    return ended
 
 
 def _give_back(process: Process) -> None:
     mailbox = process.mailbox
     mailbox.slot.release()
     # Somebody may have put a message while the slot was taken.
-    if mailbox.has_work() and mailbox.slot.acquire(False):
-        if not runs_here(process, process.dispatcher, to_callers=False):
-            process.schedule()
+    if not (mailbox.control or mailbox.user) or not mailbox.has_work():
+        return
+    if mailbox.slot.acquire(False) and not runs_here(process, process.dispatcher, to_callers=False):
+        process.schedule()

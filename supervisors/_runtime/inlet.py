@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from supervisors._runtime.current import current
 from supervisors._runtime.handover import runs_here
 from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
@@ -87,9 +86,6 @@ class Inlet(Ties):
 
     def order_next(self, order: StopOrder) -> None:
         """Order the end; the turn it causes may run in this thread."""
-        if current.helping and order.reply is not None and end_idle(self._self, order.reason):
-            self.await_end(order.reply)
-            return
         if not self.mailbox.put_control(order):
             return
         if not runs_here(self._self, self.dispatcher, to_callers=self.actor._otp_plain_end):

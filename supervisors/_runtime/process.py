@@ -117,7 +117,7 @@ class Process(Inlet):
 
     def path(self) -> str:
         """Return the labels of its supervisors and its own, joined by "/"."""
-        own = self.label or str(self.actor_ref.name or type(self.actor).__name__)
+        own = str(self.label or self.actor_ref.name or type(self.actor).__name__)
         return own if self.parent is None else f"{self.parent.path()}/{own}"
 
     def gone(self) -> NoProcError:
@@ -306,7 +306,7 @@ class Process(Inlet):
             self.initialised = False
             reason = self.actor._otp_run_terminate(reason, last_message)
         if isinstance(reason, Crashed):
-            forget_traceback(reason.exception)
+            forget_traceback(reason.exception, reason.trace)
         self.finish(reason)
 
     def kill(self) -> None:

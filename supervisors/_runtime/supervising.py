@@ -29,7 +29,6 @@ from supervisors._machines.vocabulary import (
     ChildIgnored,
     ChildReturned,
     ChildStarted,
-    Command,
     ConfirmStart,
     EmitReport,
     Event,
@@ -52,7 +51,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
-from supervisors._runtime.in_place import take_turn
+from supervisors._runtime.in_place import end_idle, take_turn
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
@@ -119,8 +118,12 @@ class SupervisingActor(StartingActor):
         self._otp_lives: dict[int, Process] = {}
         # What is to be given to the machine next, before any message.
         self._otp_news: deque[Event] = deque()
+        # Whose requests are open; the process fails them when it ends.
+        self._otp_asked: set[Reply] = set()
+        self._process._deferred = self._otp_asked
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
-        self._otp_machine = SupervisionMachine(plan.flags, plan.children, random.random)
+        flags, children = plan.flags, plan.children
+        self._otp_machine = SupervisionMachine(flags, children, random.random, self._otp_end_now)
         self._otp_feed(BootRequested())
         return DEFERRED
 
@@ -146,19 +149,11 @@ class SupervisingActor(StartingActor):
     def _otp_serve(self, request: SupervisorRequest, reply: Reply) -> None:
         """Take a request; its asker is told of the end, should that come before the answer."""
         process = self._process
-        if process._deferred is None:
-            process._deferred = set()
-        process._deferred.add(reply)
+        self._otp_asked.add(reply)
         if process.ended:
             reply.fail(process.gone())
             return
         self._otp_feed(RequestReceived(reply, request.verb, request.argument))
-
-    def _otp_answered(self, token: Any) -> Any:
-        deferred = self._process._deferred
-        if deferred is not None:
-            deferred.discard(token)
-        return token
 
     def _otp_refuse(self, item: Any) -> None:
         """Refuse and report what is no request; it must not cost a subtree (S87, S101)."""
@@ -190,6 +185,16 @@ class SupervisingActor(StartingActor):
             self._otp_news.append(news)
             return
         self._process.post_next(news)
+
+    def _otp_end_now(self, incarnation: int) -> ExitReason | None:
+        """End a child in this turn, if it is idle and has nothing to do for its end."""
+        process = self._otp_lives.get(incarnation)
+        if process is None or not self._otp_looks_at_nothing():
+            return None
+        if not end_idle(process, _SHUTDOWN, by_parent=True):
+            return None
+        self._otp_lives.pop(incarnation, None)
+        return _SHUTDOWN
 
     def _otp_looks_at_nothing(self) -> bool:
         """Tell whether what comes goes to the machine as it is, and nobody watches it."""
@@ -243,9 +248,7 @@ class SupervisingActor(StartingActor):
         process, news, deeds, now = self._process, self._otp_news, _DEEDS, timers.clock.now
         outer, self._otp_fed_by = self._otp_fed_by, current.ident
         try:
-            news.append(event)
-            while news:
-                event = news.popleft()
+            while True:
                 if isinstance(event, _GONE):
                     self._otp_lives.pop(event.incarnation, None)
                 for command in machine.handle(event, now()):
@@ -253,6 +256,9 @@ class SupervisingActor(StartingActor):
                         news.clear()
                         return
                     deeds[type(command)](self, command)
+                if not news:
+                    return
+                event = news.popleft()
         finally:
             self._otp_fed_by = outer
 
@@ -295,10 +301,14 @@ class SupervisingActor(StartingActor):
         self._process.post(TimerFired(TimerKind.RETRY, command.incarnation))
 
     def _otp_answer(self, command: AnswerRequest) -> None:
-        self._otp_answered(command.token).settle(command.value)
+        token = command.token
+        self._otp_asked.discard(token)
+        token.settle(command.value)
 
     def _otp_refuse_request(self, command: RefuseRequest) -> None:
-        self._otp_answered(command.token).fail(command.error)
+        token = command.token
+        self._otp_asked.discard(token)
+        token.fail(command.error)
 
     def _otp_confirm(self, _: ConfirmStart) -> None:
         confirm(self._process)
