@@ -17,6 +17,7 @@ import msgspec
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.supervision import Flags
+from supervisors._machines.vocabulary import RequestVerb
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
@@ -41,7 +42,8 @@ class DynamicSupervisorRef(SupervisorRef):
             MaxChildrenError: max_children is reached (S107).
             StartError: the child's init failed; nothing is kept.
         """
-        return super().start_child(checked_spec(child, AutoShutdown.NEVER))
+        spec = checked_spec(child, AutoShutdown.NEVER)
+        return self._request(RequestVerb.START_CHILD, spec)
 
 
 class DynamicSupervisor(SupervisingActor):

@@ -59,6 +59,10 @@ __all__ = [
 ]
 
 
+# What child_spec() is called with for the class alone.
+_NOTHING_GIVEN = (UNSET, None, "permanent", UNSET, "worker", False)
+
+
 class GenServer(StashingActor):
     """An actor whose handlers are methods and whose state is `self`.
 
@@ -79,6 +83,8 @@ class GenServer(StashingActor):
     reply_exceptions: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
+    # The specification of the class alone; a specification does not change, so all may share it.
+    _otp_bare_spec: ClassVar[ChildSpec]
     _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
@@ -138,7 +144,11 @@ class GenServer(StashingActor):
             ChildSpec('GenServer', start=GenServer, restart='transient', shutdown=5.0,\
  type='worker')
         """
-        return ChildSpec(
+        given = (id, name, restart, shutdown, type, significant)
+        bare = not args and not kwargs and given == _NOTHING_GIVEN
+        if bare and "_otp_bare_spec" in cls.__dict__:
+            return cls._otp_bare_spec
+        spec = ChildSpec(
             cls.__name__ if id is UNSET else id,
             start=cls,
             args=args,
@@ -149,6 +159,9 @@ class GenServer(StashingActor):
             significant=significant,
             name=name,
         )
+        if bare:
+            cls._otp_bare_spec = spec
+        return spec
 
     # ---- what a user overrides ----------------------------------------------------------------
 

@@ -67,7 +67,9 @@ MAX_ABANDONED = 100
 
 
 def _spec(child: Any) -> ChildSpec:
-    return as_child_spec(plain_spec(child))
+    # Only a class of plain Pykka publishes no child_spec().
+    published = child.__class__ is ChildSpec or hasattr(child, "child_spec")
+    return as_child_spec(child if published else plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:

@@ -61,10 +61,11 @@ def _start_child(machine: SupervisionMachine, token: Any, spec: ChildSpec) -> Op
 
 def _refusal_to_start(machine: SupervisionMachine, spec: ChildSpec) -> Exception | None:
     children = machine.children
-    try:
-        check_significant(spec, machine.flags.auto_shutdown)
-    except ChildSpecError as error:
-        return error
+    if spec.significant:
+        try:
+            check_significant(spec, machine.flags.auto_shutdown)
+        except ChildSpecError as error:
+            return error
     if machine.flags.dynamic:
         bound = machine.flags.max_children
         return MaxChildrenError(bound) if bound is not None and len(children) >= bound else None

@@ -83,6 +83,8 @@ class StuckTable:
 
     def first_barred(self, group: Iterable[Child], policy: OnStuck) -> Child | None:
         """Return the first of the group that would be started and may not be, by this policy."""
+        if not self._stuck:
+            return None
         for child in group:
             wanted = child.spec.restart is not Restart.TEMPORARY
             if wanted and child.spec.on_stuck is policy and self.has(child):

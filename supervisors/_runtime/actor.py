@@ -65,11 +65,14 @@ class Actor(pykka.Actor):
     """The class of the actor's reference."""
 
     _process: Process
+    _stopped_event: threading.Event | None = None
 
     # Whether the class handles messages in Pykka's on_receive.
     _otp_gets_everything: ClassVar[bool] = False
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
+    # Whether an order to stop is obeyed in one step, too.
+    _otp_ends_at_once: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class has something to run at its end."""
@@ -78,6 +81,9 @@ class Actor(pykka.Actor):
             getattr(cls, name) is getattr(Actor, name)
             for name in ("terminate", "on_stop", "on_failure")
         ) and _is_ours(cls._otp_stop_ordered)
+        cls._otp_ends_at_once = (
+            cls._otp_plain_end and cls._otp_stop_ordered is Actor._otp_stop_ordered
+        )
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
@@ -105,6 +111,7 @@ class Actor(pykka.Actor):
     @property
     def actor_stopped(self) -> threading.Event:  # type: ignore[override]
         """An event that is set once the actor has ended."""
+        # setdefault: two threads that ask first at once must get the same one.
         event: threading.Event = self.__dict__.setdefault("_stopped_event", threading.Event())
         if self._process.ended:
             event.set()
@@ -224,7 +231,7 @@ class Actor(pykka.Actor):
 
     def _otp_mark_stopped(self) -> None:
         """Set Pykka's event, if anybody has asked for it."""
-        event = self.__dict__.get("_stopped_event")
+        event = self._stopped_event
         if event is not None:
             event.set()
 

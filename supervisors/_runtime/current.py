@@ -31,6 +31,7 @@ class _Current(threading.local):
         """Called once in each thread."""
         # The thread's number, as one object for all who note it.
         self.ident = threading.get_ident()
+        self.is_main = self.ident == threading.main_thread().ident
         self.process: Process | None = None
         self.host: Host | None = None
         # What this thread runs when its present turn is over, and what it runs while it waits;

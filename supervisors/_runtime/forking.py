@@ -73,6 +73,7 @@ def _in_child() -> None:
     process_names._table = type(process_names._table)()
     unstopped._stuck.clear()
     current.forked = _release()
+    current.is_main = True
     # Their threads are not here; what they shared, such as a queue, may be in any state.
     timers.__init__(timers.clock)  # type: ignore[misc]
     pool.__init__(pool._target, pool._max_workers, pool._tick)  # type: ignore[misc]

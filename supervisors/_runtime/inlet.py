@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._runtime.handover import runs_here
+from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, StopOrder, Urge
 from supervisors._runtime.reports import report_dead_letter
@@ -47,7 +48,7 @@ class Inlet(Ties):
 
     def path(self) -> str:
         """Return the labels of its supervisors and its own, joined by "/"."""
-        own = self.label or str(self.actor_ref.name or type(self.actor).__name__)
+        own = str(self.label or self.actor_ref.name or type(self.actor).__name__)
         return own if self.parent is None else f"{self.parent.path()}/{own}"
 
     def gone(self) -> NoProcError:
@@ -106,7 +107,7 @@ class Inlet(Ties):
 
     def order_from_supervisor(self, order: StopOrder) -> None:
         """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
-        if not self.mailbox.put_control(order):
+        if end_idle(self._self, order.reason) or not self.mailbox.put_control(order):
             return
         dispatcher = self.dispatcher
         if not getattr(dispatcher, "runs_in_any_thread", False):

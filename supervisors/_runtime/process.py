@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Process"]
 
+_ASKED = (Call, Inquiry)
+
 
 class Process(Inlet):
     """The runtime's side of one actor."""
@@ -315,7 +317,7 @@ class Process(Inlet):
             self.initialised = False
             reason = self.actor._otp_run_terminate(reason, last_message)
         if isinstance(reason, Crashed):
-            forget_traceback(reason.exception)
+            forget_traceback(reason.exception, reason.trace)
         self.finish(reason)
 
     def kill(self) -> None:
@@ -351,21 +353,18 @@ class Process(Inlet):
     def _tell_the_end(self) -> None:
         reason = self.reason or Normal()
         self._boot = None
+        actor, ref = self.actor, self.actor_ref
         self.mailbox.close()
         for book in self._books or ():
             book.release_owner(self)
-        strike(self.actor_ref)
+        strike(ref)
         root.discard(self)
-        self.actor._otp_mark_stopped()
+        actor._otp_mark_stopped()
         self._answer_open_calls(reason)
         undone = self._untie()
-        for timer in undone.timers:
-            timer.cancel()
-        for monitor in undone.watches:
-            monitor.cancel()
-        for monitor in undone.monitors:
-            monitor.fire(reason)
-        self.actor._otp_after_end(reason)
+        if undone is not None:
+            undone.undo(reason)
+        actor._otp_after_end(reason)
         if not self._came_up:
             self._start_cut_short(reason)
         elif self.parent is not None and self.incarnation:
@@ -374,7 +373,7 @@ class Process(Inlet):
         if self._stop_waiters:
             # Who waits may be called back.
             flush()
-        for linked in undone.links:
+        for linked in () if undone is None else undone.links:
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
@@ -382,17 +381,18 @@ class Process(Inlet):
         if self.dispatcher is not None:
             self.dispatcher.detach(self)
         # Refs outlive their actors; they must not keep the dead one's state alive.
-        self.actor_ref.process = None
+        ref.process = None
 
     def _answer_open_calls(self, reason: ExitReason) -> None:
         call, words = self.handling, self._last_words
-        if isinstance(call, Call | Inquiry):
+        if isinstance(call, _ASKED):
             if words is None or isinstance(reason, Abandoned):
                 call.future.fail(self.gone())
             elif words[0]:
                 call.future.settle(words[1])
             else:
                 call.future.fail(words[1])
-        # A copy in one step: others may answer, and so take out, at this moment.
-        for reply in (self._deferred or set()).copy():
-            reply.fail(self.gone())
+        if self._deferred:
+            # A copy in one step: others may answer, and so take out, at this moment.
+            for reply in self._deferred.copy():
+                reply.fail(self.gone())

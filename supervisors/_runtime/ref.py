@@ -14,6 +14,7 @@ from pykka import ActorProxy, ActorRegistry
 from supervisors._runtime import signals
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
+from supervisors._runtime.in_place import end_in_caller
 from supervisors._runtime.items import Asked, Info, StopOrder
 from supervisors._runtime.mailbox import NOTHING
 from supervisors._runtime.reply import Reply
@@ -234,11 +235,14 @@ class ActorRef(pykka.ActorRef[Any]):
             CallTimeout: it has not ended in time.
             SelfCallError: an actor waits for its own end; use `self.stop()` there.
         """
-        reply = Reply()
         process = self.process
         if block and process is not None and current.process is process:
             raise SelfCallError(self)
-        order = StopOrder(as_reason(reason), reply)
+        reason = as_reason(reason)
+        if block and timeout is None and process is not None and end_in_caller(process, reason):
+            return True
+        reply = Reply()
+        order = StopOrder(reason, reply)
         if process is None or process.has_ended():
             reply.settle(value=False)
         elif block and timeout is None:
