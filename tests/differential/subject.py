@@ -41,7 +41,7 @@ from supervisors import (
 )
 from supervisors._runtime.process import Process
 from supervisors.testing import ManualDispatcher
-from tests.conformance.otp.scenario import (
+from tests.differential.scenario import (
     Ask,
     Child,
     Dynamic,
