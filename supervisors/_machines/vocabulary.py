@@ -18,6 +18,7 @@ from supervisors.exits import ExitReason
 __all__ = [
     "RESTARTING",
     "AnswerRequest",
+    "Appended",
     "ArmTimer",
     "BootRequested",
     "CancelTimer",
@@ -132,6 +133,13 @@ class SupervisorInfo(msgspec.Struct, frozen=True):
     counted: int | None
     dynamic: bool
     children: tuple[tuple[Any, ChildInfo], ...]
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What `start_child` gives a supervisor that has a template: the rest of its arguments."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
 
 
 # ---- events ---------------------------------------------------------------------------------

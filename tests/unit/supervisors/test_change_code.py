@@ -124,6 +124,24 @@ def test_dynamic_supervisor(turns: ManualDispatcher) -> None:
     assert sup.stop()
 
 
+@pytest.mark.contract("S116")
+def test_lowered_max_children(turns: ManualDispatcher) -> None:
+    """Children beyond the new bound live on, and none is started before enough have ended."""
+    sup = DynamicSupervisor.start_link(max_children=4, dispatcher=turns)
+    refs = [sup.start_child(worker(turns, str(number))) for number in range(3)]
+    changed(sup, max_children=2)
+    assert [ref.is_alive() for ref in refs] == [True] * 3
+    for ref in refs[:2]:
+        with pytest.raises(MaxChildrenError, match="max_children=2 is reached"):
+            sup.start_child(worker(turns, "new"))
+        sup.terminate_child(ref)
+    assert sup.start_child(worker(turns, "new")).is_alive()
+    refs[2].tell("crash")
+    turns.run_until_idle()
+    assert sup.count_children().active == 2
+    assert sup.stop()
+
+
 def test_no_supervisor(turns: ManualDispatcher) -> None:
     """The code of another actor is not changed this way."""
     ref, _ = probe(turns)
