@@ -79,6 +79,10 @@ differential: environment ## 2,000 drawn scenarios here and on OTP, from a rando
 		echo "OTP_SEED=$$seed" && \
 		OTP_SCENARIOS=$${OTP_SCENARIOS:-2000} OTP_SEED=$$seed $(RUN) -m pytest -rs tests/differential
 
+.PHONY: stress
+stress: environment ## a million asks, thousands of restarts and trees, switching threads each microsecond
+	@STRESS=1 $(RUN) -m pytest -s -o faulthandler_timeout=1800 --durations=0 tests/concurrency/test_stress.py
+
 .PHONY: e2e
 e2e: environment node ## the end-to-end suite, on the loopback server or PHOENIX_URL=ws://…
 	@$(if $(END_TO_END),$(RUN) -m pytest $(END_TO_END),$(call not_available,e2e))
