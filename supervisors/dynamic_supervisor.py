@@ -16,14 +16,22 @@ from typing import Any, ClassVar
 import msgspec
 
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.rules import MAX_ABANDONED, checked_flags
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import Appended, RequestVerb
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
-from supervisors.child_spec import UNSET, AutoShutdown, ChildSpec, Strategy, refuse_unknown
+from supervisors.child_spec import (
+    UNSET,
+    AutoShutdown,
+    ChildSpec,
+    OnStuck,
+    Strategy,
+    refuse_unknown,
+)
 from supervisors.errors import ChildSpecError, SpecProblem
-from supervisors.supervisor import MAX_ABANDONED, SupervisorRef, checked_flags, checked_spec
+from supervisors.supervisor import SupervisorRef, checked_spec
 
 __all__ = ["DynamicSupervisor", "DynamicSupervisorRef"]
 
@@ -114,6 +122,7 @@ class DynamicSupervisor(SupervisingActor):
         restart: str = "permanent",
         shutdown: Any = UNSET,
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **options: Any,
     ) -> ChildSpec:
         """Return how another supervisor starts this one (S117)."""
@@ -128,6 +137,7 @@ class DynamicSupervisor(SupervisingActor):
             type="supervisor",
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:

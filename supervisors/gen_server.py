@@ -39,7 +39,7 @@ from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
 from supervisors._runtime.spawn import IGNORED, READY, Refused
 from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
-from supervisors.child_spec import UNSET, ChildSpec
+from supervisors.child_spec import UNSET, ChildSpec, OnStuck
 from supervisors.clock import as_seconds
 from supervisors.errors import UnhandledMessageError
 from supervisors.exits import Down, NoProc, Normal, as_reason
@@ -153,9 +153,12 @@ class GenServer(StashingActor):
         shutdown: Any = UNSET,
         type: str = "worker",
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **kwargs: Any,
     ) -> ChildSpec:
         """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
+
+        The keys are those of `ChildSpec`; what else is given goes to `init`.
 
         Example:
             >>> GenServer.child_spec(restart="transient")
@@ -172,6 +175,7 @@ class GenServer(StashingActor):
             type=type,
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
 
     # ---- what a user overrides ----------------------------------------------------------------

@@ -30,7 +30,7 @@ from supervisors.registry_ref import RegistryRef
 __all__ = ["Keys", "Registry", "via", "whereis"]
 
 
-_SPEC_KEYS = ("id", "name", "restart", "shutdown", "type", "significant")
+_SPEC_KEYS = ("id", "name", "restart", "shutdown", "type", "significant", "on_stuck")
 
 
 class Keys(StrEnum):

@@ -237,6 +237,7 @@ class SupervisionMachine:
 
     def _child_ended(self, child: Child, reason: ExitReason) -> Operation:
         """A child ended by itself: restart it, keep it or forget it (S41-S47)."""
+        child.last_reason = reason
         if is_abnormal(reason) or child.spec.restart is Restart.PERMANENT:
             self.report(Report.CHILD_TERMINATED, child, reason)
         backoff = self._backoff_of(child)
@@ -365,6 +366,8 @@ class SupervisionMachine:
                 child.early_exit = stillborn.reason
                 self._waiting.append(stillborn)
         else:
+            if isinstance(outcome, ChildFailed):
+                child.last_reason = outcome.reason
             self.children.mark_stopped(child)
         return outcome
 

@@ -101,7 +101,8 @@ class ChildInfo(msgspec.Struct, frozen=True):
 
     `ref` is the living child, `RESTARTING` while it waits for its next start, or None when it is
     stopped. `restarts` counts starts after the first; `next_attempt` is how many seconds the next
-    start is away while it waits, else None.
+    start is away while it waits, else None. `last_reason` is why it ended last, or why its last
+    start failed; None while neither has happened. Stops that were asked for do not count.
     """
 
     id: Any
@@ -109,6 +110,7 @@ class ChildInfo(msgspec.Struct, frozen=True):
     type: ChildType
     restarts: int = 0
     next_attempt: float | None = None
+    last_reason: Any = None
 
 
 class ChildCounts(msgspec.Struct, frozen=True):
