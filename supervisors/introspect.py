@@ -47,6 +47,7 @@ from supervisors._runtime import observed
 from supervisors._runtime.foreign import process_of
 from supervisors._runtime.inquiry import inquire
 from supervisors._runtime.observed import Statistics, TraceEvent, TraceKind, Tracer, TraceStep
+from supervisors._runtime.pool import pool as _pool
 from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.errors import NoProcError
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActorStatus",
+    "PoolStatus",
     "Statistics",
     "StatusParts",
     "TraceEvent",
@@ -64,6 +66,7 @@ __all__ = [
     "change_code",
     "get_state",
     "get_status",
+    "pool",
     "replace_state",
     "resume",
     "statistics",
@@ -101,6 +104,21 @@ class ActorStatus(msgspec.Struct, frozen=True):
     counting: bool
     state: Any
     error: str | None = None
+
+
+class PoolStatus(msgspec.Struct, frozen=True):
+    """What `pool()` returns.
+
+    Attributes:
+        workers: threads that run actors, the blocked ones included.
+        blocked: those of them that wait for a reply, each with a spare one in its place.
+        max_workers: up to how many that are not blocked the watcher adds for handlers that block
+            where the library cannot see it.
+    """
+
+    workers: int
+    blocked: int
+    max_workers: int
 
 
 def get_state(ref: Any, *, timeout: float | timedelta | None = 5.0) -> Any:
@@ -264,6 +282,23 @@ def get_status(ref: Any, *, timeout: float | timedelta | None = 5.0) -> ActorSta
     """
     status: ActorStatus = inquire(ref, process_of(ref, "get_status"), _status_of, timeout)
     return status
+
+
+def pool() -> PoolStatus:
+    """Return how many threads the pool has and how busy they are. Safe from any thread.
+
+    It asks no actor, so it answers at once while every handler blocks. When `max_workers` is
+    reached, that is told as `("supervisors", "pool", "exhausted")` as well.
+
+    Example:
+        >>> from supervisors import GenServer
+        >>> ref = GenServer.start()
+        >>> status = pool()
+        >>> status.workers > status.blocked, status.max_workers, ref.stop()
+        (True, 256, True)
+    """
+    workers, blocked = _pool.threads()
+    return PoolStatus(workers, blocked, _pool._max_workers)
 
 
 def _hold(process: Process, suspended: bool) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.supervision import Flags
 from supervisors.child_spec import AutoShutdown, Strategy, word
 from supervisors.clock import as_seconds
 from supervisors.errors import ChildSpecError, SpecProblem
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 __all__ = ["MAX_ABANDONED", "checked_auto_shutdown", "checked_flags"]
 
