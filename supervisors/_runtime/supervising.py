@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from pykka import messages
 
-from supervisors._machines.reconfiguring import reconfigure
+from supervisors._machines.reconfiguring import reconfigure, replace_rules
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
@@ -62,7 +62,6 @@ from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import (
     NoProcError,
-    NotAvailableError,
     SelfCallError,
     StartError,
     UnexpectedMessageError,
@@ -182,8 +181,11 @@ class SupervisingActor(StartingActor):
         return None if machine is None else describe(machine, timers.clock.now())
 
     def _otp_replace_state(self, fn: Any) -> Any:
-        what = "replace_state of a supervisor (use its requests, such as start_child)"
-        raise NotAvailableError(what)
+        machine, old = self._otp_machine, self._otp_state()
+        if machine is None or old is None:
+            raise self._process.gone()
+        replace_rules(machine, old, fn(old))
+        return self._otp_state()
 
     def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._process.mailbox.suspended:

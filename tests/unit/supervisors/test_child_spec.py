@@ -209,6 +209,7 @@ def test_published_specs_of_supervisors() -> None:
 
 def test_published_specs_of_who_gets_stuck() -> None:
     """Each class's child_spec() takes on_stuck, and keeps it from what it starts."""
+    before = Cache.child_spec()
     specs = [
         Cache.child_spec(on_stuck="wait"),
         Supervisor.child_spec([], strategy="one_for_one", on_stuck="wait"),
@@ -218,6 +219,7 @@ def test_published_specs_of_who_gets_stuck() -> None:
         TaskSupervisor.child_spec(on_stuck="wait"),
     ]
     assert [spec.on_stuck for spec in specs] == [OnStuck.WAIT] * 6
+    assert before.on_stuck is Cache.child_spec().on_stuck is OnStuck.REPLACE
     assert [spec.kwargs.get("on_stuck") for spec in specs] == [None] * 6
     with pytest.raises(ChildSpecError, match="on_stuck must be one of 'replace', 'wait'"):
         Cache.child_spec(on_stuck="kill")
