@@ -51,6 +51,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
+from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
@@ -108,6 +109,7 @@ class SupervisingActor(StartingActor):
         self._otp_lives: dict[int, Process] = {}
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         self._otp_machine = SupervisionMachine(plan.flags, plan.children, random.random)
+        inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested())
         return DEFERRED
 
