@@ -137,8 +137,8 @@ class ChildSpec:
             abandoned, still runs: "replace" (a new one is started beside it; the old one is
             fenced off), "wait" (no new one before the old handler has returned; the child is
             RESTARTING, or with its group not started, meanwhile) or "escalate" (the supervisor
-            gives up, with `GaveUp.stuck`). It binds one supervisor: the successor of a supervisor
-            that ended knows nothing of instances from before.
+            gives up, with `GaveUp.stuck`). It binds those too that take the supervisor's place in
+            the tree; not a new top of a tree, nor a dynamic supervisor.
 
     Raises:
         ChildSpecError: for anything else, with `.problem` and `.value`; an unknown key too (S11).

@@ -40,7 +40,7 @@ from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
 from supervisors._runtime.spawn import IGNORED, READY, Refused
 from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
-from supervisors.child_spec import UNSET, ChildSpec
+from supervisors.child_spec import UNSET, ChildSpec, OnStuck
 from supervisors.clock import as_seconds
 from supervisors.errors import UnhandledMessageError
 from supervisors.exits import Down, NoProc, Normal, as_reason
@@ -60,7 +60,7 @@ __all__ = [
 
 
 # What child_spec() is called with for the class alone.
-_NOTHING_GIVEN = (UNSET, None, "permanent", UNSET, "worker", False)
+_NOTHING_GIVEN = (UNSET, None, "permanent", UNSET, "worker", False, "replace")
 
 
 class GenServer(StashingActor):
@@ -135,16 +135,19 @@ class GenServer(StashingActor):
         shutdown: Any = UNSET,
         type: str = "worker",
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **kwargs: Any,
     ) -> ChildSpec:
         """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
+
+        The keys are those of `ChildSpec`; what else is given goes to `init`.
 
         Example:
             >>> GenServer.child_spec(restart="transient")
             ChildSpec('GenServer', start=GenServer, restart='transient', shutdown=5.0,\
  type='worker')
         """
-        given = (id, name, restart, shutdown, type, significant)
+        given = (id, name, restart, shutdown, type, significant, on_stuck)
         bare = not args and not kwargs and given == _NOTHING_GIVEN
         if bare and "_otp_bare_spec" in cls.__dict__:
             return cls._otp_bare_spec
@@ -158,6 +161,7 @@ class GenServer(StashingActor):
             type=type,
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
         if bare:
             cls._otp_bare_spec = spec

@@ -37,6 +37,7 @@ class Child:
         "failure",
         "incarnation",
         "key",
+        "last_reason",
         "paid",
         "ref",
         "restarts",
@@ -64,6 +65,8 @@ class Child:
         self.paid = False
         # Why the attempt before the one that waits failed.
         self.failure: Any = None
+        # Why it ended, or did not start, the last time that nobody had asked for it.
+        self.last_reason: Any = None
         # The reason of an end that was noticed while the supervisor was busy with something else.
         self.early_exit: ExitReason | None = None
 
@@ -82,7 +85,7 @@ class Child:
         ref = RESTARTING if self.state is ChildState.RESTARTING else self.ref
         wait = None if self.retry_at is None else max(0.0, self.retry_at - now)
         child_id = None if dynamic else self.spec.id
-        return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait)
+        return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait, self.last_reason)
 
 
 class ChildTable:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from supervisors._machines.backoff import Backoff
-from supervisors.child_spec import AutoShutdown, Strategy
+from supervisors.child_spec import AutoShutdown, ChildSpec, Strategy
 
 __all__ = ["Flags"]
 
@@ -24,6 +24,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     dynamic: bool = False
     max_children: int | None = None
     extra_args: tuple[Any, ...] = ()
+    # Of a dynamic supervisor: what all its children are of; start_child() gives more arguments.
+    template: ChildSpec | None = None
     # Each child has a budget of its own; one that exceeds it is given up alone.
     budget_per_child: bool = False
     # Its children are the partitions 0, 1, … that keys are routed to.

@@ -22,6 +22,7 @@ from collections.abc import Callable, Container, Generator, Iterable
 from typing import Any, TypeAlias
 
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.booting import boot
 from supervisors._machines.children import Child, ChildState, ChildTable
 from supervisors._machines.flags import Flags
 from supervisors._machines.giving_up import bear_stuck, give_up
@@ -43,11 +44,9 @@ from supervisors._machines.vocabulary import (
     ChildReturned,
     ChildStarted,
     Command,
-    ConfirmStart,
     EmitReport,
     Event,
     FinishSupervisor,
-    RefuseStart,
     Report,
     RequestReceived,
     RetryLater,
@@ -57,7 +56,7 @@ from supervisors._machines.vocabulary import (
     TimerKind,
 )
 from supervisors.child_spec import ChildSpec, OnStuck, Restart
-from supervisors.exits import Abandoned, ExitReason, FailedToStartChild, Shutdown, is_abnormal
+from supervisors.exits import Abandoned, ExitReason, Shutdown, is_abnormal
 
 __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 
@@ -109,10 +108,12 @@ class SupervisionMachine:
         self.stopping: dict[int, float] = {}
         self.deadline: float | None = None
         self.stuck = StuckTable(flags.max_abandoned, dynamic=flags.dynamic)
+        # Held children that never ran in here, so their restart is a first start.
+        self.unbooted: set[Child] = set()
         # The child that is being started, and its end if that was heard of before the start.
         self.starting = 0
         self._stillborn: ChildExited | None = None
-        self._over = False
+        self.over = False
         for spec in specs:
             self.children.add(spec)
         # Of a partition supervisor: how many of its children keys are routed to.
@@ -120,7 +121,7 @@ class SupervisionMachine:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event at the moment `now` (seconds) and return what is to be done, in order."""
-        if self._over:
+        if self.over:
             return []
         self.now = now
         commands: list[Command] = []
@@ -133,7 +134,7 @@ class SupervisionMachine:
             self._waiting.append(event)
         elif not self._note(event):
             return commands
-        while self._waiting and self._operation is None and not self._over:
+        while self._waiting and self._operation is None and not self.over:
             self._operation = self._begin(self._waiting.popleft())
             self._advance(None)
         # What was ordered may hold a child's arguments; nothing of it is kept (S15).
@@ -200,7 +201,7 @@ class SupervisionMachine:
             return REQUESTS[event.verb](self, event.token, event.argument)
         match event:
             case BootRequested():
-                return self._boot()
+                return boot(self)
             case ShutdownRequested(reason):
                 return self.shut_down(reason)
             case ChildExited(incarnation, reason):
@@ -224,32 +225,15 @@ class SupervisionMachine:
 
     # ---- operations ---------------------------------------------------------------------------
 
-    def _boot(self) -> Operation:
-        """Start all children left to right; the first failure undoes the others (S19, S64)."""
-        for child in list(self.children):
-            outcome = yield from self.start(child)
-            match outcome:
-                case ChildStarted():
-                    self.report(Report.CHILD_STARTED, child)
-                case ChildIgnored():
-                    self.drop_if(child, child.spec.restart is Restart.TEMPORARY)
-                case ChildFailed(_, reason, error):
-                    self.report(Report.START_FAILED, child, reason)
-                    yield from self._stop_all()
-                    self._over = True
-                    detail = FailedToStartChild(child.spec.id, reason)
-                    self.emit(RefuseStart(Shutdown(detail), child.spec.id, error))
-                    return
-        self.emit(ConfirmStart())
-
     def shut_down(self, reason: ExitReason) -> Operation:
         """Stop all children, then end."""
-        yield from self._stop_all()
-        self._over = True
+        yield from self.stop_all()
+        self.over = True
         self.emit(FinishSupervisor(reason))
 
     def _child_ended(self, child: Child, reason: ExitReason) -> Operation:
         """A child ended by itself: restart it, keep it or forget it (S41-S47)."""
+        child.last_reason = reason
         if is_abnormal(reason) or child.spec.restart is Restart.PERMANENT:
             self.report(Report.CHILD_TERMINATED, child, reason)
         backoff = self._backoff_of(child)
@@ -306,10 +290,11 @@ class SupervisionMachine:
 
     def _restart_now(self, child: Child) -> Operation:
         """Stop the group in reverse order, then start it in order (S30, S31)."""
+        first = child in self.unbooted
         group = restart_group(self.flags.strategy, self.children, child)
         for member in reversed(group):
             yield from self.stop(member)
-            if member.spec.restart is Restart.TEMPORARY:
+            if member.spec.restart is Restart.TEMPORARY and not first:
                 self.children.remove(member)
         barred = self.stuck.first_barred(group, OnStuck.ESCALATE)
         if barred is not None or self.stuck.exceeded:
@@ -321,15 +306,16 @@ class SupervisionMachine:
             self.report(Report.RESTART_HELD, child)
             return
         for member in group:
-            if member.spec.restart is Restart.TEMPORARY:
+            if member.spec.restart is Restart.TEMPORARY and not first:
                 continue
             outcome = yield from self.start(member)
             match outcome:
                 case ChildStarted():
-                    member.restarts += 1
-                    self.report(Report.CHILD_RESTARTED, member)
+                    member.restarts += not first
+                    self.report(Report.CHILD_STARTED if first else Report.CHILD_RESTARTED, member)
                 case ChildIgnored():
-                    self.drop_if(member, self.flags.dynamic)
+                    forget = first and member.spec.restart is Restart.TEMPORARY
+                    self.drop_if(member, self.flags.dynamic or forget)
                 case ChildFailed(_, reason):
                     self.report(Report.START_FAILED, member, reason)
                     self.children.mark_restarting(member)
@@ -349,6 +335,7 @@ class SupervisionMachine:
 
     def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
         """Start one child and wait for the outcome; on failure it is left stopped."""
+        self.unbooted.discard(child)
         incarnation = self.children.begin(child)
         spec, extra = child.spec, self.flags.extra_args
         args = (*extra, *spec.args) if extra else spec.args
@@ -366,6 +353,8 @@ class SupervisionMachine:
                 child.early_exit = stillborn.reason
                 self._waiting.append(stillborn)
         else:
+            if isinstance(outcome, ChildFailed):
+                child.last_reason = outcome.reason
             self.children.mark_stopped(child)
         return outcome
 
@@ -373,7 +362,7 @@ class SupervisionMachine:
         """Stop one child, or cancel its wait, and wait until it is down."""
         return stop_many(self, [child])
 
-    def _stop_all(self) -> Operation:
+    def stop_all(self) -> Operation:
         """Stop every child: one by one in reverse order (S76), or all at once (S80)."""
         if self.flags.dynamic:
             yield from stop_many(self, list(self.children))

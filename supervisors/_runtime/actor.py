@@ -192,8 +192,8 @@ class Actor(pykka.Actor):
         return replace_attributes(self, fn)
 
     def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Take over what a new init says; only while suspended."""
-        what = "change_code of an actor that is no supervisor (use replace_state)"
+        """Take over what new code wants of the state; only while suspended."""
+        what = f"change_code of a {type(self).__name__}"
         raise NotAvailableError(what)
 
     # ---- the end ------------------------------------------------------------------------------

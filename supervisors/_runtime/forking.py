@@ -72,6 +72,7 @@ def _in_child() -> None:
     root._members.clear()
     process_names._table = type(process_names._table)()
     unstopped._stuck.clear()
+    unstopped._heirs.clear()
     current.forked = _release()
     current.is_main = True
     # Their threads are not here; what they shared, such as a queue, may be in any state.

@@ -149,7 +149,7 @@ def whereis(name: Any) -> Any:
 
 
 def register_name(name: Hashable, ref: ActorRef) -> bool:
-    """Give a living actor a (further) plain name; False when the name is taken.
+    """Give a living actor, of plain Pykka too, a (further) plain name; False when it is taken.
 
     Raises:
         ChildSpecError: None is no name, and a name must be hashable (S129).
@@ -165,8 +165,11 @@ def register_name(name: Hashable, ref: ActorRef) -> bool:
     if name is None:
         text = "None is no name: give any other hashable"
         raise ChildSpecError(SpecProblem.BAD_NAME, text)
+    # It needs this module itself.
+    from supervisors._runtime.foreign import any_process_of
+
     book, key, value = book_and_key(name)
-    process = ref.process
+    process = any_process_of(ref, "register_name")
     if process is None or book.claim(key, process, value) is not None:
         return False
     return not process.has_ended()

@@ -153,6 +153,9 @@ class ActorRef(pykka.ActorRef[Any]):
             process.post(message)
         except MailboxFullError:
             report_dead_letter(self, message, "mailbox_full")
+        except NoProcError:
+            # It ended while this sender was blocked by its full mailbox.
+            report_dead_letter(self, message)
 
     def send_info(self, message: Any) -> None:
         """Send a message to handle_info; never raises, even to a dead actor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from collections import deque
@@ -21,6 +22,10 @@ __all__ = ["Reply"]
 _FOREIGN: tuple[pykka.Future[Any], ...] = ()
 # Held for the making of a list of callbacks only, once in the life of a reply that is waited for.
 _making = threading.Lock()
+
+
+class SecondOutcome(RuntimeError, queue.Full):
+    """A future was given a second outcome; Pykka raises `queue.Full` there."""
 
 
 class Reply(pykka.Future[Any]):
@@ -82,7 +87,7 @@ class Reply(pykka.Future[Any]):
         """Give the value, as Pykka does.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
         self._refuse_second(self._hook is None and self.settle(value))
 
@@ -90,7 +95,7 @@ class Reply(pykka.Future[Any]):
         """Give the exception of an exc_info triple, by default the one being handled.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
         kind, error, trace = exc_info or sys.exc_info()
         if error is None:
@@ -103,7 +108,7 @@ class Reply(pykka.Future[Any]):
         """Compute the value with `func(timeout)` when it is first asked for, as Pykka does.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
         self._refuse_second(not self._cell)
         self._hook = (func,)
@@ -127,7 +132,7 @@ class Reply(pykka.Future[Any]):
     def _refuse_second(was_first: bool) -> None:
         if not was_first:
             msg = "this future has its outcome, or its get hook, already"
-            raise RuntimeError(msg)
+            raise SecondOutcome(msg)
 
     # ---- waiting ------------------------------------------------------------------------------
 
@@ -163,11 +168,16 @@ class Reply(pykka.Future[Any]):
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
         """Return the exception instead of raising it, or None, waiting like get()."""
         try:
-            self.get(timeout=timeout)
-        except CallTimeout as error:
+            if not self.done():
+                self.get(timeout=timeout)
+        except CallTimeout:
+            # Where an outcome came when the time was just over, that is the answer.
             if not self.done():
                 raise
+        except BaseException as error:  # noqa: BLE001  what a get hook raises is no outcome
             return error
+        try:
+            self.get()
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the answer
             return error
         return None

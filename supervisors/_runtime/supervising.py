@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 from pykka import messages
 
-from supervisors._machines.reconfiguring import reconfigure
+from supervisors._machines.reconfiguring import reconfigure, replace_rules
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
@@ -52,6 +52,7 @@ from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_idle, take_turn
+from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
@@ -63,7 +64,6 @@ from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import (
     NoProcError,
-    NotAvailableError,
     SelfCallError,
     StartError,
     UnexpectedMessageError,
@@ -124,6 +124,7 @@ class SupervisingActor(StartingActor):
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, random.random, self._otp_end_now)
+        inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested())
         return DEFERRED
 
@@ -227,8 +228,11 @@ class SupervisingActor(StartingActor):
         return None if machine is None else describe(machine, timers.clock.now())
 
     def _otp_replace_state(self, fn: Any) -> Any:
-        what = "replace_state of a supervisor (use its requests, such as start_child)"
-        raise NotAvailableError(what)
+        machine, old = self._otp_machine, self._otp_state()
+        if machine is None or old is None:
+            raise self._process.gone()
+        replace_rules(machine, old, fn(old))
+        return self._otp_state()
 
     def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._process.mailbox.suspended:
