@@ -31,12 +31,12 @@ from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo,
 from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
     Via,
-    register_name,
     registered,
     unregister_name,
     via,
     whereis,
 )
+from supervisors._runtime.naming import register_name
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor

@@ -117,8 +117,10 @@ def test_blocked_senders_hear_of_the_end(way: str) -> None:
         gate.set()
 
     acts = [lambda send=send: noted(lambda: send("blocked")) for send in senders]
+    watch = ref.monitor()
     with dead_letters.subscribe(letters.append):
         together(*acts, end)
+        watch.wait(DEADLINE)
     assert [type(error) for error in errors].count(NoProcError) == 3
     assert errors.count(None) == 1
     # The queued one and the cast, which never raises.

@@ -446,7 +446,7 @@ def test_plain_pykka_actor_holds_keys() -> None:
 def test_plain_pykka_actor_is_named() -> None:
     """It takes a name beside its own, until it ends."""
     ref = Plain.start()
-    assert register_name("plain", ref)  # type: ignore[arg-type]
+    assert register_name("plain", ref)
     assert whereis("plain") is ref
     down = monitor(ref)
     ref.stop()
