@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
-from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
@@ -239,7 +239,7 @@ class Topic:
         session = self.session
         prepared = session.codec.prepare(self.name, event, payload)
         session.counters.add("pushes")
-        reply = PushFuture()
+        reply = PushFuture(session.counters, self.name, event)
         try:
             self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
@@ -249,7 +249,7 @@ class Topic:
                 if error.dropped:
                     drop_push(session, reply, error)
                     return reply
-            session.counters.add("push_refused")
+            session.counters.add(PUSH_REFUSED)
             raise
         return reply
 

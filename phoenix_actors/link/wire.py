@@ -222,7 +222,6 @@ class Wire:
             self._arm(self._pushes.next_deadline())
         with no_waiting_here():
             for push in expired:
-                self.session.counters.add("push_timeouts")
                 push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
 
     def ping(self, timeout: float | None) -> Reply:

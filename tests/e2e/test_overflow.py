@@ -155,6 +155,16 @@ def test_pushes_while_disconnected(phoenix: Phoenix, connect: Connect, policy: s
     assert (refused, len(failed)) == ((20, 0) if policy == "error" else (0, 20))
     assert counters["pushes"] == 30
     assert counters["pushes_sent"] + counters["push_refused"] + counters["push_dropped"] == 30
+    assert [future.exception() for future in futures if future not in failed] == [None] * 10
+    assert client.performance_monitor.get_metrics()["pushes"] == {
+        "offered": 30,
+        "replied": 10,
+        "refused": refused,
+        "dropped": len(failed),
+        "timeouts": 0,
+        "lost": 0,
+        "waiting": 0,
+    }
     stats = client.message_processor.stats()
     assert (stats["pending_replies"], stats["encode_queue_size"]) == (0, 0)
 
