@@ -79,6 +79,17 @@ differential: environment ## 2,000 drawn scenarios here and on OTP, from a rando
 		echo "OTP_SEED=$$seed" && \
 		OTP_SCENARIOS=$${OTP_SCENARIOS:-2000} OTP_SEED=$$seed $(RUN) -m pytest -rs tests/conformance/otp
 
+# Tests that take long have the time that they ask for before a hang is assumed.
+LONG := $(RUN) -m pytest -o faulthandler_timeout=3600
+
+.PHONY: chaos
+chaos: environment ## parts of client and server fail at random for CHAOS_SECONDS=300, from CHAOS_SEED=…
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-300} $(LONG) tests/concurrency/test_chaos.py
+
+.PHONY: fuzz
+fuzz: environment ## FUZZ_FRAMES=1000000 damaged inbound frames, from a random seed (or FUZZ_SEED=…)
+	@FUZZ_FRAMES=$${FUZZ_FRAMES:-1000000} $(LONG) tests/properties/test_phoenix_fuzz.py
+
 .PHONY: e2e
 e2e: environment node ## the end-to-end suite, on the loopback server or PHOENIX_URL=ws://…
 	@$(if $(END_TO_END),$(RUN) -m pytest $(END_TO_END),$(call not_available,e2e))
