@@ -17,6 +17,8 @@ _TEXT: Final = websocket.ABNF.OPCODE_TEXT
 _BINARY: Final = websocket.ABNF.OPCODE_BINARY
 _CONTINUATION: Final = websocket.ABNF.OPCODE_CONT
 _CLOSE: Final = websocket.ABNF.OPCODE_CLOSE
+# A fragment of fewer bytes is put to the one before it.
+_SMALL: Final = 1024
 
 
 class TooBigError(Exception):
@@ -35,7 +37,7 @@ class Frames(websocket.frame_buffer):
         self._deflate = deflate
         self._deflated = False
         self._opcode: int | None = None  # of the message under way
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._size = 0
 
     def recv_header(self) -> None:
@@ -74,7 +76,14 @@ class Frames(websocket.frame_buffer):
         if self._opcode is None:
             self._opcode = opcode
         if data:
-            self._parts.append(data)
+            parts = self._parts
+            if parts and len(data) < _SMALL:
+                # An object for each would take many times what the peer sends.
+                if type(parts[-1]) is not bytearray:
+                    parts.append(bytearray())
+                parts[-1] += data
+            else:
+                parts.append(data)
             self._size += len(data)
         return fin
 

@@ -15,14 +15,14 @@ import socket
 import struct
 import zlib
 from typing import Any, Final, Self
+from unittest import mock
 
 from phoenix_actors import PhoenixError, SocketClient
 from phoenix_actors.options import TransportOptions
-from phoenix_actors.transport.deflate import Deflate
 from phoenix_actors.transport.handshake import target_of, upgrade
 from phoenix_actors.transport.memory import MemoryPeer, MemoryTransport
 from phoenix_actors.transport.stream import EndOfStream, Stream
-from phoenix_actors.transport.websocket import WebSocketHandle
+from phoenix_actors.transport.websocket import WebSocketTransport
 from tests.e2e.rig import DEADLINE, eventually
 
 __all__ = ["KEY", "LIMIT", "Fuzzed", "Mutator", "deflated", "framing", "handshake"]
@@ -38,6 +38,10 @@ _MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _ACCEPT: Final = base64.b64encode(
     hashlib.sha1(base64.b64encode(KEY) + _MAGIC).digest()  # noqa: S324
 ).decode()
+_UPGRADE: Final = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    f"Sec-WebSocket-Accept: {_ACCEPT}\r\n"
+)
 
 _TEXT: Final[list[list[Any]]] = [
     [None, None, "room:a", "news", {"body": "é", "n": [1, 2.5, None, True], "deep": {"a": {}}}],
@@ -201,30 +205,33 @@ class _Events:
         self.ended = (code, reason, clean)
 
 
+def framing(data: bytes, *, deflate: bool) -> int:
+    """Has a connection read this to its end; returns how many messages it made of it.
+
+    Patch os.urandom first.
+    """
+    near, far = socket.socketpair()
+    extension = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else ""
+    far.sendall(f"{_UPGRADE}{extension}\r\n".encode() + data)
+    far.shutdown(socket.SHUT_WR)
+    events = _Events()
+    options = TransportOptions(max_message_size=LIMIT, compression=deflate)
+    with mock.patch("phoenix_actors.transport.dial.connect", return_value=near):
+        handle = WebSocketTransport().open("ws://h/", options, events)
+    handle.join(DEADLINE)
+    far.close()
+    assert events.ended is not None
+    code, _, clean = events.ended
+    assert code in (1002, 1006, 1009) or clean
+    return events.messages
+
+
 def _stream_of(data: bytes) -> tuple[Stream, socket.socket]:
     """Returns a stream on which this comes, and then the end."""
     near, far = socket.socketpair()
     far.sendall(data)
     far.shutdown(socket.SHUT_WR)
     return Stream(near), far
-
-
-def framing(data: bytes, *, deflate: bool) -> int:
-    """Has a connection read this to its end; returns how many messages it made of it."""
-    stream, far = _stream_of(data)
-    events = _Events()
-    options = TransportOptions(max_message_size=LIMIT)
-    handle = WebSocketHandle(target_of("ws://h/"), options, events)
-    handle._deflate = Deflate() if deflate else None
-    handle._adopt(stream)
-    try:
-        handle._read(stream)
-    finally:
-        far.close()
-    assert events.ended is not None
-    code, _, clean = events.ended
-    assert code in (1002, 1006, 1009) or clean
-    return events.messages
 
 
 def handshake(data: bytes) -> str:
