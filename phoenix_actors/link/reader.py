@@ -12,7 +12,7 @@ from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.message_hooks import DROP
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
-from phoenix_actors.machines.push import is_unmatched_topic
+from phoenix_actors.machines.push import is_unmatched_topic, reply_to
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Frame, Message, read_reply
 from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 from supervisors._runtime.timers import timers
@@ -159,5 +159,5 @@ class Reader:
             # The timeout runs from the call, so that is when the push was made.
             took = timers.clock.now() - (push.deadline - push.timeout)
             self._wire.session.response_times.add(took)
-        push.token.settle(reply)
+        push.token.settle(reply_to(push, reply))
         return True
