@@ -83,8 +83,9 @@ differential: environment ## 2,000 drawn scenarios here and on OTP, from a rando
 LONG := $(RUN) -m pytest -o faulthandler_timeout=3600
 
 .PHONY: chaos
-chaos: environment ## parts of client and server fail at random for CHAOS_SECONDS=300, from CHAOS_SEED=…
-	@CHAOS_SECONDS=$${CHAOS_SECONDS:-300} $(LONG) tests/concurrency/test_chaos.py
+chaos: environment ## for CHAOS_SECONDS=300, from CHAOS_SEED=…, everything fails at random; cycles and a flood
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-300} CHAOS_CYCLES=$${CHAOS_CYCLES:-500} CHAOS_FLOOD=200000 \
+		$(LONG) tests/concurrency/test_chaos.py tests/concurrency/test_cycles.py tests/e2e/test_overflow.py
 
 .PHONY: fuzz
 fuzz: environment ## FUZZ_FRAMES=1000000 damaged inbound frames, from a random seed (or FUZZ_SEED=…)

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import secrets
 import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,16 +33,6 @@ LOOK = 200
 SPARE_OBJECTS = 2000
 
 slow = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """No line for each bad frame: pytest keeps them all."""
-    logger = logging.getLogger("phoenix_actors")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(before)
 
 
 @pytest.fixture
