@@ -38,6 +38,7 @@ from phoenix_actors.machines.channel_events import (
 from phoenix_actors.machines.presence import JoinBegun
 from phoenix_actors.message import PHX_LEAVE, ChannelState
 from phoenix_actors.options import Overflow
+from phoenix_actors.telemetry import FRAME_DROPPED, emit
 from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
@@ -90,7 +91,7 @@ class Topic:
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
         self.facade: Any = None
-        self.listeners = Listeners(name)
+        self.listeners = Listeners(name, self._stream_dropped)
         self._lock = threading.Lock()
         self._early = EarlyPushes(name, session.options)
         start: Any = spec.start
@@ -317,6 +318,11 @@ class Topic:
         if frame.event in self.presence_events:
             self.presence().take(frame)
         self.listeners.deliver(frame, self.facade)
+
+    def _stream_dropped(self, event: str) -> None:
+        """Count and tell that a stream, whose user takes nothing, dropped its oldest message."""
+        self.session.counters.add("frames_dropped_stream")
+        emit(FRAME_DROPPED, topic=self.name, event=event, cause="stream")
 
     def presence(self) -> Presence:
         """Return who is present, kept since the join; made when a frame tells of it, or here."""

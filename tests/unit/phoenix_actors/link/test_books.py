@@ -11,7 +11,7 @@ from phoenix_actors import ChannelClosed, ConnectionLost, PushFuture, PushReply,
 from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.future import PUSH_ENDS, push_books
 from phoenix_actors.link.scheduling import no_waiting_here
-from phoenix_actors.message import PHX_REPLY
+from phoenix_actors.message import PHX_REPLY, Frame
 from tests.e2e.rig import eventually, listening
 from tests.unit.phoenix_actors.link.link_bench import LinkBench
 
@@ -132,6 +132,20 @@ def test_pings_are_no_pushes(bench: LinkBench) -> None:
     ping = bench.wire.ping(0.0)
     eventually(ping.done)
     assert books(bench) == {}
+
+
+@pytest.mark.contract("C82")
+def test_what_a_stream_drops(bench: LinkBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that nobody takes out of messages() is counted and told when it is dropped."""
+    monkeypatch.setattr("phoenix_actors.link.stream.MAX_WAITING", 2)
+    topic = bench.topic("t")
+    stream = topic.listeners.stream(0.0)
+    with listening(("message", "dropped")) as log:
+        for number in range(3):
+            topic.deliver(Frame(None, None, "t", f"e{number}", {}))
+    assert [item[2] for item in log.items] == [{"topic": "t", "event": "e0", "cause": "stream"}]
+    assert (stream.dropped, bench.session.counters["frames_dropped_stream"]) == (1, 1)
+    assert [message.event for message in stream] == ["e1", "e2"]
 
 
 def test_a_second_end() -> None:
