@@ -33,7 +33,7 @@ SLACK = 2.0
 @contextlib.contextmanager
 def hostile(script: Callable[[socket.socket], object]) -> Iterator[str]:
     """Serves each connection by a script, on a thread, until the block ends; yields the URL."""
-    over, threads = threading.Event(), []
+    over, threads = threading.Event(), list[threading.Thread]()
 
     def serve(peer: socket.socket) -> None:
         with peer, contextlib.suppress(OSError, StopIteration):

@@ -331,11 +331,16 @@ class Fuzzed:
             for length in data[1:start]:
                 names.append(data[start : start + length].decode(errors="replace"))
                 start += length
-        if kind == 1 and len(names) == 4 and self._counts(*names[:3], "phx_reply"):
-            return False
-        if kind == 0 and len(names) == 3 and self._counts(names[0], None, *names[1:]):
-            return False
-        if kind == 2 and len(names) == 2 and self._counts(None, None, *names):
+        match kind, names:
+            case 0, [join_ref, topic, event]:
+                counts = self._counts(join_ref, None, topic, event)
+            case 1, [join_ref, ref, topic, _]:
+                counts = self._counts(join_ref, ref, topic, "phx_reply")
+            case 2, [topic, event]:
+                counts = self._counts(None, None, topic, event)
+            case _:
+                counts = False
+        if counts:
             return False
         self.peer.send_binary(data)
         return True

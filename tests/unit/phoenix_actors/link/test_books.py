@@ -39,7 +39,7 @@ def test_a_reply(bench: LinkBench) -> None:
         topic.push("e", {}, None)
         ref = str(bench.wire._pushes._last)
         for _ in range(2):
-            payload = {"status": status, "response": {}}
+            payload: dict[str, Any] = {"status": status, "response": {}}
             bench.receive(core.machine.join_ref, ref, "t", PHX_REPLY, payload)
     assert books(bench) == {"offered": 2, "replied": 2}
 
