@@ -137,6 +137,8 @@ class PoolDispatcher:
             self._progress += 1
             if current.next is not None:
                 self._follow_up()
+            # An idle worker must not keep a dead actor, and its whole tree, alive.
+            del process
 
     def _follow_up(self) -> None:
         """Run what the last turn handed over, and so on; but others get their turn too."""

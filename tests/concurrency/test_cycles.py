@@ -25,8 +25,10 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 # Cycles before the first count: what is made once and kept is there by then.
 WARM_UP = 20
-# Objects of any kind that may be there more, such as entries of the interpreter's caches.
+# Objects of any kind that may be there more, such as entries of the interpreter's caches, and for
+# each thread that the process's pool has got meanwhile: they stay, and serve whoever comes.
 SPARE = 200
+SPARE_OF_THREAD = 30
 
 
 def cycle(server: ServerProcess, number: int) -> None:
@@ -76,7 +78,7 @@ def test_cycles_leave_nothing() -> None:
         for number in range(WARM_UP):
             cycle(server, number)
         before = settled()
-        counted = kinds()
+        counted, workers = kinds(), threading.active_count()
         for number in range(cycles):
             cycle(server, number)
         eventually(settled, lambda now: now == before)
@@ -84,7 +86,8 @@ def test_cycles_leave_nothing() -> None:
         eventually(lambda: server.control.stats()["transports"], lambda count: count == 0)
     ours = {name: n for name, n in more.items() if name.startswith(("phoenix", "supervisors"))}
     assert ours == {}
-    assert sum(more.values()) < SPARE, more.most_common(10)
+    spare = SPARE + SPARE_OF_THREAD * max(0, threading.active_count() - workers)
+    assert sum(more.values()) < spare, more.most_common(10)
 
 
 def settled() -> dict[str, Any]:
