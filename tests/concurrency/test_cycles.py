@@ -65,6 +65,11 @@ def kinds() -> Counter[str]:
     return Counter(f"{type(o).__module__}.{type(o).__qualname__}" for o in gc.get_objects())
 
 
+def pooled() -> int:
+    """Returns how many threads the pool has."""
+    return sum(thread.name.startswith(leaks.PROCESS_WIDE) for thread in threading.enumerate())
+
+
 def descriptors() -> int:
     """Returns how many descriptors are open."""
     return len(list(leaks.DESCRIPTORS.iterdir())) if leaks.DESCRIPTORS.is_dir() else 0
@@ -78,15 +83,15 @@ def test_cycles_leave_nothing() -> None:
         for number in range(WARM_UP):
             cycle(server, number)
         before = settled()
-        counted, workers = kinds(), threading.active_count()
+        workers, counted = pooled(), kinds()
         for number in range(cycles):
             cycle(server, number)
         eventually(settled, lambda now: now == before)
-        more = kinds() - counted
+        more, workers = kinds() - counted, pooled() - workers
         eventually(lambda: server.control.stats()["transports"], lambda count: count == 0)
     ours = {name: n for name, n in more.items() if name.startswith(("phoenix", "supervisors"))}
     assert ours == {}
-    spare = SPARE + SPARE_OF_THREAD * max(0, threading.active_count() - workers)
+    spare = SPARE + SPARE_OF_THREAD * max(0, workers)
     assert sum(more.values()) < spare, more.most_common(10)
 
 
