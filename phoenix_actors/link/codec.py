@@ -8,6 +8,7 @@ from phoenix_actors.link.pool import EncodedPayload
 from phoenix_actors.protocol.serializer import serializer_for
 
 if TYPE_CHECKING:
+    from phoenix_actors.errors import DecodeError
     from phoenix_actors.link.counters import Counters
     from phoenix_actors.message import Frame
     from phoenix_actors.options import JsonLibrary
@@ -65,6 +66,10 @@ class Codec:
         frame = self._serializer.decode_text(data)
         self._counters.add("decoded")
         return frame
+
+    def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several text messages; for one that is none, the error."""
+        return self._serializer.decode_texts(texts)
 
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message.

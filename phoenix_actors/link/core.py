@@ -23,6 +23,7 @@ from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
+from phoenix_actors.machines.channel_rules import only_delivered
 from phoenix_actors.machines.push import PendingPush, push_failure
 from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
@@ -124,6 +125,32 @@ class ChannelCore:
             with no_waiting_here():
                 for deed in deeds:
                     deed()
+
+    def deliver(
+        self, messages: list[Frame], sizes: list[int], generation: int, *, unbounded: bool
+    ) -> int:
+        """Hand on messages of one read, none of the life cycle; return how many were taken in.
+
+        It does what `feed` does with each of them, in one step where they are only delivered. They
+        are all taken in, unless the channel must pause the reader, who comes again with the rest.
+        """
+        machine, inbound = self.machine, self.inbound
+        self.touched()
+        with self._lock:
+            if (
+                inbound.policy is Overflow.BLOCK
+                and machine.open
+                and machine.generation == generation
+                and only_delivered(machine.phase, machine.join_ref, messages)
+            ):
+                taken = inbound.offer_all(sizes, unbounded=unbounded)
+                self.actor.cast_all(messages if taken == len(messages) else messages[:taken])
+                return taken
+        for number, (frame, size) in enumerate(zip(messages, sizes, strict=True), 1):
+            self.feed(events.FrameArrived(frame, generation, size), may_write=False)
+            if inbound.must_pause and not unbounded:
+                return number
+        return len(messages)
 
     def take_in(
         self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None

@@ -41,7 +41,7 @@ class Noting(GenServer):
         self.notes.append(("info", message))
 
 
-def bounded(policy: str, limit: int = 2) -> type[Noting]:
+def bounded(policy: str, limit: int | None = 2) -> type[Noting]:
     return type("Bounded", (Noting,), {"mailbox_limit": limit, "mailbox_overflow": policy})
 
 
@@ -73,7 +73,7 @@ def test_several_casts_at_once(
     turns: ManualDispatcher, limit: int | None, arrived: list[int]
 ) -> None:
     """Their order stays, a limit holds for each of them, and what is left out is a dead letter."""
-    cls = type("Bounded", (Noting,), {"mailbox_limit": limit, "mailbox_overflow": "error"})
+    cls = bounded("error", limit)
     ref = cls.start(dispatcher=turns)
     letters: list[Any] = []
     with dead_letters.subscribe(letters.append):
