@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.message import PushReply
 from supervisors import Reply
+from supervisors._runtime.current import current
+from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from phoenix_actors.link.wire import Wire
 
 __all__ = ["PushFuture"]
 
@@ -28,6 +32,10 @@ class PushFuture(Reply):
         {'id': 1}
     """
 
+    # Where the answer will come from, once the push is on its way.
+    wire: Wire | None = None
+    _watched = False
+
     def get(self, *, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply, waiting up to `timeout` seconds; None waits for the push's own timeout.
 
@@ -41,8 +49,21 @@ class PushFuture(Reply):
             reply = super().get(timeout=timeout)
         else:
             with reading_on():
+                if current.host is None and self.wire is not None:
+                    timeout = self._read(self.wire, timeout)
                 reply = super().get(timeout=timeout)
         return reply
+
+    def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
+        """Read the answer in this thread, a plain one, where that can be; return what is left."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        deadline = Deadline(seconds, timers.clock)
+        if not self._watched:
+            self._watched = True
+            # Others may settle it: its time-out, or the loss of the connection.
+            self.add_done_callback(lambda _: wire.stop_reading())
+        wire.read_for(self, seconds)
+        return deadline.remaining()
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""

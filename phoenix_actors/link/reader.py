@@ -6,7 +6,7 @@ Everything else goes to the channel of its topic. Calls that would wait are refu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.message_hooks import DROP
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
+# More messages at once are no answer to a lone caller, and for the reader thread.
+_FEW: Final = 16
+
 # By topic: messages, and the size of each.
 Runs: TypeAlias = dict[str, tuple[list[Frame], list[int]]]
 
@@ -40,7 +43,16 @@ Runs: TypeAlias = dict[str, tuple[list[Frame], list[int]]]
 class Reader:
     """The events of one transport: those of `TransportEvents`, for one generation."""
 
-    __slots__ = ("_generation", "_on_closed", "_on_connected", "_paused_by", "_released", "_wire")
+    __slots__ = (
+        "_generation",
+        "_lent",
+        "_on_closed",
+        "_on_connected",
+        "_overdue",
+        "_paused_by",
+        "_released",
+        "_wire",
+    )
 
     def __init__(
         self,
@@ -56,6 +68,9 @@ class Reader:
         self._on_closed = on_closed
         self._released = False
         self._paused_by: Inbound | None = None
+        # Whether a caller reads for a moment, and the channel for which that one had to end.
+        self._lent = False
+        self._overdue: Inbound | None = None
 
     def release(self) -> None:
         """Pause no more, for the connection is about to end."""
@@ -87,9 +102,7 @@ class Reader:
             except DecodeError as error:
                 self._wire.report_bad_frame(error)
             else:
-                counters = self._wire.session.counters
-                counters.add("frames_received")
-                counters.add("bytes_received", len(data))
+                self._wire.session.counters.add_frames(1, len(data))
                 self._dispatch(frame, len(data))
 
     def texts(self, messages: list[bytes]) -> None:
@@ -97,6 +110,13 @@ class Reader:
 
         Those of one channel that stand between two frames of another kind go to it in one step.
         """
+        if self._overdue is not None:
+            inbound, self._overdue = self._overdue, None
+            if inbound.must_pause and not self._released:
+                self._pause(inbound)
+        if len(messages) == 1:
+            self.text(messages[0])
+            return
         with no_waiting_here():
             frames = self._decoded(messages)
             plain = self._is_plain()
@@ -120,6 +140,23 @@ class Reader:
                     plain = self._is_plain()
             if runs:
                 self._deliver(runs)
+
+    def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
+        """Take text messages in a caller's thread, which must not pause; return what is left.
+
+        The reader thread has to go on with what is left, even if that is empty.
+        """
+        if len(messages) > _FEW:
+            return messages
+        self._lent = True
+        try:
+            for number, data in enumerate(messages, 1):
+                self.text(data)
+                if self._overdue is not None:
+                    return messages[number:]
+        finally:
+            self._lent = False
+        return None
 
     def _decoded(self, messages: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames, or errors in their place; count the frames."""
@@ -162,7 +199,8 @@ class Reader:
     def _dispatch(self, frame: Frame, size: int) -> None:
         wire = self._wire
         counters = wire.session.counters
-        emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
+        if listened(MESSAGE_RECEIVED):
+            emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
         hooks = wire.session.hooks.message
         if hooks:
             hooks.run(Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref))
@@ -189,6 +227,9 @@ class Reader:
 
     def _pause(self, inbound: Inbound) -> None:
         """Read nothing until the channel took enough of what it has (C82)."""
+        if self._lent:
+            self._overdue = inbound
+            return
         wire = self._wire
         wire.session.counters.add("reading_paused")
         wire.on_reading(self._generation, True)

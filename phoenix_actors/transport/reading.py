@@ -188,7 +188,9 @@ class Reading:
         return self._poll
 
     def wake(self) -> None:
-        """Have the borrower, if there is one, end. Safe from any thread; never waits."""
+        """Have another thread that borrows, if there is one, end. Never waits."""
+        if self._holder in (0, threading.get_ident()):
+            return
         with self._bell_lock:
             if self._bell >= 0 and not self._rung:
                 self._rung = True

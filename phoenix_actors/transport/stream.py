@@ -19,6 +19,7 @@ __all__ = ["DEFAULT_READ_SIZE", "EndOfStream", "Stream"]
 
 DEFAULT_READ_SIZE: Final = 65536
 _WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
+_WANT_SEND: Final = (*_WANT_READ, ssl.SSLWantWriteError)
 
 
 class EndOfStream(Exception):
@@ -36,6 +37,7 @@ class Stream:
         self._lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._sealed = False  # nothing may be sent any more
+        self._unsent = b""
         self._buffer = b""
         self._position = 0
         self._secure = isinstance(sock, ssl.SSLSocket)
@@ -119,6 +121,8 @@ class Stream:
     def send_all(self, data: bytes, deadline: float | None = None, *, last: bool = False) -> None:
         """Send all of `data`, in one piece; nothing more after the `last`. Safe from any thread.
 
+        What `send_now` has left goes out first.
+
         Raises:
             EndOfStream: when the stream ended, or the last was sent.
             TimeoutError: when the deadline has come. Part of `data` may be sent: a stream on which
@@ -132,10 +136,41 @@ class Stream:
             if self._sealed:
                 raise EndOfStream
             self._sealed = last
-            self._write(memoryview(data), deadline)
+            unsent, self._unsent = self._unsent, b""
+            self._write(memoryview(unsent + data if unsent else data), deadline)
         except TimeoutError:
             self.shutdown()
             raise
+        finally:
+            self._write_lock.release()
+
+    def send_now(self, data: bytes) -> bool | None:
+        """Send what can be sent of `data` without waiting. Safe from any thread.
+
+        Return True when that was all; False when the next `send_all` has to send the rest; None
+        when nothing of it was taken, because another thread sends.
+
+        Raises:
+            EndOfStream: when the stream ended.
+        """
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            if self._sealed:
+                raise EndOfStream
+            if self._unsent:
+                return None
+            try:
+                with self._lock:
+                    sent = self._sock.send(data)
+            except _WANT_SEND:
+                sent = 0
+            except OSError as error:
+                raise EndOfStream(str(error)) from error
+            if sent < len(data):
+                self._unsent = data[sent:]
+                return False
+            return True
         finally:
             self._write_lock.release()
 

@@ -13,12 +13,11 @@ them: else a server on localhost is reached whatever `http_proxy` says.
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from phoenix_actors.errors import (
     ConnectError,
@@ -27,7 +26,6 @@ from phoenix_actors.errors import (
     EncodeError,
     NotConnected,
     PhoenixError,
-    TLSError,
 )
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.frames import (
@@ -43,6 +41,7 @@ from phoenix_actors.transport.framing import Framing, framing_of
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.proxy import connect_to
 from phoenix_actors.transport.reading import Reading
+from phoenix_actors.transport.secure import tls_on
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
@@ -110,9 +109,9 @@ class WebSocketHandle:
         self._events = events
         self._framing = framing = framing or framing_of("websocket")
         self._frame_of = framing.frame_of
-        self._texts: Callable[[list[bytes]], object] | None = (
-            getattr(events, "texts", None) if framing.together else None
-        )
+        # What takes several texts, on the reader thread and in a caller's.
+        self._texts: Any = getattr(events, "texts", None) if framing.together else None
+        self._some: Any = getattr(events, "some_texts", None) if framing.together else None
         self._reading: Reading | None = None
         self._outcome: _Ending | None = None
         self._held: socket.socket | None = None
@@ -152,7 +151,7 @@ class WebSocketHandle:
         options = self._options
         sock = connect_to(target, options, deadline, self._hold)
         if target.secure:
-            sock = self._secure(sock, deadline)
+            sock = tls_on(sock, target, options.ssl_opts, deadline, self._hold)
         stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
             self._deflate = upgrade(stream, target, options, deadline)
@@ -179,30 +178,6 @@ class WebSocketHandle:
                 raise EndOfStream
             self._stream = stream
 
-    def _secure(self, sock: socket.socket, deadline: float | None) -> socket.socket:
-        """Return the socket with TLS on it."""
-        options = self._options.ssl_opts
-        shown = self._target.shown
-        name = self._target.host
-        if options is not None and options.server_hostname is not None:
-            name = options.server_hostname
-        try:
-            context = dial.tls_context(options)
-        except OSError as error:
-            sock.close()
-            raise TLSError("the files of ssl_opts cannot be used", url=shown) from error
-        try:
-            return dial.secure(sock, context, name, deadline, self._hold)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise  # the server went away, which says nothing about TLS
-        except ssl.SSLCertVerificationError as error:
-            problem = f"the server's certificate does not verify ({error.verify_message})"
-            raise TLSError(problem, url=shown) from error
-        except ssl.SSLError as error:
-            raise TLSError(error.reason or "no agreement", url=shown) from error
-        except ValueError as error:
-            raise TLSError("the name of the server cannot be verified", url=shown) from error
-
     def _hold(self, sock: socket.socket) -> None:
         """Keep the socket of an attempt where abort() finds it."""
         with self._lock:
@@ -221,23 +196,44 @@ class WebSocketHandle:
         self.send_all((data,))
 
     def send_all(self, messages: Sequence[str | bytes]) -> None:
-        """Send text and binary messages in this order, in one go."""
+        """Send text and binary messages in this order, in one go, behind what `send_now` left."""
+        stream = self._open_stream()
+        timeout = self._options.send_timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            stream.send_all(self._joined(messages), deadline)
+        except (UnicodeEncodeError, TimeoutError, EndOfStream) as error:
+            raise self._send_error(error) from error
+
+    def send_now(self, messages: Sequence[str | bytes]) -> bool | None:
+        """Do the same without waiting: False when `send_all` has to end it, None to begin it."""
+        if not self._framing.together:
+            return None
+        stream = self._open_stream()
+        try:
+            return stream.send_now(self._joined(messages))
+        except (UnicodeEncodeError, EndOfStream) as error:
+            raise self._send_error(error) from error
+
+    def _open_stream(self) -> Stream:
         stream = self._stream
         if stream is None or self._closing or self._ended:
             raise NotConnected
-        try:
-            frames = [self._framed(data) for data in messages]
-        except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", None, None, "text") from None
-        try:
-            self._write(stream, frames[0] if len(frames) == 1 else b"".join(frames))
-        except TimeoutError as error:
+        return stream
+
+    def _send_error(self, error: Exception) -> PhoenixError:
+        """Return what to raise for what a send raised."""
+        if isinstance(error, UnicodeEncodeError):
+            return EncodeError("it has a lone surrogate", None, None, "text")
+        if isinstance(error, TimeoutError):
             took = f"the peer took nothing for {self._options.send_timeout} seconds"
-            raise ConnectionLost(_ABNORMAL, took) from error
-        except EndOfStream as error:
-            if self._closing:
-                raise NotConnected from None
-            raise ConnectionLost(_ABNORMAL, "the stream ended") from error
+            return ConnectionLost(_ABNORMAL, took)
+        return NotConnected() if self._closing else ConnectionLost(_ABNORMAL, "the stream ended")
+
+    def _joined(self, messages: Sequence[str | bytes]) -> bytes:
+        if len(messages) == 1:
+            return self._framed(messages[0])
+        return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
         opcode, encoded = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, bytes(data))
@@ -347,6 +343,25 @@ class WebSocketHandle:
                 self._answer_ping(stream, run[0])
             elif opcode == CLOSE:
                 self._outcome = self._answer_close(stream, run[0])
+
+    def read_until(self, done: Callable[[], bool], timeout: float | None) -> None:
+        """Read in this thread, if nobody else does, until `done()` or the timeout, or before."""
+        reading = self._reading
+        if reading is not None and self._some is not None:
+            reading.borrow(done, timeout, self._deal_lent)
+
+    def stop_reading(self) -> None:
+        """Have another thread that is in `read_until` return."""
+        if self._reading is not None:
+            self._reading.wake()
+
+    def _deal_lent(self, runs: list[Run]) -> list[Run]:
+        """Deliver texts; return what comes first that is none, or must not be waited for here."""
+        for number, (opcode, run) in enumerate(runs):
+            rest = self._some(run) if opcode == TEXT else run
+            if rest is not None:
+                return [(opcode, rest), *runs[number + 1 :]]
+        return []
 
     def _refuse(self, stream: Stream, error: Exception) -> _Ending:
         """Close because of what the peer sent; return how that ends."""
