@@ -64,7 +64,7 @@ class _Lane:
         "writing",
     )
 
-    def __init__(self, handle: TransportHandle) -> None:
+    def __init__(self, handle: Any) -> None:
         self.handle = handle
         # Not every transport knows; one that does not is taken to be quick.
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
@@ -75,9 +75,11 @@ class _Lane:
         self.octets = 0
         # How many are taken from the queue, and the operating system does not have them yet.
         self.sending = 0
-        # Where the handle sends several at once, and tells whether it can without waiting.
-        self.send_all: Any = getattr(handle, "send_all", None)
-        self.send_now: Any = getattr(handle, "send_now", None)
+        # Where the handle sends several at once, and tells whether it can without waiting. One
+        # that wraps another, and so has its attributes, may have a send_text of its own.
+        together = hasattr(type(handle), "send_all") and hasattr(type(handle), "send_now")
+        self.send_all: Any = handle.send_all if together else None
+        self.send_now: Any = handle.send_now if together else None
         # What a caller could not send without waiting, and what of it the handle did not take.
         self.unfinished: tuple[Batch, list[str | bytes]] | None = None
         self.writing = threading.Lock()

@@ -104,7 +104,8 @@ class Wire:
         if attempt is None:
             return
         self.outbox.open(attempt.handle)
-        self._lender = attempt.handle if hasattr(attempt.handle, "read_until") else None
+        lends = hasattr(type(attempt.handle), "read_until")
+        self._lender = attempt.handle if lends else None
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())

@@ -72,6 +72,8 @@ class WebSocketTransport:
 check the URL and whether the server runs
     """
 
+    _framing = framing_of("websocket")
+
     def __init__(self, framing: str = "websocket") -> None:
         """Have frames read and written by this library, or by "websocket-client".
 
@@ -107,7 +109,7 @@ class WebSocketHandle:
         self._target = target
         self._options = options
         self._events = events
-        self._framing = framing = framing or framing_of("websocket")
+        self._framing = framing = framing or WebSocketTransport._framing
         self._frame_of = framing.frame_of
         # What takes several texts, on the reader thread and in a caller's.
         self._texts: Any = getattr(events, "texts", None) if framing.together else None
