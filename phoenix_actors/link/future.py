@@ -7,6 +7,7 @@ exactly one of the counters `push_replied`, `push_refused`, `push_dropped`, `pus
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.errors import PushTimeout, QueueFull
@@ -14,11 +15,13 @@ from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
+from supervisors._runtime.current import current
+from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.wire import Wire
 
 __all__ = ["PUSH_ENDS", "PUSH_REFUSED", "PushFuture", "push_books"]
 
@@ -54,6 +57,10 @@ class PushFuture(Reply):
         >>> future.get(timeout=1).unwrap()
         {'id': 1}
     """
+
+    # Where the answer will come from, once the push is on its way.
+    wire: Wire | None = None
+    _watched = False
 
     def __init__(
         self, counters: Counters | None = None, topic: str | None = None, event: str | None = None
@@ -97,8 +104,21 @@ class PushFuture(Reply):
             reply = super().get(timeout=timeout)
         else:
             with reading_on():
+                if current.host is None and self.wire is not None:
+                    timeout = self._read(self.wire, timeout)
                 reply = super().get(timeout=timeout)
         return reply
+
+    def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
+        """Read the answer in this thread, a plain one, where that can be; return what is left."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        deadline = Deadline(seconds, timers.clock)
+        if not self._watched:
+            self._watched = True
+            # Others may settle it: its time-out, or the loss of the connection.
+            self.add_done_callback(lambda _: wire.stop_reading())
+        wire.read_for(self, seconds)
+        return deadline.remaining()
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""

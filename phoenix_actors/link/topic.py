@@ -256,8 +256,17 @@ class Topic:
 
     def _offer(self, event: str, prepared: Any, reply: Reply, timeout: float | None) -> None:
         """Push where there is room; with `overflow="block"`, wait for that."""
-        deadline = Deadline(timeout, timers.clock)
         blocking = self.session.options.overflow is Overflow.BLOCK
+        wire, core = self.session.wire, self.core
+        if core is not None and core.orphaned_by is None and wire is not None and wire.has_room():
+            # As good as always; everything else is looked at below.
+            try:
+                if core.push(event, prepared, reply, timeout):
+                    return
+            except QueueFull:
+                if not blocking:
+                    raise
+        deadline = Deadline(timeout, timers.clock)
         waiter: Reply | None = None
         try:
             while True:
