@@ -10,7 +10,6 @@ supervisors.errors.ChildSpecError: child 'cache': restart must be one of 'perman
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum, StrEnum
@@ -255,8 +254,9 @@ def refuse_unknown(
  mean 'max_restarts'?); there are max_restarts
     """
     for key in unknown:
-        close = difflib.get_close_matches(key, choices, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        from difflib import get_close_matches  # seldom wanted, and slow to import
+
+        hint = "".join(f" (did you mean {like!r}?)" for like in get_close_matches(key, choices, 1))
         text = f"unknown {noun} {key!r} of {where}{hint}; there are {', '.join(choices)}"
         raise ChildSpecError(SpecProblem.UNKNOWN_KEY, text, key)
 

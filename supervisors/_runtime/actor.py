@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import Call, EndSelf, StopOrder
+from supervisors._runtime.items import EndSelf, Forwarded, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -37,7 +37,7 @@ class Inbox:
         if envelope.reply_to is None:
             self._process.post(envelope.message)
         else:
-            self._process.post(Call(envelope.message, envelope.reply_to, None))
+            self._process.post(Forwarded(envelope.message, envelope.reply_to, None))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""
@@ -66,6 +66,8 @@ class Actor(pykka.Actor):
 
     _process: Process
 
+    # Whether the class handles messages in Pykka's on_receive.
+    _otp_gets_everything: ClassVar[bool] = False
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
 
@@ -81,6 +83,7 @@ class Actor(pykka.Actor):
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
         self._actor_ref = self._process.actor_ref
+        self._process.unusual = self._otp_gets_everything
         self._otp_furnish_mailbox()
 
     def __str__(self) -> str:

@@ -139,7 +139,7 @@ class BoundedLane(deque[Any]):
             },
         )
         if isinstance(item, Call):
-            item.reply.fail(error)
+            item.future.fail(error)
         elif raising and self.overflow in {Overflow.ERROR, Overflow.BLOCK}:
             raise error
         else:

@@ -97,7 +97,7 @@ def _bury(process: Process) -> None:
     gone = process.gone()
     for item in waiting:
         if isinstance(item, Call):
-            item.reply.settle_quietly((False, gone))
+            item.future.settle_quietly((False, gone))
         elif isinstance(item, StopOrder) and item.reply is not None:
             item.reply.settle_quietly((True, True))
     for reply in process._deferred or ():

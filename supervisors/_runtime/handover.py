@@ -62,7 +62,7 @@ def flush() -> None:
     process = current.next
     if process is not None:
         current.next = None
-        process.schedule()
+        process.schedule_elsewhere()
 
 
 def _only_waits() -> bool:

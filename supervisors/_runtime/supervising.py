@@ -51,11 +51,10 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
-from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
+from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
-from supervisors._runtime.reply import Reply
 from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm
 from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import Timer, timers
@@ -114,15 +113,15 @@ class SupervisingActor(StartingActor):
 
     def _otp_receive(self, item: Any) -> None:
         process = self._process
-        if type(item) is Call:
-            process.defer(item.reply)
+        if isinstance(item, Call):
+            process.defer(item.future)
         # Only user code, such as a child's __init__, is something that a kill can meet.
         process.handling = IDLE
         if isinstance(item, _EVENTS):
             self._otp_feed(item)
-        elif type(item) is Call and isinstance(item.message, SupervisorRequest):
+        elif isinstance(item, Call) and isinstance(item.message, SupervisorRequest):
             request = item.message
-            self._otp_feed(RequestReceived(item.reply, request.verb, request.argument))
+            self._otp_feed(RequestReceived(item.future, request.verb, request.argument))
         elif type(item) is EndSelf or type(item) is messages._ActorStop:
             self._otp_stop_ordered(Normal())
         elif type(item) is not Info or not isinstance(item.message, Exit):
@@ -132,8 +131,8 @@ class SupervisingActor(StartingActor):
     def _otp_refuse(self, item: Any) -> None:
         """Refuse and report what is no request; it must not cost a subtree (S87, S101)."""
         message = item.message if isinstance(item, Call | Info) else item
-        if type(item) is Call:
-            item.reply.fail(UnexpectedMessageError(self, message))
+        if isinstance(item, Call):
+            item.future.fail(UnexpectedMessageError(self, message))
         execute(
             ("supervisors", "actor", "unexpected_message"),
             {"count": 1},
@@ -287,11 +286,11 @@ def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
         SelfCallError: it asks itself.
         ActorError: it refuses.
     """
-    process, reply = ref.process, Reply()
+    process = ref.process
     if process is None:
         raise NoProcError(ref)
     if process is current.process:
         raise SelfCallError(ref)
-    call = Call(request, reply, None)
-    help_along(lambda: process.post_next(call), reply)
-    return reply.get()
+    call = Asked(request)
+    help_along(lambda: process.post_next(call), call)
+    return call.get()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
 from supervisors.exits import Crashed, TraceEntry
 
 __all__ = ["crashed", "forget_traceback"]
 
-_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_PACKAGE = __file__.rpartition("_runtime")[0]
 
 
 def crashed(error: BaseException, *, keep_traceback: bool = False) -> Crashed:

@@ -120,7 +120,7 @@ def test_killed_inside_a_request(turns: ManualDispatcher) -> None:
     inquiry = Inquiry(lambda process: process.actor._otp_replace_state(hangs))
     process.order(inquiry)
     turns.run_until_idle()
-    assert isinstance(inquiry.reply.exception(0), NoProcError)
+    assert isinstance(inquiry.future.exception(0), NoProcError)
     assert unstopped() == []
 
 
@@ -247,7 +247,7 @@ def test_suspend_in_the_middle_of_a_batch(turns: ManualDispatcher) -> None:
     ref.tell(lambda actor: actor._process.order(inquiry))
     ref.tell("b")
     turns.run_until_idle()
-    assert (notes, inquiry.reply.done()) == (["init", "cast"], True)
+    assert (notes, inquiry.future.done()) == (["init", "cast"], True)
 
 
 @pytest.mark.contract("S190")

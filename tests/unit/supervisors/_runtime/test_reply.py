@@ -91,7 +91,7 @@ def test_waiting_in_vain_leaves_nothing() -> None:
     for _ in range(100):
         with pytest.raises(CallTimeout):
             reply.get(timeout=0)
-    assert len(reply.__dict__["_callbacks"]) == 0
+    assert len(reply._all_callbacks()) == 0
 
 
 def test_a_timeout_that_is_the_outcome() -> None:
