@@ -69,6 +69,10 @@ class PushFuture(Reply):
         super().__init__()
         self._counters, self._topic, self._event = counters, topic, event
 
+    def settle(self, value: Any) -> bool:
+        """Give the reply; tell whether it was the first outcome."""
+        return self._settle((True, value))
+
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
         """Count the end, then let whoever waits know of it."""
         counters = self._counters
