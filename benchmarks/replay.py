@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Peer:
             if name.lower() == b"sec-websocket-key":
                 key = value.strip()
             deflate |= name.lower() == b"sec-websocket-extensions" and b"deflate" in value
-        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())  # noqa: S324  RFC 6455
         extension = b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflate else b""
         if deflate:
             self._deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
@@ -131,7 +131,6 @@ class Peer:
             self._sock.sendall(frame(data, 10))
         if opcode != 1:
             return
-        # The refs and the topic end where the event begins; what is asked for stands in the payload.
         join_ref, ref, topic, event, payload = json.loads(data)
         if event == "flood":
             self._flood(payload)
@@ -188,15 +187,13 @@ def serving(program: list[str] | None = None) -> Iterator[int]:
     with subprocess.Popen(
         [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the server has no pipes")
         try:
             yield int(process.stdout.readline())
         finally:
             process.stdin.close()
 
-
-Deed = Callable[[], None]
 
 if __name__ == "__main__":
     main()
