@@ -83,6 +83,18 @@ differential: environment ## 2,000 drawn scenarios here and on OTP, from a rando
 stress: environment ## a million asks, thousands of restarts and trees, switching threads each microsecond
 	@STRESS=1 $(RUN) -m pytest -s -o faulthandler_timeout=1800 --durations=0 tests/concurrency/test_stress.py
 
+# Tests that take long have the time that they ask for before a hang is assumed.
+LONG := $(RUN) -m pytest -o faulthandler_timeout=3600
+
+.PHONY: chaos
+chaos: environment ## for CHAOS_SECONDS=300, from CHAOS_SEED=…, everything fails at random; cycles and a flood
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-300} CHAOS_CYCLES=$${CHAOS_CYCLES:-500} CHAOS_FLOOD=200000 \
+		$(LONG) tests/concurrency/test_chaos.py tests/concurrency/test_cycles.py tests/e2e/test_overflow.py
+
+.PHONY: fuzz
+fuzz: environment ## FUZZ_FRAMES=1000000 damaged inbound frames, from a random seed (or FUZZ_SEED=…)
+	@FUZZ_FRAMES=$${FUZZ_FRAMES:-1000000} $(LONG) tests/properties/test_phoenix_fuzz.py
+
 .PHONY: e2e
 e2e: environment node ## the end-to-end suite, on the loopback server or PHOENIX_URL=ws://…
 	@$(if $(END_TO_END),$(RUN) -m pytest $(END_TO_END),$(call not_available,e2e))

@@ -22,6 +22,8 @@ _LEVELS: Final[Mapping[tuple[str, ...], int]] = {
     names.CHANNEL_GAVE_UP: logging.ERROR,
     names.FRAME_UNREADABLE: logging.WARNING,
     names.FRAME_DROPPED: logging.DEBUG,
+    names.PUSH_DROPPED: logging.DEBUG,
+    names.PUSH_FAILED: logging.DEBUG,
     names.HOOK_FAILED: logging.ERROR,
 }
 

@@ -163,12 +163,13 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-class PushReply(msgspec.Struct, frozen=True):
+class PushReply(msgspec.Struct, frozen=True, eq=False):
     """The server's answer to a push: an error is a value too (C74).
 
     Attributes:
         status: "ok", "error", or whatever else the server says.
         response: any JSON value, or bytes.
+        topic, event, ref: of the push, where the status is not "ok"; of no matter for equality.
 
     Example:
         >>> PushReply("ok", {"id": 1}).unwrap()
@@ -179,16 +180,28 @@ class PushReply(msgspec.Struct, frozen=True):
 
     status: str
     response: Any
+    topic: str | None = None
+    event: str | None = None
+    ref: str | None = None
 
     def unwrap(self) -> Any:
         """Return the response of an "ok".
 
         Raises:
-            PushRejected: for every other status; it carries status and response.
+            PushRejected: for every other status; it carries status and response, and topic, event
+                and ref of the push.
         """
         if self.status == "ok":
             return self.response
-        raise PushRejected(self.status, self.response)
+        raise PushRejected(self.status, self.response, self.topic, self.event, self.ref)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PushReply):
+            return NotImplemented
+        return (self.status, self.response) == (other.status, other.response)
+
+    def __hash__(self) -> int:
+        return hash((self.status, self.response))
 
     def __repr__(self) -> str:
         return f"PushReply(status={self.status!r})"

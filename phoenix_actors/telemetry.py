@@ -32,6 +32,7 @@ __all__ = [
     "POOL_CLEANUP",
     "PRESENCE_UNREADABLE",
     "PUSH_DROPPED",
+    "PUSH_FAILED",
     "RECONNECTION_ATTEMPT",
     "SOCKET_BACKPRESSURE",
     "SOCKET_CONNECTED",
@@ -63,6 +64,7 @@ MESSAGE_SENT: Final = (_PREFIX, "message", "sent")
 MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
 PRESENCE_UNREADABLE: Final = (_PREFIX, "presence", "unreadable")
 PUSH_DROPPED: Final = (_PREFIX, "push", "dropped")
+PUSH_FAILED: Final = (_PREFIX, "push", "failed")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
 FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
 MONITOR_STARTED: Final = (_PREFIX, "optimization", "performance_monitor_started")

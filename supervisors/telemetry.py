@@ -24,8 +24,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-__all__ = ["Event", "Handler", "attach", "attach_many", "detach", "execute", "is_interrupt", "span"]
-__all__ += ["wanted"]
+__all__ = [
+    "Event",
+    "Handler",
+    "attach",
+    "attach_many",
+    "detach",
+    "execute",
+    "is_interrupt",
+    "listened",
+    "span",
+    "wanted",
+]
 
 Event: TypeAlias = tuple[str, ...]
 Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any], None]
@@ -147,6 +157,16 @@ def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str
                     {"count": 1},
                     {"handler_id": handler_id, "event": event, "error": type(error).__name__},
                 )
+
+
+def listened(event: Event) -> bool:
+    """Tell whether anybody listens to `event`: for who would make its measurements in vain.
+
+    Example:
+        >>> listened(("example",))
+        False
+    """
+    return bool(_table.get(event))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 - `no_leaks`: the test fails when it leaves a thread or an open socket behind.
 - `fast_switching`: threads take turns every microsecond, which brings races out.
+- `quiet`: the packages log nothing, for pytest keeps every line and what it speaks of.
 
 Name `no_leaks` before fixtures that start something (or use `pytest.mark.usefixtures`), so that it
 looks after they have cleaned up.
@@ -9,6 +10,7 @@ looks after they have cleaned up.
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -49,3 +51,15 @@ def fast_switching() -> Iterator[None]:
     sys.setswitchinterval(SWITCH_INTERVAL)
     yield
     sys.setswitchinterval(usual)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Lets the packages log nothing during the test."""
+    loggers = [logging.getLogger(name) for name in ("phoenix_actors", "supervisors")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

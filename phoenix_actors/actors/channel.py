@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import Taken, Ticket
+from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.presence import PRESENCE_EVENTS
 from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, ServerClosed
 from supervisors import (
@@ -144,15 +144,18 @@ class ChannelActor(GenServer):
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
         if kind is Frame or kind is Ticket:
-            frame = self._phx_topic.inbound.take(item)
+            topic = self._phx_topic
+            frame = topic.inbound.take(item)
             if frame is None:
                 return
             if kind is Ticket:
                 self._phx_ticketed = frame
             if self._process.unusual:
                 self._otp_rouse(kind)
-            self._phx_topic.deliver(frame)
-            self._otp_follow(self.handle_message(frame.event, frame.payload), None)
+            topic.deliver(frame)
+            result = self.handle_message(frame.event, frame.payload)
+            if result is not None:
+                self._otp_follow(result, None)
         elif kind in (Joined, JoinFailed, Closed, Ended):
             if self._process.unusual:
                 self._otp_rouse(kind)

@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from phoenix_actors.errors import InvalidOption
+from phoenix_actors.link.future import push_books
 from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
@@ -142,6 +143,7 @@ class PerformanceMonitor(GenServer):
                 "bytes_received": counters.get("bytes_received", 0),
             },
             "system": self.system(),
+            "pushes": push_books(counters),
             "alerts": [msgspec.structs.asdict(alert) for alert in self.alerts.present],
             "counters": counters,
         }

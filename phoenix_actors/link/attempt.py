@@ -154,14 +154,15 @@ class Attempt:
         thread.start()
 
     def _run(self) -> None:
-        transport = self._wire.session.options.transport or WebSocketTransport()
+        chosen = self._wire.session.options.transport or "websocket"
+        transport = WebSocketTransport(chosen) if isinstance(chosen, str) else chosen
         try:
-            url, chosen = self._ask_options()
+            url, options = self._ask_options()
             for former in self._before:
                 former.wait_ended(_PATIENCE)
             self._before = []
             self._begin_opening()
-            handle = transport.open(url, chosen, self._reader)
+            handle = transport.open(url, options, self._reader)
         except PhoenixError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001  a user's function may raise anything

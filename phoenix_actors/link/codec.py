@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.link.pool import EncodedPayload
+from phoenix_actors.message import Frame
 from phoenix_actors.protocol.serializer import serializer_for
 
 if TYPE_CHECKING:
+    from phoenix_actors.errors import DecodeError
     from phoenix_actors.link.counters import Counters
-    from phoenix_actors.message import Frame
     from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
 
@@ -65,6 +66,12 @@ class Codec:
         frame = self._serializer.decode_text(data)
         self._counters.add("decoded")
         return frame
+
+    def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several text messages; for one that is none, the error."""
+        frames = self._serializer.decode_texts(texts)
+        self._counters.add("decoded", [*map(type, frames)].count(Frame))
+        return frames
 
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message.

@@ -32,6 +32,20 @@ class Counters:
         with self._lock:
             self._counts[name] += amount
 
+    def add_frames(self, count: int, size: int) -> None:
+        """Count frames that were received together, and their bytes."""
+        with self._lock:
+            counts = self._counts
+            counts["frames_received"] += count
+            counts["bytes_received"] += size
+
+    def add_sent(self, size: int) -> None:
+        """Count a frame that was sent, and its size."""
+        with self._lock:
+            counts = self._counts
+            counts["frames_sent"] += 1
+            counts["bytes_sent"] += size
+
     def __getitem__(self, name: str) -> int:
         """Return the count, 0 for what never happened."""
         return self._counts[name]

@@ -1,17 +1,47 @@
-"""The future of a push: a `Reply` whose value is known to be the server's `PushReply`."""
+"""The future of a push: a `Reply` whose value is known to be the server's `PushReply`.
+
+It keeps the books of pushes (C181). Each push that is offered is counted as `pushes`, and ends in
+exactly one of the counters `push_replied`, `push_refused`, `push_dropped`, `push_timeouts` and
+`push_lost`. A refused one raises in its caller; each of the others ends by its future.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
+from phoenix_actors.errors import PushTimeout, QueueFull
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.message import PushReply
+from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
+from supervisors._runtime.current import current
+from supervisors._runtime.timers import timers
+from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.wire import Wire
 
-__all__ = ["PushFuture"]
+__all__ = ["PUSH_ENDS", "PUSH_REFUSED", "PushFuture", "push_books"]
+
+PUSH_REFUSED: Final = "push_refused"
+PUSH_REPLIED: Final = "push_replied"
+# Every push ends in one of these.
+PUSH_ENDS: Final = (PUSH_REPLIED, PUSH_REFUSED, "push_dropped", "push_timeouts", "push_lost")
+
+
+def push_books(counts: dict[str, int]) -> dict[str, int]:
+    """Return what became of the pushes that a snapshot of counters tells of.
+
+    Example:
+        >>> push_books({"pushes": 3, "push_replied": 1, "push_lost": 1})["waiting"]
+        1
+    """
+    offered = counts.get("pushes", 0)
+    ends = {name: counts.get(name, 0) for name in PUSH_ENDS}
+    books = {name.removeprefix("push_"): count for name, count in ends.items()}
+    return {"offered": offered, **books, "waiting": offered - sum(ends.values())}
 
 
 class PushFuture(Reply):
@@ -28,6 +58,43 @@ class PushFuture(Reply):
         {'id': 1}
     """
 
+    # Where the answer will come from, once the push is on its way.
+    wire: Wire | None = None
+    _watched = False
+
+    def __init__(
+        self, counters: Counters | None = None, topic: str | None = None, event: str | None = None
+    ) -> None:
+        """Made by `push`, for an event on a topic; its end is counted in `counters`."""
+        super().__init__()
+        self._counters, self._topic, self._event = counters, topic, event
+
+    def settle(self, value: Any) -> bool:
+        """Give the reply; tell whether it was the first outcome."""
+        return self._settle((True, value))
+
+    def _settle(self, outcome: tuple[bool, Any]) -> bool:
+        """Count the end, then let whoever waits know of it."""
+        counters = self._counters
+        if counters is None or self.done():
+            return super()._settle(outcome)
+        ok, error = outcome
+        name = PUSH_REPLIED if ok else _failed(error)
+        counters.add(name)
+        if not super()._settle(outcome):
+            # Another thread settled it in this very moment; its count is the one that is right.
+            counters.add(name, -1)
+            return False
+        if not ok and not getattr(error, "dropped", False):  # a drop is told where it happens
+            emit(
+                PUSH_FAILED,
+                topic=self._topic,
+                event=self._event,
+                end=name.removeprefix("push_"),
+                error=type(error).__name__,
+            )
+        return True
+
     def get(self, *, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply, waiting up to `timeout` seconds; None waits for the push's own timeout.
 
@@ -41,9 +108,29 @@ class PushFuture(Reply):
             reply = super().get(timeout=timeout)
         else:
             with reading_on():
+                if current.host is None and self.wire is not None:
+                    timeout = self._read(self.wire, timeout)
                 reply = super().get(timeout=timeout)
         return reply
+
+    def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
+        """Read the answer in this thread, a plain one, where that can be; return what is left."""
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        deadline = Deadline(seconds, timers.clock)
+        if not self._watched:
+            self._watched = True
+            # Others may settle it: its time-out, or the loss of the connection.
+            self.add_done_callback(lambda _: wire.stop_reading())
+        wire.read_for(self, seconds)
+        return deadline.remaining()
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""
         return self.get(timeout=timeout)
+
+
+def _failed(error: Any) -> str:
+    """Return the counter of a push that ends by an error."""
+    if isinstance(error, PushTimeout):
+        return "push_timeouts"
+    return "push_dropped" if isinstance(error, QueueFull) else "push_lost"

@@ -71,9 +71,13 @@ class Inbound:
         self.policy = options.inbound_overflow
         self._most = options.max_inbound_messages
         self._most_bytes = options.max_inbound_bytes
+        self._keeps = self.policy is Overflow.DROP_OLDEST
         self._changed = threading.Condition()
+        # Of what waits. Sizes are appended under the lock and taken out by the actor without it;
+        # of the two sums the actor changes the second alone, so none is changed by two threads.
         self._sizes: deque[int] = deque()
-        self._bytes = 0
+        self._bytes_in = 0
+        self._bytes_out = 0
         # For "drop_oldest" only: the messages, the section of each, and whether it is needed.
         self._kept: deque[tuple[int, Frame, bool]] = deque()
         self._section = 0
@@ -81,6 +85,8 @@ class Inbound:
         self._waiting = 0  # handlers of this channel that wait for the server
         self._closed = False
         self._told = False
+        # Whether the reader waits, or a drop was told: then what the actor takes is looked at.
+        self._watched = False
 
     def __len__(self) -> int:
         """Return how many messages wait."""
@@ -89,7 +95,7 @@ class Inbound:
     @property
     def bytes(self) -> int:
         """How many bytes the messages had that wait."""
-        return self._bytes
+        return self._bytes_in - self._bytes_out
 
     @property
     def full(self) -> bool:
@@ -100,7 +106,7 @@ class Inbound:
         """Tell whether more waits than the bound divided by `part`."""
         most, most_bytes = self._most, self._most_bytes
         return (most is not None and len(self._sizes) * part >= most) or (
-            most_bytes is not None and self._bytes * part >= most_bytes
+            most_bytes is not None and (self._bytes_in - self._bytes_out) * part >= most_bytes
         )
 
     def offer(
@@ -108,15 +114,14 @@ class Inbound:
     ) -> tuple[Frame | Ticket | None, list[Frame]]:
         """Take a message in; return what to put into the mailbox, and what is dropped."""
         with self._changed:
-            oldest = self.policy is Overflow.DROP_OLDEST
             dropped: list[Frame] = []
-            while oldest and self.full and (former := self._drop_oldest()) is not None:
+            while self._keeps and self.full and (former := self._drop_oldest()) is not None:
                 dropped.append(former)
             if self.policy is not Overflow.BLOCK and self.full and not needed:
                 return None, [*dropped, frame]
             self._sizes.append(size)
-            self._bytes += size
-            if not oldest:
+            self._bytes_in += size
+            if not self._keeps:
                 return frame, dropped
             self._kept.append((self._section, frame, needed))
             if self._spare:
@@ -124,11 +129,31 @@ class Inbound:
                 return None, dropped
             return Ticket(self._section), dropped
 
+    def offer_all(self, sizes: list[int], *, unbounded: bool) -> int:
+        """Take messages in, for "block" only; return how many, up to the one that fills it.
+
+        With `unbounded`, and where `must_pause` would not hold, that is all of them.
+        """
+        with self._changed:
+            taken, total = len(sizes), sum(sizes)
+            if not (unbounded or self._closed or self._waiting):
+                most, most_bytes = self._most, self._most_bytes
+                if most is not None:
+                    taken = min(taken, max(1, most - len(self._sizes)))
+                if most_bytes is not None and self.bytes + total >= most_bytes:
+                    taken = min(taken, _fitting(sizes, most_bytes - self.bytes))
+                if taken < len(sizes):
+                    sizes = sizes[:taken]
+                    total = sum(sizes)
+            self._sizes.extend(sizes)
+            self._bytes_in += total
+            return taken
+
     def _drop_oldest(self) -> Frame | None:
         """Drop and return the oldest that is not needed, if there is one; requires the lock."""
         for index, (section, frame, needed) in enumerate(self._kept):
             if not needed:
-                self._bytes -= self._sizes[index]
+                self._bytes_in -= self._sizes[index]
                 del self._kept[index], self._sizes[index]
                 self._spare += section == self._section
                 return frame
@@ -138,6 +163,7 @@ class Inbound:
         """Tell whether this drop is the first since there was room."""
         with self._changed:
             told, self._told = self._told, True
+            self._watched = True
             return not told
 
     def begin_section(self) -> None:
@@ -147,7 +173,23 @@ class Inbound:
             self._spare = 0
 
     def take(self, item: Frame | Ticket) -> Frame | None:
-        """Return the message that the actor took from its mailbox; None if it was dropped."""
+        """Return the message that the actor took from its mailbox; None if it was dropped.
+
+        Called by the actor alone, one message after another.
+        """
+        if self._keeps or type(item) is Ticket:
+            return self._take_kept(item)
+        if self._sizes:
+            self._bytes_out += self._sizes.popleft()
+        # Who is to be told sets `_watched` and *then* looks how much waits; this looks after it
+        # took. The lock of the deque orders the two on builds without the GIL.
+        if self._watched:
+            with self._changed:
+                self._tell_room()
+        return item  # type: ignore[return-value]  # no Ticket
+
+    def _take_kept(self, item: Frame | Ticket) -> Frame | None:
+        """Do the same where a ticket stands for the message."""
         with self._changed:
             frame: Frame | None
             if isinstance(item, Ticket):
@@ -157,11 +199,15 @@ class Inbound:
             else:
                 frame = item
             if self._sizes:
-                self._bytes -= self._sizes.popleft()
-            if not self._over(2):
-                self._told = False
-                self._changed.notify_all()
+                self._bytes_out += self._sizes.popleft()
+            self._tell_room()
             return frame
+
+    def _tell_room(self) -> None:
+        """Wake the reader when half is taken; requires holding the lock."""
+        if not self._over(2):
+            self._told = self._watched = False
+            self._changed.notify_all()
 
     # ---- the reader's pause -------------------------------------------------------------------
 
@@ -173,7 +219,10 @@ class Inbound:
     def wait(self, released: Callable[[], bool]) -> None:
         """Wait until half of the messages are taken, or the reader is to read on otherwise."""
         with self._changed:
-            while self._over(2) and not (self._closed or self._waiting or released()):
+            while True:
+                self._watched = True
+                if not self._over(2) or self._closed or self._waiting or released():
+                    return
                 self._changed.wait()
 
     def wake(self) -> None:
@@ -198,6 +247,15 @@ class Inbound:
         finally:
             with self._changed:
                 self._waiting -= 1
+
+
+def _fitting(sizes: list[int], room: int) -> int:
+    """Return how many of the messages there are up to the one that takes up the room."""
+    for number, size in enumerate(sizes, 1):
+        room -= size
+        if room <= 0:
+            return number
+    return len(sizes)
 
 
 @contextmanager

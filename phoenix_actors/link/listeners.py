@@ -28,9 +28,10 @@ Ref: TypeAlias = Any
 class Listeners:
     """The listeners of one topic. Safe from any thread."""
 
-    def __init__(self, topic: str) -> None:
-        """Start with none."""
+    def __init__(self, topic: str, on_drop: Callable[[str], object] = lambda _: None) -> None:
+        """Start with none; `on_drop` takes the event of a message that a stream drops."""
         self._topic = topic
+        self._on_drop = on_drop
         self._lock = threading.Lock()
         # Replaced as a whole under the lock, read without it.
         self._handlers: dict[str, HookList] = {}
@@ -134,7 +135,9 @@ class Listeners:
                 self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, channel
             )
             for stream in self._streams:
-                stream.put(message)
+                former = stream.put(message)
+                if former is not None:
+                    self._on_drop(former.event)
             for ref in self._subscribers:
                 _send(ref, message)
 

@@ -1,7 +1,8 @@
 """The frames that wait for the wire, in the order in which they were made.
 
 Whoever made a frame writes it, and with it whatever stands before it; when somebody writes
-already, that one takes the new frame along. A long frame, and one that the peer would have to be
+already, that one takes the new frame along. What waits goes out in one send, where the transport
+can do that, and nothing waits for company. A long frame, and one that the peer would have to be
 waited for, is left to a writer thread. So nobody who pushes waits for a slow peer, and the reader,
 timers and the Socket actor never write at all: a reader that waited for a peer which itself waits
 for us to read would never be read again.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
@@ -36,6 +37,10 @@ _LONG: Final = 16_384
 _LOOK: Final = 0.01
 
 
+# Frames, with the push each carries, if it does.
+Batch: TypeAlias = "list[tuple[str | bytes, PendingPush | None]]"
+
+
 def _always() -> bool:
     return True
 
@@ -50,13 +55,16 @@ class _Lane:
         "lock",
         "octets",
         "queue",
+        "send_all",
+        "send_now",
         "sending",
+        "unfinished",
         "writable",
         "writer",
         "writing",
     )
 
-    def __init__(self, handle: TransportHandle) -> None:
+    def __init__(self, handle: Any) -> None:
         self.handle = handle
         # Not every transport knows; one that does not is taken to be quick.
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
@@ -65,8 +73,15 @@ class _Lane:
         # Frames, with the push each carries, if it does.
         self.queue: deque[tuple[str | bytes, PendingPush | None]] = deque()
         self.octets = 0
-        # 1 while a frame is taken from the queue and the operating system does not have it yet.
+        # How many are taken from the queue, and the operating system does not have them yet.
         self.sending = 0
+        # Where the handle sends several at once, and tells whether it can without waiting. One
+        # that wraps another, and so has its attributes, may have a send_text of its own.
+        together = hasattr(type(handle), "send_all") and hasattr(type(handle), "send_now")
+        self.send_all: Any = handle.send_all if together else None
+        self.send_now: Any = handle.send_now if together else None
+        # What a caller could not send without waiting, and what of it the handle did not take.
+        self.unfinished: tuple[Batch, list[str | bytes]] | None = None
         self.writing = threading.Lock()
         self.bell = threading.Event()
         self.closed = False
@@ -81,6 +96,21 @@ class _Lane:
         with self.lock:
             self.queue.clear()
             self.octets = self.sending = 0
+            self.unfinished = None
+
+    def take(self, most: int) -> Batch:
+        """Take out the next frames, up to `most` and a short read's worth of bytes."""
+        with self.lock:
+            queue = self.queue
+            if not queue:
+                return []
+            batch = [queue.popleft()]
+            if queue and self.send_all is not None:
+                room = _LONG - len(batch[0][0])
+                while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
+                    batch.append(queue.popleft())
+            self.sending = len(batch)
+            return batch
 
 
 class Outbox:
@@ -228,7 +258,7 @@ class Outbox:
 
     def _write(self, lane: _Lane, share: int | None) -> bool:
         """Write at most `share` frames; False when more wait and nobody writes them."""
-        while lane.queue and lane.writing.acquire(blocking=False):
+        while (lane.queue or lane.unfinished) and lane.writing.acquire(blocking=False):
             try:
                 if not self._write_some(lane, share):
                     return False
@@ -239,44 +269,75 @@ class Outbox:
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
         while share is None or self._may_write(lane, share):
-            with lane.lock:
-                if not lane.queue:
-                    return True
-                # It counts as waiting until the operating system has it.
-                frame, push = lane.queue.popleft()
-                lane.sending = 1
+            # They count as waiting until the operating system has them.
+            batch, frames = (share is None and lane.unfinished) or (
+                lane.take(share or _SHARE),
+                None,
+            )
+            if not batch:
+                return True
+            if frames is None:
+                frames = [frame for frame, _ in batch]
             try:
-                if isinstance(frame, str):
-                    lane.handle.send_text(frame)
-                else:
-                    lane.handle.send_binary(frame)
+                gone = self._send(lane, frames, waiting=share is None)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
                 lane.clear()
                 self._broken(lane.handle, error)
                 self._wake()
                 return True
-            with lane.lock:
-                # Unless the lane was closed, and emptied, meanwhile.
-                if lane.sending:
-                    lane.octets -= octets(frame)
-                    lane.sending = 0
+            if not gone:
+                with lane.lock:
+                    if lane.sending:
+                        lane.unfinished = batch, [] if gone is False else frames
+                return False
+            self._account(lane, batch)
+            if share is not None:
+                share -= len(batch)
+        return not (lane.queue or lane.unfinished)
+
+    @staticmethod
+    def _send(lane: _Lane, frames: list[str | bytes], *, waiting: bool) -> bool | None:
+        """Send frames; False or None, as `send_now` says, where that takes waiting."""
+        if lane.send_now is not None and not waiting:
+            gone: bool | None = lane.send_now(frames)
+            return gone
+        if lane.send_all is not None:
+            lane.send_all(frames)
+            return True
+        for frame in frames:
+            if isinstance(frame, str):
+                lane.handle.send_text(frame)
+            else:
+                lane.handle.send_binary(frame)
+        return True
+
+    def _account(self, lane: _Lane, batch: Batch) -> None:
+        """The operating system has these frames."""
+        total = sum([octets(frame) for frame, _ in batch])
+        with lane.lock:
+            # Unless the lane was closed, and emptied, meanwhile.
+            if lane.sending:
+                lane.octets -= total
+                lane.sending = 0
+                lane.unfinished = None
+        for frame, push in batch:
             self._sent(len(frame))
             if push is not None:
                 self._pushed()
-            if self._waiting:
-                self._wake()
-            if share is not None:
-                share -= 1
-        return not lane.queue
+        if self._waiting:
+            self._wake()
 
     @staticmethod
     def _may_write(lane: _Lane, share: int) -> bool:
         """Tell whether a caller may write the next frame, if there is one."""
+        if lane.unfinished is not None:
+            return False
         try:
             length = len(lane.queue[0][0])
         except IndexError:
             return True
-        return share > 0 and length <= _LONG and lane.writable()
+        fits = share > 0 and length <= _LONG
+        return fits and (lane.send_now is not None or lane.writable())
 
     def _write_when_rung(self, lane: _Lane) -> None:
         while not lane.closed:

@@ -1,8 +1,7 @@
 """What happens to pushes that meet a full buffer, wherever that is (C81, C181).
 
-Each push that is offered is sent, refused or dropped, and counted as such: `pushes`, `pushes_sent`,
-`push_refused`, `push_dropped`. A refused one raises in its caller; the future of a dropped one
-raises the same error.
+A refused one raises in its caller; the future of a dropped one raises the same error. Both are
+counted; see `link.future` for the books.
 """
 
 from __future__ import annotations
@@ -46,11 +45,10 @@ def report_full(session: Session, error: QueueFull, pending: int) -> None:
 
 
 def drop_push(session: Session, token: Any, error: QueueFull) -> None:
-    """Count and tell that a push is dropped, and let its future say so."""
-    session.counters.add("push_dropped")
-    policy = str(session.options.overflow)
-    emit(PUSH_DROPPED, topic=error.topic, event=error.event, overflow=policy)
-    token.fail(error)
+    """Tell that a push is dropped, and let its future count and say so; unless it ended already."""
+    if token.fail(error):
+        policy = str(session.options.overflow)
+        emit(PUSH_DROPPED, topic=error.topic, event=error.event, overflow=policy)
 
 
 class RoomBell:

@@ -6,16 +6,24 @@ Everything else goes to the channel of its topic. Calls that would wait are refu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.message_hooks import DROP
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
-from phoenix_actors.machines.push import is_unmatched_topic
-from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, Frame, Message, read_reply
+from phoenix_actors.machines.push import is_unmatched_topic, reply_to
+from phoenix_actors.message import (
+    LIFECYCLE_EVENTS,
+    PHOENIX_TOPIC,
+    PHX_REPLY,
+    Frame,
+    Message,
+    read_reply,
+)
 from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 from supervisors._runtime.timers import timers
+from supervisors.telemetry import listened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +33,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
+# More messages at once are no answer to a lone caller, and for the reader thread.
+_FEW: Final = 16
+
+# By topic: messages, and the size of each.
+Runs: TypeAlias = dict[str, tuple[list[Frame], list[int]]]
+
 
 class Reader:
     """The events of one transport: those of `TransportEvents`, for one generation."""
 
-    __slots__ = ("_generation", "_on_closed", "_on_connected", "_paused_by", "_released", "_wire")
+    __slots__ = (
+        "_generation",
+        "_lent",
+        "_on_closed",
+        "_on_connected",
+        "_overdue",
+        "_paused_by",
+        "_released",
+        "_wire",
+    )
 
     def __init__(
         self,
@@ -45,6 +68,9 @@ class Reader:
         self._on_closed = on_closed
         self._released = False
         self._paused_by: Inbound | None = None
+        # Whether a caller reads for a moment, and the channel for which that one had to end.
+        self._lent = False
+        self._overdue: Inbound | None = None
 
     def release(self) -> None:
         """Pause no more, for the connection is about to end."""
@@ -63,30 +89,118 @@ class Reader:
 
     def text(self, data: str | bytes) -> None:
         """Take a text message."""
-        with no_waiting_here():
-            try:
-                frame = self._wire.session.codec.decode_text(data)
-            except DecodeError as error:
-                self._wire.report_bad_frame(error)
-            else:
-                self._dispatch(frame, len(data))
+        self._take(self._wire.session.codec.decode_text, data)
 
     def binary(self, data: bytes) -> None:
         """Take a binary message."""
+        self._take(self._wire.session.codec.decode_binary, data)
+
+    def _take(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
         with no_waiting_here():
             try:
-                frame = self._wire.session.codec.decode_binary(data)
+                frame = decode(data)
             except DecodeError as error:
                 self._wire.report_bad_frame(error)
             else:
+                self._wire.session.counters.add_frames(1, len(data))
                 self._dispatch(frame, len(data))
+
+    def texts(self, messages: list[bytes]) -> None:
+        """Take text messages that were read together: as `text` does with each, in their order.
+
+        Those of one channel that stand between two frames of another kind go to it in one step.
+        """
+        if self._overdue is not None:
+            inbound, self._overdue = self._overdue, None
+            if inbound.must_pause and not self._released:
+                self._pause(inbound)
+        if len(messages) == 1:
+            self.text(messages[0])
+            return
+        with no_waiting_here():
+            frames = self._decoded(messages)
+            plain = self._is_plain()
+            runs: Runs = {}
+            for frame, data in zip(frames, messages, strict=True):
+                if plain and type(frame) is Frame and frame.event not in LIFECYCLE_EVENTS:
+                    run = runs.get(frame.topic)
+                    if run is None:
+                        run = runs[frame.topic] = ([], [])
+                    run[0].append(frame)
+                    run[1].append(len(data))
+                    continue
+                if runs:
+                    self._deliver(runs)
+                    runs = {}
+                if isinstance(frame, DecodeError):
+                    self._wire.report_bad_frame(frame)
+                else:
+                    self._dispatch(frame, len(data))
+                    # That may have run code of the user's.
+                    plain = self._is_plain()
+            if runs:
+                self._deliver(runs)
+
+    def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
+        """Take text messages in a caller's thread, which must not pause; return what is left.
+
+        The reader thread has to go on with what is left, even if that is empty.
+        """
+        if len(messages) > _FEW:
+            return messages
+        self._lent = True
+        try:
+            for number, data in enumerate(messages, 1):
+                self.text(data)
+                if self._overdue is not None:
+                    return messages[number:]
+        finally:
+            self._lent = False
+        return None
+
+    def _decoded(self, messages: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames, or errors in their place; count the frames."""
+        session = self._wire.session
+        frames = session.codec.decode_texts(messages)
+        count, size = len(frames), sum(map(len, messages))
+        if DecodeError in map(type, frames):
+            good = [
+                len(data)
+                for frame, data in zip(frames, messages, strict=True)
+                if type(frame) is Frame
+            ]
+            count, size = len(good), sum(good)
+        session.counters.add_frames(count, size)
+        return frames
+
+    def _is_plain(self) -> bool:
+        """Tell whether nobody wants to see each message before its channel does."""
+        session = self._wire.session
+        return not (session.hooks.message or session.message_hooks or listened(MESSAGE_RECEIVED))
+
+    def _deliver(self, runs: Runs) -> None:
+        """Hand messages on to their channels."""
+        wire = self._wire
+        for topic, (frames, sizes) in runs.items():
+            begin = 0
+            while begin < len(frames):
+                # Looked up anew after a pause: another life of the channel may be there now.
+                core = wire.core(topic)
+                if core is None or topic == PHOENIX_TOPIC:
+                    for frame, size in zip(frames[begin:], sizes[begin:], strict=True):
+                        self._dispatch(frame, size)
+                    break
+                begin += core.deliver(
+                    frames[begin:], sizes[begin:], self._generation, unbounded=self._released
+                )
+                if core.inbound.must_pause and not self._released:
+                    self._pause(core.inbound)
 
     def _dispatch(self, frame: Frame, size: int) -> None:
         wire = self._wire
         counters = wire.session.counters
-        counters.add("frames_received")
-        counters.add("bytes_received", size)
-        emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
+        if listened(MESSAGE_RECEIVED):
+            emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
         hooks = wire.session.hooks.message
         if hooks:
             hooks.run(Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref))
@@ -113,6 +227,9 @@ class Reader:
 
     def _pause(self, inbound: Inbound) -> None:
         """Read nothing until the channel took enough of what it has (C82)."""
+        if self._lent:
+            self._overdue = inbound
+            return
         wire = self._wire
         wire.session.counters.add("reading_paused")
         wire.on_reading(self._generation, True)
@@ -159,5 +276,5 @@ class Reader:
             # The timeout runs from the call, so that is when the push was made.
             took = timers.clock.now() - (push.deadline - push.timeout)
             self._wire.session.response_times.add(took)
-        push.token.settle(reply)
+        push.token.settle(reply_to(push, reply))
         return True

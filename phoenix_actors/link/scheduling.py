@@ -6,8 +6,6 @@ can only come through the reader itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from phoenix_actors.errors import WouldDeadlock
@@ -38,15 +36,19 @@ class _Refusing:
 _REFUSING = _Refusing()
 
 
-@contextmanager
-def no_waiting_here() -> Iterator[None]:
+class no_waiting_here:  # noqa: N801  used as a function
     """Let every call that would wait raise WouldDeadlock in this thread, inside the block."""
-    before = current.host
-    current.host = _REFUSING
-    try:
-        yield
-    finally:
-        current.host = before
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        """Refuse from here on."""
+        self._before = current.host
+        current.host = _REFUSING
+
+    def __exit__(self, *_: object) -> None:
+        """Be as before."""
+        current.host = self._before
 
 
 def may_wait() -> bool:

@@ -36,18 +36,20 @@ class MessageStream:
         self._waiter: Reply | None = None
         self._closed = False
 
-    def put(self, message: Message) -> None:
-        """Add a message; called by the channel's actor."""
+    def put(self, message: Message) -> Message | None:
+        """Add a message; return one that is dropped for it. Called by the channel's actor."""
+        former = None
         with self._lock:
             if self._closed:
-                return
+                return None
             if len(self._messages) >= MAX_WAITING:
-                self._messages.popleft()
+                former = self._messages.popleft()
                 self.dropped += 1
             self._messages.append(message)
             waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.settle(None)
+        return former
 
     def close(self) -> None:
         """Take no more messages; those that wait can still be taken. Harmless when repeated."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPushes
-from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
@@ -38,6 +38,7 @@ from phoenix_actors.machines.channel_events import (
 from phoenix_actors.machines.presence import JoinBegun
 from phoenix_actors.message import PHX_LEAVE, ChannelState
 from phoenix_actors.options import Overflow
+from phoenix_actors.telemetry import FRAME_DROPPED, emit
 from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
@@ -90,7 +91,7 @@ class Topic:
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
         self.facade: Any = None
-        self.listeners = Listeners(name)
+        self.listeners = Listeners(name, self._stream_dropped)
         self._lock = threading.Lock()
         self._early = EarlyPushes(name, session.options)
         start: Any = spec.start
@@ -239,7 +240,7 @@ class Topic:
         session = self.session
         prepared = session.codec.prepare(self.name, event, payload)
         session.counters.add("pushes")
-        reply = PushFuture()
+        reply = PushFuture(session.counters, self.name, event)
         try:
             self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
@@ -249,14 +250,23 @@ class Topic:
                 if error.dropped:
                     drop_push(session, reply, error)
                     return reply
-            session.counters.add("push_refused")
+            session.counters.add(PUSH_REFUSED)
             raise
         return reply
 
     def _offer(self, event: str, prepared: Any, reply: Reply, timeout: float | None) -> None:
         """Push where there is room; with `overflow="block"`, wait for that."""
-        deadline = Deadline(timeout, timers.clock)
         blocking = self.session.options.overflow is Overflow.BLOCK
+        wire, core = self.session.wire, self.core
+        if core is not None and core.orphaned_by is None and wire is not None and wire.has_room():
+            # As good as always; everything else is looked at below.
+            try:
+                if core.push(event, prepared, reply, timeout):
+                    return
+            except QueueFull:
+                if not blocking:
+                    raise
+        deadline = Deadline(timeout, timers.clock)
         waiter: Reply | None = None
         try:
             while True:
@@ -317,6 +327,11 @@ class Topic:
         if frame.event in self.presence_events:
             self.presence().take(frame)
         self.listeners.deliver(frame, self.facade)
+
+    def _stream_dropped(self, event: str) -> None:
+        """Count and tell that a stream, whose user takes nothing, dropped its oldest message."""
+        self.session.counters.add("frames_dropped_stream")
+        emit(FRAME_DROPPED, topic=self.name, event=event, cause="stream")
 
     def presence(self) -> Presence:
         """Return who is present, kept since the join; made when a frame tells of it, or here."""

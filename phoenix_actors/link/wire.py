@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
@@ -28,6 +28,7 @@ from phoenix_actors.telemetry import (
 )
 from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
+from supervisors.telemetry import listened
 
 if TYPE_CHECKING:
     from phoenix_actors.errors import PhoenixError
@@ -67,6 +68,8 @@ class Wire:
         self._cores_lock = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
         self._generation: int | None = None
+        # The open connection, where it lets a caller read that waits for an answer.
+        self._lender: Any = None
         self._closed = False
 
     # ---- the connection -----------------------------------------------------------------------
@@ -101,6 +104,8 @@ class Wire:
         if attempt is None:
             return
         self.outbox.open(attempt.handle)
+        lends = hasattr(type(attempt.handle), "read_until")
+        self._lender = attempt.handle if lends else None
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())
@@ -116,6 +121,7 @@ class Wire:
             self._generation = None
             attempt = self._attempts.get(generation)
             cores = list(self._cores.values())
+        self._lender = None
         writer = self.outbox.close()
         if attempt is not None:
             attempt.keep(writer)
@@ -195,6 +201,23 @@ class Wire:
             self._pushes.add(push)
             self._arm(push.deadline)
 
+    def enter(
+        self, topic: str, join_ref: str, event: str, token: Any, timeout: float | None, now: float
+    ) -> PendingPush:
+        """Draw a ref and note the push that is about to be sent under it, in one step."""
+        deadline = None if timeout is None else now + timeout
+        with self._pushes_lock:
+            ref = self._pushes.next_ref()
+            push = PendingPush(topic, ref, join_ref, event, token, deadline, timeout)
+            self._pushes.add(push)
+            if deadline is not None and not (
+                self._push_timer is not None
+                and self._push_timer.waiting
+                and self._push_timer_at <= deadline
+            ):
+                self._arm(deadline)
+        return push
+
     def take_answered(self, frame: Frame) -> PendingPush | None:
         """Take out and return the push that this reply answers."""
         with self._pushes_lock:
@@ -222,7 +245,6 @@ class Wire:
             self._arm(self._pushes.next_deadline())
         with no_waiting_here():
             for push in expired:
-                self.session.counters.add("push_timeouts")
                 push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
 
     def ping(self, timeout: float | None) -> Reply:
@@ -245,6 +267,22 @@ class Wire:
             for ping in self.take_topic(PHOENIX_TOPIC):
                 ping.token.fail(ConnectionLost(None, "the connection was lost"))
         return reply
+
+    def read_for(self, reply: Reply, timeout: float | None) -> None:
+        """Read in this thread, which waits for a reply, if the transport lends that.
+
+        Where a hook of the user's sees each message, the reader thread runs it.
+        """
+        handle, session = self._lender, self.session
+        if handle is None or session.hooks.message or session.message_hooks:
+            return
+        handle.read_until(reply.done, timeout)
+
+    def stop_reading(self) -> None:
+        """A reply is settled: whoever reads until then is to look."""
+        handle = self._lender
+        if handle is not None:
+            handle.stop_reading()
 
     # ---- the way out --------------------------------------------------------------------------
 
@@ -295,9 +333,9 @@ class Wire:
             raise QueueFull(limit, topic, event, dropped=True)
 
     def _sent(self, size: int) -> None:
-        self.session.counters.add("frames_sent")
-        self.session.counters.add("bytes_sent", size)
-        emit(MESSAGE_SENT, {"payload_bytes": size})
+        self.session.counters.add_sent(size)
+        if listened(MESSAGE_SENT):
+            emit(MESSAGE_SENT, {"payload_bytes": size})
 
     def _pushed(self) -> None:
         self.session.counters.add("pushes_sent")

@@ -97,8 +97,8 @@ TellJoined(join_count=1)]
         self._rejoin = rejoin
         self._random = random
         self._buffer = PushBuffer(topic, max_buffered, self.timers, max_bytes, overflow)
-        self._generation = -1  # of the newest connection heard of
-        self._open = False
+        self.generation = -1  # of the newest connection heard of
+        self.open = False
         self._waiting: Any = None  # token of whoever waits for the join
         self._timeout: float | None = None
         self._tries = 0  # rejoins since the last success or the opening of the socket
@@ -131,21 +131,21 @@ TellJoined(join_count=1)]
             case events.FrameArrived(frame=frame, generation=generation):
                 # Broadcasts have no join_ref (C46); any other than the present one is stale (C45).
                 ours = frame.join_ref is None or frame.join_ref == self.join_ref
-                if not (ours and self._open and generation == self._generation):
+                if not (ours and self.open and generation == self.generation):
                     return self._drop(DropCause.STALE, frame)
             case TimerFired():
                 if not self.timers.take(event):
                     return []
             case events.SocketLost(generation=generation):
-                if not self._open or generation != self._generation:
+                if not self.open or generation != self.generation:
                     return []
-                self._open = False
+                self.open = False
             case events.SocketOpened(generation=generation):
-                if generation <= self._generation:
+                if generation <= self.generation:
                     return []
                 # Nothing, unless the loss of the former connection was not told.
-                missed = self.handle(events.SocketLost(self._generation, ConnectionLost()), now)
-                self._generation, self._open = generation, True
+                missed = self.handle(events.SocketLost(self.generation, ConnectionLost()), now)
+                self.generation, self.open = generation, True
                 return missed + self._apply(event, now)
         return self._apply(event, now)
 
@@ -160,7 +160,7 @@ TellJoined(join_count=1)]
         """Ask for the topic; the timeout of whoever waits runs from now, open or not (C63)."""
         self.phase = Phase.JOINING
         self._waiting, self._timeout = event.token, event.timeout
-        commands = self._send_join() if self._open else []
+        commands = self._send_join() if self.open else []
         if event.token is not None and event.timeout is not None:
             commands.append(self.timers.arm(ChannelTimer.JOIN, event.timeout))
         return commands
@@ -287,7 +287,7 @@ TellJoined(join_count=1)]
             commands += self.timers.cancel(ChannelTimer.JOIN)
         if reason is not None:
             commands.append(events.TellClosed(reason))
-        if self._open:
+        if self.open:
             self._tries += 1
             delay = self._rejoin.delay(self._tries, self._random())
             commands.append(self.timers.arm(ChannelTimer.REJOIN, delay))

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from phoenix_actors.machines.channel_events import ChannelEvent
+    from phoenix_actors.message import Frame
 
-__all__ = ["RULES", "Phase"]
+__all__ = ["RULES", "Phase", "only_delivered"]
 
 
 class Phase(StrEnum):
@@ -140,3 +141,18 @@ RULES: Final[Mapping[Phase, Mapping[type[ChannelEvent], str]]] = {
         ClientStopping: "_nothing",
     },
 }
+
+
+def only_delivered(phase: Phase, join_ref: str | None, messages: list[Frame]) -> bool:
+    """Tell whether a channel whose connection is open would deliver each, and do nothing else.
+
+    The messages are none of its life cycle. It is the rule that `_joined_frame` follows for one.
+
+    Example:
+        >>> from phoenix_actors.message import Frame
+        >>> messages = [Frame(None, None, "t", "a", {}), Frame("1", None, "t", "b", {})]
+        >>> only_delivered(Phase.JOINED, "1", messages), only_delivered(Phase.JOINED, "2", messages)
+        (True, False)
+    """
+    refs = {message.join_ref for message in messages}
+    return phase is Phase.JOINED and refs <= {None, join_ref}

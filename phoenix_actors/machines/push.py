@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from phoenix_actors.errors import PhoenixError
     from phoenix_actors.message import CloseReason, PushReply
 
-__all__ = ["PendingPush", "PendingPushes", "is_unmatched_topic", "push_failure"]
+__all__ = ["PendingPush", "PendingPushes", "is_unmatched_topic", "push_failure", "reply_to"]
 
 # Below this many dead entries the heap is not worth a sweep.
 _SWEEP_FROM: Final = 64
@@ -164,6 +164,20 @@ class PendingPushes:
 
     def __repr__(self) -> str:
         return f"<PendingPushes {self._size} waiting, {self.unmatched} unmatched>"
+
+
+def reply_to(push: PendingPush, reply: PushReply) -> PushReply:
+    """Return the reply to a push; unless it is "ok" it tells which push that was (C190).
+
+    Example:
+        >>> from phoenix_actors.message import PushReply
+        >>> push = PendingPush("t", "2", "1", "shout", None)
+        >>> reply_to(push, PushReply("error", {})).event, reply_to(push, PushReply("ok", {})).event
+        ('shout', None)
+    """
+    if reply.status == "ok":
+        return reply
+    return msgspec.structs.replace(reply, topic=push.topic, event=push.event, ref=push.ref)
 
 
 def is_unmatched_topic(reply: PushReply) -> bool:

@@ -83,7 +83,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
             message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
             switches one off; those that are left out keep their defaults.
-        transport: an object of the shape `Transport`; None takes the built-in WebSocket.
+        transport: an object of the shape `Transport`, or a word: "websocket" is the built-in one,
+            as None, "websocket-client" the same with frames read and written by that library.
 
     Example:
         >>> options = SocketOptions.of(url="ws://localhost:4000/socket", params={"token": "secret"})
@@ -241,6 +242,9 @@ def _show(value: Any) -> str:
             return f"<{getattr(value, '__name__', type(value).__name__)}>"
 
 
+_TRANSPORTS: Final = ("websocket", "websocket-client")
+
+
 def _vsn(name: str, value: Any) -> str:
     """Return the version of the protocol."""
     if value not in ("2.0.0", "1.0.0"):
@@ -295,10 +299,11 @@ def _topic_map(name: str, value: Any) -> dict[str, Any]:
 
 
 def _transport(name: str, value: Any) -> Any:
-    """Return an object that can open connections."""
-    if value is not None and not callable(getattr(value, "open", None)):
-        raise InvalidOption(name, "must have a method open(url, options, events)")
-    return value
+    """Return an object that can open connections, or the word for one."""
+    if value is None or value in _TRANSPORTS or callable(getattr(value, "open", None)):
+        return value
+    words = " or ".join(map(repr, _TRANSPORTS))
+    raise InvalidOption(name, f"must be {words}, or have a method open(url, options, events)")
 
 
 def _off_or_seconds(name: str, value: Any) -> float | None:

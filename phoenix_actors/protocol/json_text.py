@@ -7,6 +7,7 @@ is a `DecodeError`, whatever it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from enum import Enum
 from itertools import chain
 from typing import Any, Final, Protocol
@@ -16,7 +17,7 @@ import msgspec
 from phoenix_actors.errors import DecodeError, EncodeError
 from phoenix_actors.message import PHX_CLOSE, PHX_ERROR, Frame
 
-__all__ = ["STRICT_JSON", "Json", "StrictJson", "V1Object", "check_names"]
+__all__ = ["STRICT_JSON", "Json", "StrictJson", "V1Object", "check_names", "each"]
 
 
 class V1Object(msgspec.Struct, frozen=True):
@@ -83,6 +84,10 @@ class Json(Protocol):
         """Return the frame that an array of vsn 2.0.0 is, or raise DecodeError."""
         ...
 
+    def load_arrays(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several arrays; for one that is none, the error in its place."""
+        ...
+
     def load_object(self, data: str | bytes) -> Frame:
         """Return the frame that an object of vsn 1.0.0 is, or raise DecodeError."""
         ...
@@ -134,6 +139,13 @@ class StrictJson:
         except _FAULTS as error:
             raise _refusal(error, "an array of five") from None
 
+    def load_arrays(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several arrays, or errors in their place."""
+        try:
+            return [*map(_decode_array, texts)]
+        except _FAULTS:
+            return each(self.load_array, texts)
+
     def load_object(self, data: str | bytes) -> Frame:
         """Return the frame of an object."""
         try:
@@ -155,6 +167,17 @@ def check_names(topic: Any, event: Any) -> None:
         if not isinstance(text, str):
             problem = f"it is a {type(text).__name__}, not a string"
             raise EncodeError(problem, str(topic), str(event), field)
+
+
+def each(load: Callable[[bytes], Frame], texts: list[bytes]) -> list[Frame | DecodeError]:
+    """Return what `load` gives for each text, or the DecodeError that it raises."""
+    loaded: list[Frame | DecodeError] = []
+    for text in texts:
+        try:
+            loaded.append(load(text))
+        except DecodeError as error:
+            loaded.append(error)
+    return loaded
 
 
 def refuse_bytes(payload: Any) -> None:

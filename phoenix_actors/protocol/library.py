@@ -14,7 +14,7 @@ import msgspec
 
 from phoenix_actors.errors import DecodeError, EncodeError
 from phoenix_actors.message import Frame
-from phoenix_actors.protocol.json_text import V1Object, refuse_bytes
+from phoenix_actors.protocol.json_text import V1Object, each, refuse_bytes
 
 if TYPE_CHECKING:
     from phoenix_actors.options import JsonLibrary
@@ -68,6 +68,10 @@ class LibraryJson:
         """Return the frame of an array."""
         frame: Frame = self._loaded(data, Frame, "an array of five")
         return frame
+
+    def load_arrays(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several arrays, or errors in their place."""
+        return each(self.load_array, texts)
 
     def load_object(self, data: str | bytes) -> Frame:
         """Return the frame of an object."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from phoenix_actors.errors import InvalidOption
+from phoenix_actors.errors import DecodeError, InvalidOption
 from phoenix_actors.protocol.json_text import STRICT_JSON
 from phoenix_actors.protocol.library import LibraryJson
 from phoenix_actors.protocol.v1 import SerializerV1
@@ -73,6 +73,10 @@ class Serializer(Protocol):
         Raises:
             DecodeError: when it is no frame; nothing else is ever raised.
         """
+        ...
+
+    def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several text messages; for one that is none, the error."""
         ...
 
     def decode_binary(self, data: bytes) -> Frame:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from phoenix_actors.errors import DecodeError, EncodeError
-from phoenix_actors.protocol.json_text import STRICT_JSON, check_names
+from phoenix_actors.protocol.json_text import STRICT_JSON, check_names, each
 
 if TYPE_CHECKING:
     from phoenix_actors.message import Frame
@@ -104,6 +104,10 @@ sent: vsn 1.0.0 has no binary frames: use vsn '2.0.0', or send text
             DecodeError: for anything else than an object with topic, event and payload.
         """
         return self._json.load_object(data)
+
+    def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several text messages; for one that is none, the error."""
+        return each(self.decode_text, texts)
 
     def decode_binary(self, data: bytes) -> Frame:
         """Refuse: this version has no binary frames.

@@ -133,6 +133,10 @@ class SerializerV2:
         """
         return self._load(data)
 
+    def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Return the frames of several text messages; for one that is none, the error."""
+        return self._json.load_arrays(texts)
+
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message: push, reply or broadcast.
 

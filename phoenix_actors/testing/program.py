@@ -48,6 +48,7 @@ def serve(argv: list[str]) -> int:
             max_frame_size=arguments.max_frame_size,
             max_channels=arguments.max_channels,
             drain_timeout=arguments.drain_timeout,
+            auth_token=arguments.auth_token,
         )
     except ValueError as error:
         print(f"serve: {error}", file=sys.stderr)  # noqa: T201  a program
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long clients may take to close at shutdown (%(default)s)",
     )
+    add("--auth-token", action="store_true", help="take tokens that clients offer as a subprotocol")
     add("--exit-at-eof", action="store_true", help="also end when standard input does")
     return parser
 

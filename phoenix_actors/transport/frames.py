@@ -1,99 +1,283 @@
-"""Reading frames and putting messages together, on top of websocket-client's `frame_buffer`."""
+"""Frames of a WebSocket (RFC 6455, section 5), read out of large pieces and written, without I/O.
+
+What comes is cut into messages by a few steps of Python for each, whatever pieces it came in;
+fragments, deflated messages and control frames take the slower way. `library_frames` does the same
+by websocket-client and is what this is compared with: the same bytes, cut anywhere, give the same
+messages and the same errors from both.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-import websocket
+import os
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from phoenix_actors.transport.deflate import Deflate
 
-__all__ = ["Frames", "TooBigError"]
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONTINUATION",
+    "PING",
+    "PONG",
+    "TEXT",
+    "BrokenFrameError",
+    "FrameReader",
+    "Frames",
+    "Run",
+    "TooBigError",
+    "frame_of",
+    "put_to",
+    "valid_close",
+]
 
-_TEXT: Final = websocket.ABNF.OPCODE_TEXT
-_BINARY: Final = websocket.ABNF.OPCODE_BINARY
-_CONTINUATION: Final = websocket.ABNF.OPCODE_CONT
-_CLOSE: Final = websocket.ABNF.OPCODE_CLOSE
+CONTINUATION: Final = 0
+TEXT: Final = 1
+BINARY: Final = 2
+CLOSE: Final = 8
+PING: Final = 9
+PONG: Final = 10
+
+_FIN: Final = 0x80
+_RSV1: Final = 0x40
+_WHOLE: Final = (_FIN | TEXT, _FIN | BINARY)
+_KNOWN: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+_CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+# A piece of fewer bytes is put to the one before it.
+_SMALL: Final = 1024
+# From here on masking byte by byte, in C, is faster than as one number.
+_LONG: Final = 32_768
+_XOR: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+
+# Whole messages of one kind that came one behind the other, or one control frame.
+Run: TypeAlias = tuple[int, list[bytes]]
+
+
+class BrokenFrameError(Exception):
+    """The peer broke the protocol; the text says how."""
 
 
 class TooBigError(Exception):
     """A message is longer than this side takes in."""
 
 
-class Frames(websocket.frame_buffer):
-    """Reads frames and puts messages together, in linear time and bounded (C176)."""
+class Frames(Protocol):
+    """Cuts what comes into messages."""
 
-    def __init__(
-        self, receive: Callable[[int], bytes], limit: int, deflate: Deflate | None = None
-    ) -> None:
-        """Read by `receive`; take in messages of up to `limit` bytes, inflated ones too."""
-        super().__init__(receive, skip_utf8_validation=True)
+    error: BrokenFrameError | TooBigError | None
+    """What ended the reading, behind all that `feed` has returned."""
+
+    def feed(self, data: bytes) -> list[Run]:
+        """Return the messages and control frames that are complete with these bytes, in order.
+
+        Behind a close frame or an error nothing more is read.
+        """
+        ...
+
+
+class FrameReader:
+    r"""Reads frames and puts messages together, in linear time and bounded (C176).
+
+    Example:
+        >>> frames = FrameReader(limit=100)
+        >>> frames.feed(b"\x81\x03one\x81\x03t"), frames.feed(b"wo\x89\x00")
+        ([(1, [b'one'])], [(1, [b'two']), (9, [b''])])
+        >>> frames.feed(b"\x81\x7e\x00\x65"), frames.error
+        ([], TooBigError())
+    """
+
+    def __init__(self, limit: int, deflate: Deflate | None = None) -> None:
+        """Take in messages of up to `limit` bytes, inflated ones too."""
+        self.error: BrokenFrameError | TooBigError | None = None
         self._limit = limit
         self._deflate = deflate
+        self._ended = False
+        # What is there of a frame that is not complete, and how many bytes it needs to go on.
+        self._rest: list[bytes | bytearray] = []
+        self._held = 0
+        self._needed = 0
+        # The message under way: its kind, whether it is deflated, its fragments and their bytes.
+        self._opcode: int | None = None
         self._deflated = False
-        self._opcode: int | None = None  # of the message under way
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._size = 0
 
-    def recv_header(self) -> None:
-        """Note whether a message is deflated; without that agreement the bit is a violation."""
-        super().recv_header()
-        if self._deflate is None or self.header is None:
-            return
-        fin, rsv1, rsv2, rsv3, opcode, *rest = self.header
-        if rsv1 and opcode in (_TEXT, _BINARY):
-            self._deflated = True
-            self.header = (fin, 0, rsv2, rsv3, opcode, *rest)
+    def feed(self, data: bytes) -> list[Run]:
+        """See `Frames.feed`."""
+        if self._ended:
+            return []
+        if self._held:
+            put_to(self._rest, data)
+            self._held += len(data)
+            if self._held < self._needed:
+                return []
+            data = b"".join(self._rest)
+            self._rest, self._held = [], 0
+        runs: list[Run] = []
+        try:
+            self._read(data, runs)
+        except (BrokenFrameError, TooBigError) as error:
+            self._ended = True
+            self.error = error
+        return runs
 
-    def recv_length(self) -> None:
-        """Refuse a frame by its header, before any of its data is read."""
-        super().recv_length()
-        fin, _, _, _, opcode, masked, _ = self.header or (0, 0, 0, 0, 0, 0, 0)
-        length = self.length or 0
-        if masked:
-            raise websocket.WebSocketProtocolException("a masked frame")
-        if opcode < _CLOSE:
+    def _read(self, data: bytes, runs: list[Run]) -> None:
+        position, end, limit = 0, len(data), self._limit
+        needed = 2
+        kind, run = -1, None
+        fragmented = self._opcode is not None
+        while end - position >= 2:
+            first, length = data[position], data[position + 1]
+            start = position + 2
+            if length >= 126:
+                if length > 127:
+                    raise BrokenFrameError("a masked frame")
+                start += 2 if length == 126 else 8
+                if start > end:
+                    needed = start - position
+                    break
+                length = int.from_bytes(data[position + 2 : start], "big")
+            stop = start + length
+            whole = first in _WHOLE and not fragmented
+            if not whole:
+                self._check(first, length)
+            elif length > limit:
+                raise TooBigError
+            if stop > end:
+                needed = stop - position
+                break
+            position = stop
+            if not whole:
+                kind, run = -1, None
+                if self._take(first, data[start:stop], runs):
+                    return
+                fragmented = self._opcode is not None
+            elif first == kind and run is not None:
+                run.append(data[start:stop])
+            else:
+                kind, run = first, [data[start:stop]]
+                runs.append((first & 15, run))
+        if position < end:
+            self._rest, self._held, self._needed = [data[position:]], end - position, needed
+
+    def _check(self, first: int, length: int) -> None:
+        """Refuse a frame by its header, before any of its data is there."""
+        opcode = first & 15
+        if opcode < CLOSE:
             if self._size + length > self._limit:
                 raise TooBigError
-        elif length > 125 or not fin:
-            raise websocket.WebSocketProtocolException("a long or fragmented control frame")
+        elif length > 125 or not first & _FIN:
+            raise BrokenFrameError("a long or fragmented control frame")
+        reserved = first & 0x70
+        if reserved == _RSV1 and self._deflate is not None and opcode in (TEXT, BINARY):
+            reserved = 0
+        if reserved:
+            raise BrokenFrameError("a reserved bit is set")
+        if opcode not in _KNOWN:
+            raise BrokenFrameError(f"the reserved opcode {opcode}")
+        if opcode < CLOSE and (opcode == CONTINUATION) != (self._opcode is not None):
+            raise BrokenFrameError("a fragment out of order")
 
-    def receive(self) -> tuple[int, bool, bytes]:
-        """Return opcode, whether it is the last of its message, and data of the next frame."""
-        frame = self.recv_frame()
-        data = frame.data
-        return frame.opcode, bool(frame.fin), data if isinstance(data, bytes) else data.encode()
-
-    def add(self, opcode: int, data: bytes, *, fin: bool) -> bool:
-        """Take in a data frame; return whether its message is complete."""
-        if (opcode == _CONTINUATION) != (self._opcode is not None):
-            raise websocket.WebSocketProtocolException("a fragment out of order")
+    def _take(self, first: int, data: bytes, runs: list[Run]) -> bool:
+        """Take in a frame that is no whole, plain message; tell whether it is the last one."""
+        opcode = first & 15
+        if opcode >= CLOSE:
+            if opcode == CLOSE and not valid_close(data):
+                raise BrokenFrameError("a close frame with a code that may not be sent")
+            runs.append((opcode, [data]))
+            self._ended = opcode == CLOSE
+            return self._ended
         if self._opcode is None:
             self._opcode = opcode
+            self._deflated = bool(first & _RSV1)
         if data:
-            self._parts.append(data)
+            put_to(self._parts, data)
             self._size += len(data)
-        return fin
+        if first & _FIN:
+            kind, message, deflated = self._opcode, b"".join(self._parts), self._deflated
+            self._opcode, self._parts, self._size, self._deflated = None, [], 0, False
+            if deflated and self._deflate is not None:
+                message = inflated(self._deflate, message, self._limit)
+            # Behind the last run of its kind, so that deflated messages come together, too.
+            if runs and runs[-1][0] == kind:
+                runs[-1][1].append(message)
+            else:
+                runs.append((kind, [message]))
+        return False
 
-    def take(self) -> tuple[int, bytes]:
-        """Return opcode and data of the complete message."""
-        opcode, data, deflated = self._opcode or _BINARY, b"".join(self._parts), self._deflated
-        self._opcode = None
-        self._parts = []
-        self._size = 0
-        self._deflated = False
-        if deflated and self._deflate is not None:
-            data = self._inflated(self._deflate, data)
-        return opcode, data
 
-    def _inflated(self, deflate: Deflate, data: bytes) -> bytes:
-        try:
-            inflated = deflate.inflate(data, self._limit)
-        except ValueError as error:
-            raise websocket.WebSocketProtocolException("a message that does not inflate") from error
-        if inflated is None:
-            raise TooBigError
-        return inflated
+def put_to(parts: list[bytes | bytearray], data: bytes) -> None:
+    """Append a piece; small ones are put together, for an object takes more than they do.
+
+    Example:
+        >>> parts = [b"x" * 2000]
+        >>> for number in range(3):
+        ...     put_to(parts, b"ab")
+        >>> parts[1:]
+        [bytearray(b'ababab')]
+    """
+    if not parts or len(data) >= _SMALL:
+        parts.append(data)
+        return
+    if type(parts[-1]) is not bytearray:
+        parts.append(bytearray())
+    parts[-1] += data
+
+
+def inflated(deflate: Deflate, data: bytes, limit: int) -> bytes:
+    """Return a message inflated.
+
+    Raises:
+        BrokenFrameError: it is not deflated.
+        TooBigError: it has more than `limit` bytes.
+    """
+    try:
+        message = deflate.inflate(data, limit)
+    except ValueError as error:
+        raise BrokenFrameError("a message that does not inflate") from error
+    if message is None:
+        raise TooBigError
+    return message
+
+
+def valid_close(data: bytes) -> bool:
+    r"""Tell whether a close frame may hold these data: nothing, or a code and a reason.
+
+    Example:
+        >>> valid_close(b""), valid_close(b"\x03\xe8bye"), valid_close(b"\x03\xed")
+        (True, True, False)
+    """
+    return not data or (len(data) > 1 and int.from_bytes(data[:2], "big") in _CLOSE_CODES)
+
+
+def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
+    """Return a whole message, or a control frame, as one masked frame.
+
+    The key is drawn anew for each, from the operating system (RFC 6455, section 5.3).
+
+    Example:
+        >>> frame = frame_of(b"hi", TEXT)
+        >>> frame[:2].hex(" "), len(frame), bytes(a ^ b for a, b in zip(frame[6:], frame[2:4]))
+        ('81 82', 8, b'hi')
+    """
+    length = len(data)
+    first = _FIN | opcode | (_RSV1 if deflated else 0)
+    key = os.urandom(4)
+    if length < 126:
+        head = bytes((first, 0x80 | length))
+    elif length < 65536:
+        head = bytes((first, 0x80 | 126)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((first, 0x80 | 127)) + length.to_bytes(8, "big")
+    return b"".join((head, key, _masked(data, key, length)))
+
+
+def _masked(data: bytes, key: bytes, length: int) -> bytes | bytearray:
+    if length < _LONG:
+        number = int.from_bytes(data, "little")
+        keys = int.from_bytes((key * (length // 4 + 1))[:length], "little")
+        return (number ^ keys).to_bytes(length, "little")
+    masked = bytearray(length)
+    for place, byte in enumerate(key):
+        masked[place::4] = data[place::4].translate(_XOR[byte])
+    return masked

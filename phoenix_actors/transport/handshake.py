@@ -38,6 +38,7 @@ _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
 _HEAD_LIMIT: Final = 65536
 _BODY_LIMIT: Final = 65536
+_LENGTH_DIGITS: Final = 20
 # Seconds for a body whose length the server does not say.
 _BODY_PATIENCE: Final = 0.5
 
@@ -194,8 +195,10 @@ def _read_head(
 def _read_body(stream: Stream, answered: dict[str, str], deadline: float | None) -> bytes:
     """Return the body of a refusal, or what comes of it; at most 64 KiB."""
     length = answered.get("content-length", "")
-    size = min(int(length), _BODY_LIMIT) if length.isdecimal() else _BODY_LIMIT
-    if not length.isdecimal():
+    # Longer numbers are beyond the limit, and Python refuses to read those of 4,300 digits.
+    known = length.isdecimal() and len(length) <= _LENGTH_DIGITS
+    size = min(int(length), _BODY_LIMIT) if known else _BODY_LIMIT
+    if not known:
         patience = time.monotonic() + _BODY_PATIENCE
         deadline = patience if deadline is None else min(patience, deadline)
     body = bytearray()
@@ -226,8 +229,8 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, OverflowError):  # the latter for an offset of many digits
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())

@@ -19,6 +19,7 @@ __all__ = ["DEFAULT_READ_SIZE", "EndOfStream", "Stream"]
 
 DEFAULT_READ_SIZE: Final = 65536
 _WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
+_WANT_SEND: Final = (*_WANT_READ, ssl.SSLWantWriteError)
 
 
 class EndOfStream(Exception):
@@ -36,8 +37,11 @@ class Stream:
         self._lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._sealed = False  # nothing may be sent any more
+        self._unsent = b""
         self._buffer = b""
         self._position = 0
+        self._secure = isinstance(sock, ssl.SSLSocket)
+        self._wants_write = False
 
     def receive(self, size: int, deadline: float | None = None) -> bytes:
         """Return from 1 to `size` bytes, waiting until `deadline` on `time.monotonic`.
@@ -58,22 +62,66 @@ class Stream:
     def _fill(self, deadline: float | None) -> bytes:
         """Return what the socket has, at least one byte."""
         while True:
-            try:
-                with self._lock:
-                    data = self._sock.recv(self._read_size)
-            except _WANT_READ:
-                self._wait(writing=False, deadline=deadline)
-            except ssl.SSLWantWriteError:
-                self._wait(writing=True, deadline=deadline)
-            except OSError as error:
-                raise EndOfStream(str(error)) from error
-            else:
-                if not data:
-                    raise EndOfStream
+            data = self._read()
+            if data is not None:
                 return data
+            self._wait(writing=self._wants_write, deadline=deadline)
+
+    def _read(self) -> bytes | None:
+        """Return what the socket has, or None when it has nothing now."""
+        self._wants_write = False
+        try:
+            with self._lock:
+                data = self._sock.recv(self._read_size)
+        except _WANT_READ:
+            return None
+        except ssl.SSLWantWriteError:
+            self._wants_write = True
+            return None
+        except OSError as error:
+            raise EndOfStream(str(error)) from error
+        if not data:
+            raise EndOfStream
+        return data
+
+    def piece(self) -> bytes:
+        """Return what comes next, in one large piece, waiting for it.
+
+        Raises:
+            EndOfStream: when there is nothing more.
+        """
+        rest = self._buffer[self._position :]
+        if rest:
+            self._buffer, self._position = b"", 0
+            return rest
+        return self._fill(None)
+
+    def piece_now(self) -> bytes | None:
+        """Return what is there, in one large piece; None when that is nothing.
+
+        Raises:
+            EndOfStream: when there is nothing more.
+        """
+        if self._position < len(self._buffer):
+            return self.piece()
+        data = self._read()
+        if data is None and self._wants_write:
+            self._wait(writing=True, deadline=None)
+            data = self._read()
+        return data
+
+    def may_have_more(self, data: bytes) -> bool:
+        """Tell whether more may be there already behind this piece, without the socket's word."""
+        return self._secure or len(data) == self._read_size or self._position < len(self._buffer)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 once it is given back."""
+        return self._sock.fileno()
 
     def send_all(self, data: bytes, deadline: float | None = None, *, last: bool = False) -> None:
         """Send all of `data`, in one piece; nothing more after the `last`. Safe from any thread.
+
+        What `send_now` has left goes out first.
 
         Raises:
             EndOfStream: when the stream ended, or the last was sent.
@@ -88,10 +136,41 @@ class Stream:
             if self._sealed:
                 raise EndOfStream
             self._sealed = last
-            self._write(memoryview(data), deadline)
+            unsent, self._unsent = self._unsent, b""
+            self._write(memoryview(unsent + data if unsent else data), deadline)
         except TimeoutError:
             self.shutdown()
             raise
+        finally:
+            self._write_lock.release()
+
+    def send_now(self, data: bytes) -> bool | None:
+        """Send what can be sent of `data` without waiting. Safe from any thread.
+
+        Return True when that was all; False when the next `send_all` has to send the rest; None
+        when nothing of it was taken, because another thread sends.
+
+        Raises:
+            EndOfStream: when the stream ended.
+        """
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            if self._sealed:
+                raise EndOfStream
+            if self._unsent:
+                return None
+            try:
+                with self._lock:
+                    sent = self._sock.send(data)
+            except _WANT_SEND:
+                sent = 0
+            except OSError as error:
+                raise EndOfStream(str(error)) from error
+            if sent < len(data):
+                self._unsent = data[sent:]
+                return False
+            return True
         finally:
             self._write_lock.release()
 

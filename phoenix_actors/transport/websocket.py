@@ -1,9 +1,10 @@
-"""The WebSocket transport: frames by websocket-client, everything around them here.
+"""The WebSocket transport: one reader thread per connection, and frames by `frames`.
 
-Of websocket-client only the framing is used (`ABNF`, `frame_buffer`). Its connection class closes
-by reading from the closing thread, joins fragments in quadratic time, has no bound for a message
-and keeps cookies for the process. Here one reader thread per connection reads, answers pings and
-closes, and the calls of `TransportEvents` come from it.
+`WebSocketTransport("websocket-client")` has the frames read and written by websocket-client, one at
+a time. Its connection class is not used: that closes by reading from the closing thread, joins
+fragments in quadratic time, has no bound for a message and keeps cookies for the process. The
+reader thread reads, answers pings and closes, and the calls of `TransportEvents` come from it, or
+from a caller that has borrowed the reading, see `reading`.
 
 A proxy is used where `transport_opts` asks for one, those of the environment only where it asks for
 them: else a server on localhost is reached whatever `http_proxy` says.
@@ -12,13 +13,11 @@ them: else a server on localhost is reached whatever `http_proxy` says.
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import websocket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from phoenix_actors.errors import (
     ConnectError,
@@ -27,28 +26,33 @@ from phoenix_actors.errors import (
     EncodeError,
     NotConnected,
     PhoenixError,
-    TLSError,
 )
 from phoenix_actors.transport import dial
-from phoenix_actors.transport.frames import Frames, TooBigError
+from phoenix_actors.transport.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Run,
+    TooBigError,
+)
+from phoenix_actors.transport.framing import Framing, framing_of
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.proxy import connect_to
+from phoenix_actors.transport.reading import Reading
+from phoenix_actors.transport.secure import tls_on
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Sequence
 
     from phoenix_actors.options import TransportOptions
     from phoenix_actors.transport.deflate import Deflate
     from phoenix_actors.transport.interface import TransportEvents
 
 __all__ = ["WebSocketHandle", "WebSocketTransport"]
-
-_TEXT: Final = websocket.ABNF.OPCODE_TEXT
-_BINARY: Final = websocket.ABNF.OPCODE_BINARY
-_CLOSE: Final = websocket.ABNF.OPCODE_CLOSE
-_PING: Final = websocket.ABNF.OPCODE_PING
-_PONG: Final = websocket.ABNF.OPCODE_PONG
 
 _NO_CODE: Final = 1005
 _ABNORMAL: Final = 1006
@@ -68,6 +72,16 @@ class WebSocketTransport:
 check the URL and whether the server runs
     """
 
+    _framing = framing_of("websocket")
+
+    def __init__(self, framing: str = "websocket") -> None:
+        """Have frames read and written by this library, or by "websocket-client".
+
+        Raises:
+            InvalidOption: for another word.
+        """
+        self._framing = framing_of(framing)
+
     def open(self, url: str, options: TransportOptions, events: TransportEvents) -> WebSocketHandle:
         """Open a connection on the calling thread; see `Transport.open`.
 
@@ -75,7 +89,7 @@ check the URL and whether the server runs
         returns.
         """
         target = target_of(url)
-        handle = WebSocketHandle(target, options, events)
+        handle = WebSocketHandle(target, options, events, self._framing)
         if options.announce is not None:
             options.announce(handle)
         handle.open()
@@ -85,10 +99,23 @@ check the URL and whether the server runs
 class WebSocketHandle:
     """One connection; see `TransportHandle`. Made by `WebSocketTransport.open`."""
 
-    def __init__(self, target: Target, options: TransportOptions, events: TransportEvents) -> None:
+    def __init__(
+        self,
+        target: Target,
+        options: TransportOptions,
+        events: TransportEvents,
+        framing: Framing | None = None,
+    ) -> None:
         self._target = target
         self._options = options
         self._events = events
+        self._framing = framing = framing or WebSocketTransport._framing
+        self._frame_of = framing.frame_of
+        # What takes several texts, on the reader thread and in a caller's.
+        self._texts: Any = getattr(events, "texts", None) if framing.together else None
+        self._some: Any = getattr(events, "some_texts", None) if framing.together else None
+        self._reading: Reading | None = None
+        self._outcome: _Ending | None = None
         self._held: socket.socket | None = None
         self._stream: Stream | None = None
         self._deflate: Deflate | None = None
@@ -126,16 +153,23 @@ class WebSocketHandle:
         options = self._options
         sock = connect_to(target, options, deadline, self._hold)
         if target.secure:
-            sock = self._secure(sock, deadline)
+            sock = tls_on(sock, target, options.ssl_opts, deadline, self._hold)
         stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
             self._deflate = upgrade(stream, target, options, deadline)
             self._adopt(stream)
+            limit = options.max_message_size
+            reading = Reading(stream, self._framing.reader(limit, self._deflate))
+            self._reading = reading
             name = f"phoenix-reader-{target.host}:{target.port}"
-            reader = threading.Thread(target=self._read, args=(stream,), name=name, daemon=True)
+            reader = threading.Thread(
+                target=self._read, args=(stream, reading), name=name, daemon=True
+            )
             reader.start()
             self._reader = reader
         except BaseException:
+            if self._reading is not None:
+                self._reading.close()
             stream.close()
             raise
 
@@ -145,30 +179,6 @@ class WebSocketHandle:
             if self._aborted:
                 raise EndOfStream
             self._stream = stream
-
-    def _secure(self, sock: socket.socket, deadline: float | None) -> socket.socket:
-        """Return the socket with TLS on it."""
-        options = self._options.ssl_opts
-        shown = self._target.shown
-        name = self._target.host
-        if options is not None and options.server_hostname is not None:
-            name = options.server_hostname
-        try:
-            context = dial.tls_context(options)
-        except OSError as error:
-            sock.close()
-            raise TLSError("the files of ssl_opts cannot be used", url=shown) from error
-        try:
-            return dial.secure(sock, context, name, deadline, self._hold)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise  # the server went away, which says nothing about TLS
-        except ssl.SSLCertVerificationError as error:
-            problem = f"the server's certificate does not verify ({error.verify_message})"
-            raise TLSError(problem, url=shown) from error
-        except ssl.SSLError as error:
-            raise TLSError(error.reason or "no agreement", url=shown) from error
-        except ValueError as error:
-            raise TLSError("the name of the server cannot be verified", url=shown) from error
 
     def _hold(self, sock: socket.socket) -> None:
         """Keep the socket of an attempt where abort() finds it."""
@@ -181,51 +191,77 @@ class WebSocketHandle:
 
     def send_text(self, data: str) -> None:
         """Send a text message; see `TransportHandle.send_text`."""
-        try:
-            self._send(data.encode(), _TEXT)
-        except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", None, None, "text") from None
+        self.send_all((data,))
 
     def send_binary(self, data: bytes) -> None:
         """Send a binary message; see `TransportHandle.send_binary`."""
-        self._send(bytes(data), _BINARY)
+        self.send_all((data,))
+
+    def send_all(self, messages: Sequence[str | bytes]) -> None:
+        """Send text and binary messages in this order, in one go, behind what `send_now` left."""
+        stream = self._open_stream()
+        timeout = self._options.send_timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            stream.send_all(self._joined(messages), deadline)
+        except (UnicodeEncodeError, TimeoutError, EndOfStream) as error:
+            raise self._send_error(error) from error
+
+    def send_now(self, messages: Sequence[str | bytes]) -> bool | None:
+        """Do the same without waiting: False when `send_all` has to end it, None to begin it."""
+        if not self._framing.together:
+            return None
+        stream = self._open_stream()
+        try:
+            return stream.send_now(self._joined(messages))
+        except (UnicodeEncodeError, EndOfStream) as error:
+            raise self._send_error(error) from error
+
+    def _open_stream(self) -> Stream:
+        stream = self._stream
+        if stream is None or self._closing or self._ended:
+            raise NotConnected
+        return stream
+
+    def _send_error(self, error: Exception) -> PhoenixError:
+        """Return what to raise for what a send raised."""
+        if isinstance(error, UnicodeEncodeError):
+            return EncodeError("it has a lone surrogate", None, None, "text")
+        if isinstance(error, TimeoutError):
+            took = f"the peer took nothing for {self._options.send_timeout} seconds"
+            return ConnectionLost(_ABNORMAL, took)
+        return NotConnected() if self._closing else ConnectionLost(_ABNORMAL, "the stream ended")
+
+    def _joined(self, messages: Sequence[str | bytes]) -> bytes:
+        if len(messages) == 1:
+            return self._framed(messages[0])
+        return b"".join(map(self._framed, messages))
+
+    def _framed(self, data: str | bytes) -> bytes:
+        opcode, encoded = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, bytes(data))
+        if self._deflate is not None:
+            deflated = self._deflate.compress(encoded)
+            if deflated is not None:
+                return self._frame_of(deflated, opcode, deflated=True)
+        return self._frame_of(encoded, opcode)
 
     def writable(self) -> bool:
         """Tell whether a short message can be sent without waiting for the peer."""
         stream = self._stream
         return stream is None or stream.writable()
 
-    def _send(self, data: bytes, opcode: int) -> None:
-        stream = self._stream
-        if stream is None or self._closing or self._ended:
-            raise NotConnected
-        try:
-            self._write(stream, data, opcode)
-        except TimeoutError as error:
-            took = f"the peer took nothing for {self._options.send_timeout} seconds"
-            raise ConnectionLost(_ABNORMAL, took) from error
-        except EndOfStream as error:
-            if self._closing:
-                raise NotConnected from None
-            raise ConnectionLost(_ABNORMAL, "the stream ended") from error
-
-    def _write(self, stream: Stream, data: bytes, opcode: int) -> None:
-        """Send one frame; nothing after a close frame."""
+    def _write(self, stream: Stream, frames: bytes, *, last: bool = False) -> None:
+        """Send frames; nothing after a close frame, the last."""
         timeout = self._options.send_timeout
         deadline = None if timeout is None else time.monotonic() + timeout
-        deflated = None
-        if self._deflate is not None and opcode < _CLOSE:
-            deflated = self._deflate.compress(data)
-        frame = websocket.ABNF.create_frame(data if deflated is None else deflated, opcode)
-        frame.rsv1 = int(deflated is not None)
-        stream.send_all(frame.format(), deadline, last=opcode == _CLOSE)
+        stream.send_all(frames, deadline, last=last)
 
     def _write_close(self, stream: Stream, code: int, reason: bytes = b"") -> None:
         """Send a close frame, if that is still possible."""
         self._closing = True
         data = b"" if code == _NO_CODE else struct.pack("!H", code) + reason
         with contextlib.suppress(EndOfStream, TimeoutError):
-            self._write(stream, data, _CLOSE)
+            self._write(stream, self._frame_of(data, CLOSE), last=True)
 
     # ---- ending ----
 
@@ -266,61 +302,83 @@ class WebSocketHandle:
 
     # ---- reading ----
 
-    def _read(self, stream: Stream) -> None:
+    def _read(self, stream: Stream, reading: Reading) -> None:
         """Read until the end; the body of the reader thread."""
         outcome = _Ending(_ABNORMAL, "the reader failed", clean=False)
         try:
             self._events.connected()
-            outcome = self._read_messages(stream)
+            outcome = self._read_messages(stream, reading)
         finally:
             # Whatever happened: the socket is closed and `closed` is called, once.
             self._ended = True
+            stream.shutdown()
+            reading.close()
             stream.close()
             self._events.closed(*outcome)
 
-    def _read_messages(self, stream: Stream) -> _Ending:
+    def _read_messages(self, stream: Stream, reading: Reading) -> _Ending:
         """Deliver messages until the end, and return it."""
-        frames = Frames(stream.receive, self._options.max_message_size, self._deflate)
-        while True:
-            following = self._next_message(stream, frames)
-            if isinstance(following, _Ending):
-                return following
-            opcode, data = following
-            if opcode == _TEXT:
-                self._events.text(data)
-            else:
-                self._events.binary(data)
-
-    def _next_message(self, stream: Stream, frames: Frames) -> tuple[int, bytes] | _Ending:
-        """Return opcode and data of the next message; answer what comes before it."""
-        try:
-            while not self._aborted:
-                opcode, fin, data = frames.receive()
-                if opcode == _PING:
-                    self._answer_ping(stream, data)
-                elif opcode == _CLOSE:
-                    return self._answer_close(stream, data)
-                elif opcode != _PONG and frames.add(opcode, data, fin=fin):
-                    return frames.take()
-        except websocket.WebSocketProtocolException as error:
-            self._write_close(stream, _PROTOCOL_ERROR)
-            return _Ending(_PROTOCOL_ERROR, f"the peer broke the protocol: {error}", clean=False)
-        except TooBigError:
-            self._write_close(stream, _TOO_BIG)
-            limit = self._options.max_message_size
-            return _Ending(_TOO_BIG, f"a message of more than {limit} bytes", clean=False)
-        except (EndOfStream, TimeoutError):
-            pass
+        deal_with = partial(self._deal_with, stream)
+        while not self._aborted and reading.next(deal_with):
+            if self._outcome is not None:
+                return self._outcome
+            if reading.error is not None:
+                return self._refuse(stream, reading.error)
         reason = "aborted" if self._aborted else "the stream ended"
         return _Ending(_ABNORMAL, reason, clean=False)
 
+    def _deal_with(self, stream: Stream, runs: list[Run]) -> None:
+        """Deliver messages and answer what comes between them, on the reader thread."""
+        events, texts = self._events, self._texts
+        for opcode, run in runs:
+            if self._aborted:
+                return
+            if opcode == TEXT and texts is not None:
+                texts(run)
+            elif opcode in (TEXT, BINARY):
+                event = events.text if opcode == TEXT else events.binary
+                for data in run:
+                    if self._aborted:
+                        return
+                    event(data)
+            elif opcode == PING:
+                self._answer_ping(stream, run[0])
+            elif opcode == CLOSE:
+                self._outcome = self._answer_close(stream, run[0])
+
+    def read_until(self, done: Callable[[], bool], timeout: float | None) -> None:
+        """Read in this thread, if nobody else does, until `done()` or the timeout, or before."""
+        reading = self._reading
+        if reading is not None and self._some is not None:
+            reading.borrow(done, timeout, self._deal_lent)
+
+    def stop_reading(self) -> None:
+        """Have another thread that is in `read_until` return."""
+        if self._reading is not None:
+            self._reading.wake()
+
+    def _deal_lent(self, runs: list[Run]) -> list[Run]:
+        """Deliver texts; return what comes first that is none, or must not be waited for here."""
+        for number, (opcode, run) in enumerate(runs):
+            rest = self._some(run) if opcode == TEXT else run
+            if rest is not None:
+                return [(opcode, rest), *runs[number + 1 :]]
+        return []
+
+    def _refuse(self, stream: Stream, error: Exception) -> _Ending:
+        """Close because of what the peer sent; return how that ends."""
+        if isinstance(error, TooBigError):
+            self._write_close(stream, _TOO_BIG)
+            limit = self._options.max_message_size
+            return _Ending(_TOO_BIG, f"a message of more than {limit} bytes", clean=False)
+        self._write_close(stream, _PROTOCOL_ERROR)
+        return _Ending(_PROTOCOL_ERROR, f"the peer broke the protocol: {error}", clean=False)
+
     def _answer_ping(self, stream: Stream, data: bytes) -> None:
         """Send a pong (C104), but not after a close frame."""
-        try:
-            self._write(stream, data, _PONG)
-        except EndOfStream:
-            if not self._closing:
-                raise
+        # Where that fails, the stream has ended, which the next attempt to read finds.
+        with contextlib.suppress(EndOfStream, TimeoutError):
+            self._write(stream, self._frame_of(data, PONG))
 
     def _answer_close(self, stream: Stream, data: bytes) -> _Ending:
         """Answer a close frame, unless it is an answer itself; return what it says."""

@@ -60,6 +60,11 @@ class Inlet(Ties):
         if self.mailbox.put(item):
             self.schedule()
 
+    def post_all(self, items: list[Any]) -> None:
+        """Put several messages into the user lane, nothing between them. Safe from any thread."""
+        if self.mailbox.put_all(items):
+            self.schedule()
+
     def order(self, item: StopOrder | Urge) -> None:
         """Put an order into the control lane. Safe from any thread, never raises."""
         if self.mailbox.put_control(item):

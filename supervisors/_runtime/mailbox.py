@@ -1,7 +1,8 @@
 """Two lanes, closed and drained in one step, so that no message is ever lost unseen.
 
 Control messages (stop, fatal exit signals) overtake user messages. There is no lock on the way in:
-a deque's append and popleft, and a list's append and pop, are atomic, with the GIL and without it.
+a deque's append, extend by a list and popleft, and a list's append and pop, are atomic, with the
+GIL and without it.
 That no message slips in behind the last drain follows from their order. `put` appends and *then*
 looks at `closed`; `close` sets `closed` and *then* drains. If the last popleft of the drain came
 before the append, `closed` was set before that and the putter sees it and drains itself; else the
@@ -75,6 +76,17 @@ class Mailbox:
         if user is NOTHING:
             user = self.lane()
         user.append(item)
+        if self.closed:
+            self.drain()
+            return False
+        return self.slot.acquire(False)
+
+    def put_all(self, items: list[Any]) -> bool:
+        """Append several user messages in one step; otherwise as `put`."""
+        user = self.user
+        if user is NOTHING:
+            user = self.lane()
+        user.extend(items)
         if self.closed:
             self.drain()
             return False

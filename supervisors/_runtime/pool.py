@@ -181,6 +181,8 @@ class PoolDispatcher:
             self._progress += 1
             if here["next"] is not None:
                 self._follow_up()
+            # An idle worker must not keep a dead actor, and its whole tree, alive.
+            del process
 
     def _park(self, gate: threading.Lock) -> bool:
         """Wait for a process in the queue; False when this worker is one too many."""

@@ -157,6 +157,31 @@ class ActorRef(pykka.ActorRef[Any]):
             # It ended while this sender was blocked by its full mailbox.
             report_dead_letter(self, message)
 
+    def cast_all(self, messages: list[Any]) -> None:
+        """Cast several messages, with nothing between them; one by one where there is a limit.
+
+        It costs little more than one cast.
+
+        Example:
+            >>> from supervisors import GenServer
+            >>> class Sum(GenServer):
+            ...     total = 0
+            ...     def handle_cast(self, message):
+            ...         self.total += message
+            ...     def handle_call(self, request, sender):
+            ...         return self.total
+            >>> ref = Sum.start()
+            >>> ref.cast_all([1, 2, 3])
+            >>> ref.call("total"), ref.stop()
+            (6, True)
+        """
+        process = self.process
+        if process is None or getattr(process.actor, "mailbox_limit", None) is not None:
+            for message in messages:
+                self.cast(message)
+        else:
+            process.post_all(messages)
+
     def send_info(self, message: Any) -> None:
         """Send a message to handle_info; never raises, even to a dead actor."""
         process = self.process

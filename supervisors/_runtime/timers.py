@@ -99,6 +99,8 @@ class TimerService:
                 except BaseException as error:  # noqa: BLE001  the other timers must go on
                     event = ("supervisors", "timer", "callback_failed")
                     execute(event, {"count": 1}, {"error": type(error).__name__})
+            # What the last one speaks of must not live until the next is due.
+            del callback
 
 
 timers = TimerService()

@@ -46,6 +46,19 @@ def test_everything_comes_through_deflated(phoenix: Phoenix, connect: Connect) -
     assert channel.push("echo", long).get(timeout=DEADLINE).unwrap() == long
 
 
+@pytest.mark.contract("C171", "C173")
+@pytest.mark.parametrize("compression", [False, True])
+def test_frames_by_websocket_client(connect: Connect, compression: bool) -> None:
+    """The same comes through when websocket-client reads and writes the frames."""
+    options = {"transport_opts": {"compression": compression}}
+    client = connect(transport="websocket-client", **options)
+    generation = client.session.live_wire().generation
+    assert generation is not None
+    attempt: Any = client.session.live_wire().attempt(generation)
+    assert type(attempt.handle._reading._frames).__name__ == "LibraryFrames"
+    exchange(client, Log())
+
+
 @pytest.mark.contract("C173")
 @pytest.mark.usefixtures("no_leaks")
 def test_a_server_that_does_not_deflate_is_spoken_to_plainly() -> None:

@@ -22,16 +22,20 @@ from phoenix_actors import (
 from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix
 
 
-@pytest.mark.contract("C74")
+@pytest.mark.contract("C74", "C190")
 def test_ok_and_error_are_values(client: SocketClient) -> None:
-    """Both replies are what the future gives; only unwrap() raises."""
+    """Both replies are what the future gives; only unwrap() raises, and tells which push it was."""
     channel = client.join("room:a")
     assert channel.push("echo", {"n": 1}).get() == PushReply("ok", {"n": 1})
     refused = channel.push("fail", {"reason": "no"}).get()
     assert refused == PushReply("error", {"reason": "no"})
     with pytest.raises(PushRejected) as rejected:
         refused.unwrap()
-    assert rejected.value.response == {"reason": "no"}
+    error = rejected.value
+    assert (error.response, error.topic, error.event) == ({"reason": "no"}, "room:a", "fail")
+    assert (refused.ref, hash(PushReply("ok", 1))) == (error.ref, hash(PushReply("ok", 1, "t")))
+    assert error.ref is not None
+    assert str(error).startswith("push of 'fail' on topic 'room:a'")
 
 
 @pytest.mark.contract("C22")

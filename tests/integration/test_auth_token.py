@@ -12,10 +12,16 @@ from typing import Any
 
 import pytest
 
-from phoenix_actors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidOption
+from phoenix_actors import (
+    AuthTokenIgnored,
+    ConnectError,
+    HandshakeRefused,
+    InvalidOption,
+    SocketClient,
+)
 from phoenix_actors import telemetry as names
 from phoenix_actors.options import TransportOptions
-from phoenix_actors.testing import PhoenixServer, Reply, ServerChannel
+from phoenix_actors.testing import PhoenixServer, Reply, ServerChannel, ServerProcess
 from supervisors import telemetry
 from tests.conformance.raw_client import HANDSHAKE, RawClient
 from tests.e2e.rig import DEADLINE, Connect, Log, eventually, started
@@ -134,6 +140,22 @@ def test_a_server_that_ignores_it_is_named(server: PhoenixServer, connect: Conne
     assert not isinstance(caught.value, HandshakeRefused)
     assert "SWORDFISH" not in str(caught.value)
     eventually(lambda: server.stats()["transports"], lambda count: count == 0)
+
+
+def test_a_server_in_a_process_takes_tokens() -> None:
+    """With the option its socket knows the subprotocol, and without it the client says so."""
+    options = {"auth_token": SHORT, "reconnect": False}
+    with (
+        ServerProcess(auth_token=True) as porter,
+        SocketClient.start_link(url=porter.url, **options) as client,
+    ):
+        client.wait_connected(DEADLINE)
+    with (
+        ServerProcess() as server,
+        SocketClient.start_link(url=server.url, **options) as client,
+        pytest.raises(AuthTokenIgnored),
+    ):
+        client.wait_connected(DEADLINE)
 
 
 def test_a_client_without_a_token_is_let_in(porter: PhoenixServer, visit: Connect) -> None:

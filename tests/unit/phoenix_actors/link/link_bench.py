@@ -33,6 +33,10 @@ class Actor:
         """Keeps a message."""
         self.got.append(message)
 
+    def cast_all(self, messages: list[Any]) -> None:
+        """Keeps several messages."""
+        self.got += messages
+
     def monitor(self, call: Callable[[Down], None]) -> None:
         """Keeps a monitor."""
         self._monitors.append(call)

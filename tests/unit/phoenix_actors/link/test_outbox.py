@@ -195,3 +195,93 @@ def test_where_nobody_may_wait(bench: Bench) -> None:
     bench.outbox.put("a")
     with no_waiting_here():
         assert not bench.outbox.wait_below(1, None)
+
+
+class Joining(Pipe):
+    """A connection that takes several frames at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: bool | None = True
+
+    def send_now(self, frames: list[Any]) -> bool | None:
+        """Takes them, or says what is left."""
+        if self.error is not None:
+            raise self.error
+        if self.gone is not None:
+            self.took.append(frames)
+        return self.gone
+
+    def send_all(self, frames: list[Any]) -> None:
+        """Takes them, or ends what was left."""
+        if self.error is not None:
+            raise self.error
+        self.took.append(frames)
+
+
+def joining() -> tuple[Bench, Joining]:
+    """An outbox on such a connection."""
+    bench, pipe = Bench(), Joining()
+    bench.outbox.open(pipe)
+    return bench, pipe
+
+
+def test_what_waits_goes_out_in_one_send() -> None:
+    """A frame alone goes at once; together they are no more than a socket takes."""
+    bench, pipe = joining()
+    bench.outbox.put("alone")
+    bench.outbox.flush()
+    for frame in ("a", b"bb", "c" * 16_383, "d", "e"):
+        bench.outbox.put(frame)
+    bench.outbox.flush()
+    assert pipe.took == [["alone"], ["a", b"bb"], ["c" * 16_383, "d"], ["e"]]
+    assert bench.sizes == [5, 1, 2, 16_383, 1, 1]
+    assert bench.outbox.below(1, 1)
+
+
+@pytest.mark.parametrize(("gone", "ended"), [(False, []), (None, ["a", "b"])])
+def test_what_takes_waiting_is_ended_by_the_writer(gone: bool | None, ended: list[str]) -> None:
+    """Until then it counts as waiting, and no caller writes behind it."""
+    bench, pipe = joining()
+    pipe.gone = gone
+    bench.outbox.put("a")
+    bench.outbox.put("b")
+    bench.outbox.flush()
+    assert (len(bench.outbox), bench.sizes, bench.rung) == (2, [], 1)
+    pipe.took.clear()
+    pipe.gone = True
+    bench.outbox.put("c")
+    bench.outbox.flush()
+    assert (pipe.took, bench.rung) == ([], 2)
+    bench.write()
+    assert pipe.took == [ended, ["c"]]
+    assert (len(bench.outbox), bench.sizes) == (0, [1, 1, 1])
+    assert bench.outbox.below(1, 1)
+
+
+def test_what_breaks_while_it_is_ended() -> None:
+    """Nothing is written any more, and it counts no more."""
+    bench, pipe = joining()
+    pipe.gone = False
+    bench.outbox.put("a")
+    bench.outbox.flush()
+    pipe.error = NotConnected()
+    bench.write()
+    assert bench.broken == [(pipe, pipe.error)]
+    assert len(bench.outbox) == 0
+    bench.write()
+    assert len(bench.broken) == 1
+
+
+def test_a_handle_that_wraps_another_sends_its_own_way() -> None:
+    """What it has by `__getattr__` is not asked."""
+    bench, pipe = Bench(), Pipe()
+
+    class Wrapper:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(joining()[1] if name in ("send_all", "send_now") else pipe, name)
+
+    bench.outbox.open(Wrapper())
+    bench.outbox.put("a")
+    bench.outbox.flush()
+    assert pipe.took == ["a"]

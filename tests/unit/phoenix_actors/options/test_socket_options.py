@@ -98,6 +98,7 @@ def test_an_unknown_option_lists_the_choices() -> None:
         ("json_library", object()),
         ("json_library", pickle),
         ("transport", object()),
+        ("transport", "longpol"),
         ("transport_opts", {"x": 1}),
         ("max_pending_messages", 0),
         ("max_pending_bytes", 0),

@@ -194,6 +194,8 @@ def test_retry_after_is_read(ends: tuple[Stream, socket.socket]) -> None:
         ("Thu, 01 Jan 2026 00:01:00", 60.0),
         ("-5", None),
         ("soon", None),
+        (f"Thu, 01 Jan 2026 00:01:00 +{'9' * 400}", None),
+        (f"Thu, 01 Jan {'9' * 400} 00:01:00 GMT", None),
         ("", None),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -100,3 +101,45 @@ def test_shutdown_and_close_end_it_any_number_of_times(pair: Pair) -> None:
     stream.close()
     with pytest.raises(EndOfStream):
         stream.receive(1)
+
+
+def test_what_could_not_be_sent_at_once_goes_out_first(pair: Pair) -> None:
+    """Without waiting as much as fits; the rest with the next that may wait, in one order."""
+    stream, far = pair
+    data = bytes(range(256)) * 40_000
+    assert stream.send_now(b"first")
+    assert stream.send_now(data) is False
+    assert stream.send_now(b"refused") is None
+    sender = threading.Thread(target=stream.send_all, args=(b"last",))
+    sender.start()
+    got = b""
+    while len(got) < len(data) + 9:
+        got += far.recv(1 << 20)
+    sender.join(10)
+    assert got == b"first" + data + b"last"
+    with stream._write_lock:
+        assert stream.send_now(b"refused") is None
+    stream.shutdown()
+    with pytest.raises(EndOfStream):
+        stream.send_now(b"x")
+
+
+def test_large_pieces(pair: Pair) -> None:
+    """What the handshake left comes first; nothing there is None, and the end an error."""
+    stream, far = pair
+    assert stream.piece_now() is None
+    far.sendall(b"abcdef")
+    assert stream.receive(2) == b"ab"
+    assert stream.piece() == b"cdef"
+    far.sendall(b"gh")
+    assert stream.piece() == b"gh"
+    far.sendall(b"ijk")
+    assert stream.receive(1) == b"i"
+    assert stream.may_have_more(b"i")
+    assert stream.piece_now() == b"jk"
+    assert not stream.may_have_more(b"jk")
+    far.close()
+    with pytest.raises(EndOfStream):
+        stream.piece_now()
+    with pytest.raises(EndOfStream):
+        stream.piece()

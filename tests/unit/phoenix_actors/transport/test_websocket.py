@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-import websocket
 
 from phoenix_actors.errors import NotConnected
 from phoenix_actors.options import TransportOptions
 from phoenix_actors.transport.deflate import Deflate
-from phoenix_actors.transport.frames import Frames, TooBigError
+from phoenix_actors.transport.frames import BrokenFrameError, FrameReader, Frames, TooBigError
 from phoenix_actors.transport.handshake import target_of
+from phoenix_actors.transport.library_frames import LibraryFrames
 from phoenix_actors.transport.memory import MemoryTransport
 from phoenix_actors.transport.websocket import WebSocketHandle, WebSocketTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from phoenix_actors.transport import Transport, TransportEvents
 
@@ -38,25 +39,25 @@ def frame(opcode: int, data: bytes, *, fin: bool = True, rsv: int = 0, mask: boo
     return head + (b"\0\0\0\0" if mask else b"") + data
 
 
+@pytest.fixture(params=[FrameReader, LibraryFrames], autouse=True)
+def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test holds for both readers."""
+    monkeypatch.setitem(READER, "class", request.param)
+
+
+READER: dict[str, Callable[..., Frames]] = {}
+
+
 def messages(
     data: bytes, limit: int = 1 << 20, deflate: Deflate | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the messages of a stream of frames, control frames left out."""
-    position = 0
-
-    def receive(size: int) -> bytes:
-        nonlocal position
-        piece = data[position : position + size]
-        position += len(piece)
-        if not piece:
-            raise EOFError
-        return piece
-
-    frames = Frames(receive, limit, deflate)
-    while position < len(data):
-        opcode, fin, part = frames.receive()
-        if opcode < 8 and frames.add(opcode, part, fin=fin):
-            yield frames.take()
+    """Yield the messages of a stream of frames, control frames left out; raise its error."""
+    frames = READER["class"](limit, deflate)
+    for opcode, run in frames.feed(data):
+        if opcode < 8:
+            yield from ((opcode, message) for message in run)
+    if frames.error is not None:
+        raise frames.error
 
 
 def test_messages_come_whole_whatever_their_frames() -> None:
@@ -115,7 +116,7 @@ def test_a_message_over_the_limit_is_refused_by_its_header(data: bytes) -> None:
 )
 def test_what_breaks_the_protocol_is_refused(data: bytes) -> None:
     """Reserved bits and opcodes, masked frames, fragments out of order, bad control frames."""
-    with pytest.raises(websocket.WebSocketProtocolException):
+    with pytest.raises(BrokenFrameError):
         list(messages(data))
 
 
@@ -140,7 +141,7 @@ def test_deflated_messages_are_inflated_and_others_are_not() -> None:
     expected = [(TEXT, b"phoenix" * 9), (TEXT, b"plain"), (BINARY, b"phoenix" * 9)]
     assert list(messages(data, deflate=Deflate())) == expected
     # One that starts anew each time takes no message that refers back.
-    with pytest.raises(websocket.WebSocketProtocolException):
+    with pytest.raises(BrokenFrameError):
         list(messages(data, deflate=Deflate(server_no_context_takeover=True)))
 
 
@@ -169,7 +170,7 @@ def test_what_is_deflated_has_bounds_too() -> None:
 )
 def test_deflating_does_not_make_a_violation_right(data: bytes) -> None:
     """What does not inflate, and the bit where it may not be."""
-    with pytest.raises(websocket.WebSocketProtocolException):
+    with pytest.raises(BrokenFrameError):
         list(messages(data, deflate=Deflate()))
 
 
@@ -205,3 +206,23 @@ def test_both_transports_have_the_shape() -> None:
     """A type checker agrees that either can take the other's place."""
     transports: list[Transport] = [WebSocketTransport(), MemoryTransport()]
     assert all(callable(transport.open) for transport in transports)
+
+
+@pytest.mark.contract("C176")
+def test_small_pieces_take_little_memory() -> None:
+    """A long message that comes in fragments, or pieces, of two bytes takes little more memory."""
+    size = 100_000
+    whole = b"\x82\x7f" + size.to_bytes(8, "big") + b"x" * size
+    fragments = b"\x02\x02xx" + b"\x00\x02xx" * (size // 2)
+    readers: list[tuple[Frames, bytes, int]] = [
+        (FrameReader(2 * size), whole, 2),
+        (FrameReader(2 * size), fragments, 4),
+        (LibraryFrames(2 * size), fragments, 4),
+    ]
+    for frames, data, step in readers:
+        tracemalloc.start()
+        for at in range(0, len(data), step):
+            frames.feed(data[at : at + step])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 5 * size

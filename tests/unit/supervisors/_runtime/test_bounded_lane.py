@@ -41,7 +41,7 @@ class Noting(GenServer):
         self.notes.append(("info", message))
 
 
-def bounded(policy: str, limit: int = 2) -> type[Noting]:
+def bounded(policy: str, limit: int | None = 2) -> type[Noting]:
     return type("Bounded", (Noting,), {"mailbox_limit": limit, "mailbox_overflow": policy})
 
 
@@ -66,6 +66,23 @@ def test_no_limit_by_default(turns: ManualDispatcher) -> None:
     for number in range(10_000):
         ref.tell(number)
     assert len(handled(turns, ref)) == 10_000
+
+
+@pytest.mark.parametrize(("limit", "arrived"), [(None, [1, 2, 3]), (2, [1, 2])])
+def test_several_casts_at_once(
+    turns: ManualDispatcher, limit: int | None, arrived: list[int]
+) -> None:
+    """Their order stays, a limit holds for each of them, and what is left out is a dead letter."""
+    cls = bounded("error", limit)
+    ref = cls.start(dispatcher=turns)
+    letters: list[Any] = []
+    with dead_letters.subscribe(letters.append):
+        ref.cast_all([1, 2, 3])
+        assert handled(turns, ref) == arrived
+        ref.stop(block=False)
+        turns.run_until_idle()
+        ref.cast_all([4, 5])
+    assert len(letters) == 5 - len(arrived)
 
 
 def test_error(turns: ManualDispatcher, seen: Seen) -> None:

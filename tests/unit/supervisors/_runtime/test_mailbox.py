@@ -24,6 +24,16 @@ def test_only_the_first_putter_schedules() -> None:
     assert (list(box.user), list(box.control), len(box)) == ([1, 2], [3, 4], 2)
 
 
+def test_several_at_once() -> None:
+    """They lie there in their order, with one scheduling; too late, each of them is rejected."""
+    box, rejected = mailbox()
+    assert [box.put_all([1, 2]), box.put_all([3]), box.put(4)] == [True, False, False]
+    assert list(box.user) == [1, 2, 3, 4]
+    box.close()
+    assert not box.put_all([5, 6])
+    assert rejected == [1, 2, 3, 4, 5, 6]
+
+
 def test_close_rejects_what_waits() -> None:
     """Control messages first, each lane in order; nothing is left."""
     box, rejected = mailbox()

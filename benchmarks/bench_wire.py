@@ -1,0 +1,131 @@
+"""The client on the wire, against a bare socket, websocket-client and phoenix.js, in one run.
+
+The server is `replay.py`, whose frames are ready before the clock starts, and PhoenixServer, each
+in a process of its own. With `--all`, every number of channels, length of payload and deflating;
+with `--cpu`, the processor time of the client's process instead of the wall clock.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import wire_ours as ours
+from clocks import CPU
+from harness import Way, main
+from replay import serving
+from wire_peers import phoenix_js, raw, raw_alone, raw_connect, wsc, wsc_actors, wsc_alone
+
+from phoenix_actors.testing import ServerProcess
+
+Cases = dict[str, tuple[int, list[Way]]]
+
+
+def of_inbound(port: int) -> Cases:
+    """Return the rows of a flood, with three ways to take it, and one and many topics."""
+    cases: Cases = {
+        "inbound, 1 channel, 60 B": (
+            20_000,
+            [
+                wsc(port, 60, 1),
+                wsc_actors(port, 60),
+                raw(port, 60),
+                *phoenix_js(port, "inbound"),
+                *(ours.inbound(port, to, 60, 1) for to in ("handler", "on", "subscriber")),
+                ours.inbound(port, "handler", 60, 1, transport="websocket-client"),
+            ],
+        ),
+        "inbound, 100 channels, 60 B": (
+            20_000,
+            [
+                wsc(port, 60, 100),
+                *phoenix_js(port, "inbound", topics=100),
+                ours.inbound(port, "handler", 60, 100),
+            ],
+        ),
+        "inbound, 1 channel, 2 KB": (
+            4_000,
+            [
+                wsc(port, 2_000, 1),
+                *phoenix_js(port, "inbound", size=2_000),
+                ours.inbound(port, "handler", 2_000, 1),
+            ],
+        ),
+    }
+    return cases
+
+
+def of_pushes(port: int, phoenix: int) -> Cases:
+    """Return the rows of pushes, joins and connections."""
+    return {
+        "push and reply, replay server": (
+            1_000,
+            [wsc_alone(port), raw_alone(port), *phoenix_js(port, "alone"), ours.alone(port)],
+        ),
+        "push and reply, PhoenixServer": (
+            500,
+            [
+                wsc_alone(phoenix),
+                raw_alone(phoenix),
+                *phoenix_js(phoenix, "alone"),
+                ours.alone(phoenix),
+            ],
+        ),
+        "push and reply, 100 in flight": (
+            5_000,
+            [*phoenix_js(port, "flight"), ours.flight(port)],
+        ),
+        "connect and join": (
+            10,
+            [raw_connect(port), *phoenix_js(port, "connect"), ours.connect(port)],
+        ),
+        "a join of 500, one by one": (500, [*phoenix_js(port, "joins"), ours.joins(port)]),
+    }
+
+
+def of_latency(port: int) -> Cases:
+    """Return the rows of the time from frame to handler."""
+    return {
+        f"frame to handler, {rate:,}/s": (
+            count,
+            [ours.latency(port, rate, 0.5), ours.latency(port, rate, 0.99)],
+        )
+        for rate, count in ((1_000, 1_000), (50_000, 20_000))
+    }
+
+
+def of_everything(port: int) -> Cases:
+    """Return the whole matrix."""
+    return {
+        f"{size:>6} B, {topics:>4} channels{', deflate' if deflate else ''}": (
+            max(1_000, 2_000_000 // (size + 200)),
+            [
+                wsc(port, size, topics),
+                *phoenix_js(port, "inbound", size, topics),
+                *(
+                    ours.inbound(port, to, size, topics, deflate=deflate)
+                    for to in ("handler", "on", "subscriber")
+                ),
+            ],
+        )
+        for size in (20, 200, 2_000, 20_000)
+        for topics in (1, 100, 1_000)
+        for deflate in (False, True)
+    }
+
+
+if __name__ == "__main__":
+    everything = "--all" in sys.argv
+    clock = "processor time" if CPU else "wall clock"
+    sys.argv = [word for word in sys.argv if word not in ("--all", "--cpu")]
+    with serving() as replay, ServerProcess() as phoenix_server:
+        phoenix_port = int(phoenix_server.url.split(":")[2].split("/")[0])
+        main(
+            f"the client on the wire, {clock}: others against the first of each row",
+            {
+                **of_inbound(replay),
+                **of_pushes(replay, phoenix_port),
+                **({} if CPU else of_latency(replay)),
+                **(of_everything(replay) if everything else {}),
+            },
+            rounds=3,
+        )

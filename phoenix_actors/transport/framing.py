@@ -1,0 +1,49 @@
+"""Who reads and writes the frames of a connection: this library, or websocket-client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from phoenix_actors.errors import InvalidOption
+from phoenix_actors.transport.frames import FrameReader, Frames, frame_of
+from phoenix_actors.transport.library_frames import LibraryFrames, library_frame_of
+
+__all__ = ["Framing", "framing_of"]
+
+
+class Framing(NamedTuple):
+    """How frames are read and written.
+
+    Attributes:
+        reader: makes what reads them, of the longest message and the deflating agreed on.
+        frame_of: makes one of data and opcode.
+        together: whether messages are handed on, and sent, several at once, and reading is lent.
+    """
+
+    reader: Callable[..., Frames]
+    frame_of: Callable[..., bytes]
+    together: bool
+
+
+_FRAMINGS: Final = {
+    "websocket": Framing(FrameReader, frame_of, together=True),
+    "websocket-client": Framing(LibraryFrames, library_frame_of, together=False),
+}
+
+
+def framing_of(word: str) -> Framing:
+    """Return the framing of this word.
+
+    Raises:
+        InvalidOption: for another word.
+
+    Example:
+        >>> framing_of("websocket").together, framing_of("websocket-client").together
+        (True, False)
+    """
+    framing = _FRAMINGS.get(word)
+    if framing is None:
+        choices = " or ".join(map(repr, _FRAMINGS))
+        raise InvalidOption("transport", f"must be {choices}, not {word!r}")
+    return framing

@@ -1,0 +1,202 @@
+"""Who reads a connection: its reader thread, or for a moment a caller that waits for an answer.
+
+A caller that waits for the only answer due would otherwise be woken by the reader thread, which the
+socket wakes first: two switches of threads for one answer. So it may borrow the reading. Then the
+reader thread sleeps on, for the socket is taken out of what it waits for; what the caller reads and
+may not deal with, such as a ping or the end, it leaves to the reader thread.
+
+Laws:
+
+- Whoever holds the turn reads, and nobody else; messages keep their order.
+- What was left is taken by the reader thread before it reads on.
+- While the reading is borrowed the borrower is woken by the socket and by `wake`, nothing else.
+
+Where the system has no epoll nobody borrows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from phoenix_actors.transport.stream import EndOfStream, Stream
+
+if TYPE_CHECKING:
+    from phoenix_actors.transport.frames import Frames, Run
+
+__all__ = ["Reading"]
+
+Done: TypeAlias = Callable[[], bool]
+DealWith: TypeAlias = "Callable[[list[Run]], list[Run]]"
+
+_CAN_LEND: Final = hasattr(select, "epoll") and hasattr(os, "eventfd")
+
+
+class Reading:
+    """The reading of one connection. `next` and `close` are for its reader thread alone."""
+
+    def __init__(self, stream: Stream, frames: Frames) -> None:
+        """Read this stream by these frames."""
+        self._stream = stream
+        self._frames = frames
+        self._turn = threading.Lock()
+        self._left: list[Run] = []
+        self._more = True  # there may be more behind what was read last
+        self._closed = False
+        self._epoll: select.epoll | None = None
+        # Of a borrower: its thread, whether it deals with messages, and what it waits by.
+        self._holder = 0
+        self._dealing = False
+        self._poll: select.poll | None = None
+        self._bell = -1
+        self._bell_lock = threading.Lock()
+        self._rung = False
+        if _CAN_LEND:
+            self._epoll = select.epoll()
+            self._epoll.register(stream.fileno(), select.EPOLLIN)
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the reading, once all that `next` returned is dealt with."""
+        return None if self._left else self._frames.error
+
+    # ---- the reader thread --------------------------------------------------------------------
+
+    def next(self, deal_with: Callable[[list[Run]], object]) -> bool:
+        """Wait for what comes next and deal with it, in the turn; False when nothing more comes."""
+        epoll, stream = self._epoll, self._stream
+        if epoll is not None and not self._more:
+            for _, events in epoll.poll():
+                if events & select.EPOLLOUT:
+                    epoll.modify(stream.fileno(), select.EPOLLIN)
+        with self._turn:
+            runs, self._left = self._left, []
+            if runs:
+                self._more = True
+            else:
+                try:
+                    data = stream.piece() if epoll is None else stream.piece_now()
+                except (EndOfStream, TimeoutError):
+                    return False
+                self._more = data is not None and stream.may_have_more(data)
+                if data is not None:
+                    runs = self._frames.feed(data)
+            deal_with(runs)
+        return True
+
+    def close(self) -> None:
+        """Give back what this needs. The stream is shut down already, so a borrower ends."""
+        self._closed = True
+        with self._turn, self._bell_lock:
+            if self._epoll is not None:
+                self._epoll.close()
+            if self._bell >= 0:
+                os.close(self._bell)
+                self._bell = -1
+
+    # ---- who borrows --------------------------------------------------------------------------
+
+    def borrow(self, done: Done, timeout: float | None, deal_with: DealWith) -> None:
+        """Read in this thread until `done()`, for up to `timeout` seconds, if nobody else reads.
+
+        It ends before where the reader thread has to go on, or by `wake`. `deal_with` returns what
+        it leaves to the reader thread. What it raises, such as the user's Ctrl-C, is raised, and
+        the stream is shut down, for messages may be lost.
+        """
+        epoll = self._epoll
+        if epoll is None:
+            return
+        if not self._turn.acquire(blocking=False):
+            if self._holder == threading.get_ident() and not self._dealing:
+                # A signal's handler waits in a thread that was waiting already.
+                self._left = self._read_until(done, timeout, deal_with)
+            return
+        try:
+            if not (self._closed or self._left or self._more):
+                self._borrow(epoll, done, timeout, deal_with)
+        finally:
+            self._turn.release()
+
+    def _borrow(
+        self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
+    ) -> None:
+        """Borrow; requires holding the turn."""
+        descriptor = self._stream.fileno()
+        epoll.modify(descriptor, 0)
+        self._holder = threading.get_ident()
+        events = select.EPOLLIN
+        try:
+            self._left = self._read_until(done, timeout, deal_with)
+        except BaseException:
+            if self._dealing:
+                self._stream.shutdown()
+            raise
+        finally:
+            self._holder, self._dealing = 0, False
+            if self._left or self._more or self._frames.error is not None:
+                # Writing is possible, as good as always: that wakes the reader thread.
+                events |= select.EPOLLOUT
+            epoll.modify(descriptor, events)
+
+    def _read_until(self, done: Done, timeout: float | None, deal_with: DealWith) -> list[Run]:
+        poll = self._poll or self._make_poll()
+        if self._rung:
+            self._hush()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        wait, last = timeout, False
+        while not done() or (self._more and not last):
+            # Under TLS only the next attempt to read tells whether something is left.
+            last = done()
+            if not self._more and self._must_end(poll.poll(None if wait is None else wait * 1000)):
+                break
+            try:
+                data = self._stream.piece_now()
+            except EndOfStream:
+                # The reader thread finds that, too.
+                break
+            self._more = data is not None and self._stream.may_have_more(data)
+            if data is not None:
+                self._dealing = True
+                left = deal_with(self._frames.feed(data))
+                self._dealing = False
+                if left or self._frames.error is not None:
+                    return left
+            if deadline is not None:
+                wait = max(0.0, deadline - time.monotonic())
+        return []
+
+    def _must_end(self, ready: list[tuple[int, int]]) -> bool:
+        """Tell whether the time is over, or `wake` was called."""
+        if not ready:
+            return True
+        if any(descriptor == self._bell for descriptor, _ in ready):
+            self._hush()
+            return True
+        return False
+
+    def _make_poll(self) -> select.poll:
+        with self._bell_lock:
+            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._stream.fileno(), select.POLLIN)
+        self._poll.register(self._bell, select.POLLIN)
+        return self._poll
+
+    def wake(self) -> None:
+        """Have another thread that borrows, if there is one, end. Never waits."""
+        if self._holder in (0, threading.get_ident()):
+            return
+        with self._bell_lock:
+            if self._bell >= 0 and not self._rung:
+                self._rung = True
+                os.eventfd_write(self._bell, 1)
+
+    def _hush(self) -> None:
+        with self._bell_lock, contextlib.suppress(BlockingIOError):
+            self._rung = False
+            os.eventfd_read(self._bell)

@@ -1,0 +1,195 @@
+"""Who reads a connection, on a pair of sockets; the reader thread is the test's own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from phoenix_actors.transport import reading as reading_module
+from phoenix_actors.transport.frames import FrameReader, Run
+from phoenix_actors.transport.reading import Reading
+from phoenix_actors.transport.stream import Stream
+
+DEADLINE = 10.0
+ONE, TWO, PING = b"\x81\x03one", b"\x81\x03two", b"\x89\x00"
+lends = pytest.mark.skipif(not reading_module._CAN_LEND, reason="this system has no epoll")
+
+
+class Bench:
+    """A connection; what was read by the reader thread's way, and by a borrower's."""
+
+    def __init__(self) -> None:
+        near, self.far = socket.socketpair()
+        self.stream = Stream(near)
+        self.reading = Reading(self.stream, FrameReader(1000))
+        self.read: list[Run] = []
+        self.borrowed: list[Run] = []
+        self.leaves: list[Run] = []
+
+    def next(self) -> bool:
+        """The reader thread's turn."""
+        return self.reading.next(self.read.extend)
+
+    def drained(self) -> None:
+        """The reader thread has found the socket empty, and would sleep."""
+        while self.reading._more:
+            self.next()
+
+    def deal(self, runs: list[Run]) -> list[Run]:
+        """A borrower's way; it leaves pings."""
+        mine = [run for run in runs if run[0] == 1]
+        self.borrowed += mine
+        return [run for run in runs if run[0] != 1] or self.leaves
+
+    def borrow(self, count: int = 1, timeout: float | None = DEADLINE) -> None:
+        """Borrow until so many texts came."""
+        self.reading.borrow(lambda: len(self.borrowed) >= count, timeout, self.deal)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A connection that is closed afterwards."""
+    bench = Bench()
+    yield bench
+    bench.stream.shutdown()
+    bench.reading.close()
+    bench.stream.close()
+    bench.far.close()
+
+
+@pytest.mark.parametrize("epoll", [True, False])
+def test_the_reader_thread_reads_until_the_end(
+    epoll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In large pieces, with or without epoll."""
+    monkeypatch.setattr(reading_module, "_CAN_LEND", epoll and reading_module._CAN_LEND)
+    bench = Bench()
+    bench.far.sendall(ONE + TWO)
+    while not bench.read:
+        assert bench.next()
+    assert bench.read == [(1, [b"one", b"two"])]
+    bench.far.close()
+    while bench.next():
+        pass
+    bench.reading.close()
+    bench.stream.close()
+
+
+@lends
+def test_a_borrower_reads_its_answer_and_the_reader_thread_sleeps(bench: Bench) -> None:
+    """It is asked for nothing, and what comes afterwards is its own again."""
+    bench.drained()
+    bench.far.sendall(ONE)
+    bench.borrow()
+    assert bench.borrowed == [(1, [b"one"])]
+    bench.far.sendall(TWO)
+    bench.drained()
+    while not bench.read:
+        assert bench.next()
+    assert bench.read == [(1, [b"two"])]
+
+
+@lends
+def test_what_a_borrower_leaves_comes_first(bench: Bench) -> None:
+    """The reader thread is woken for it, and reads on behind it."""
+    bench.drained()
+    bench.far.sendall(ONE + PING)
+    bench.borrow(count=2)
+    bench.far.sendall(TWO)
+    assert bench.borrowed == [(1, [b"one"])]
+    assert bench.next()
+    assert bench.read == [(9, [b""])]
+    while len(bench.read) < 2:
+        assert bench.next()
+    assert bench.read[1:] == [(1, [b"two"])]
+
+
+@lends
+def test_nobody_borrows_while_the_reader_thread_reads(bench: Bench) -> None:
+    """Nor while there is more that it has not looked at yet."""
+    bench.borrow(timeout=DEADLINE)
+    assert bench.borrowed == []
+    bench.drained()
+    with bench.reading._turn:
+        bench.far.sendall(ONE)
+        bench.borrow(timeout=DEADLINE)
+    assert bench.borrowed == []
+
+
+@lends
+def test_a_borrower_ends_by_its_timeout_and_by_wake(bench: Bench) -> None:
+    """`wake` is for another thread's borrower, and leaves nothing behind for the next one."""
+    bench.drained()
+    bench.borrow(timeout=0.0)
+    bench.reading.wake()
+    done = threading.Event()
+
+    def borrow() -> None:
+        bench.borrow(timeout=None)
+        done.set()
+
+    thread = threading.Thread(target=borrow)
+    thread.start()
+    while not done.is_set():
+        bench.reading.wake()
+    thread.join(DEADLINE)
+    bench.far.sendall(ONE)
+    bench.borrow()
+    assert bench.borrowed == [(1, [b"one"])]
+
+
+@lends
+def test_the_end_is_the_reader_threads(bench: Bench) -> None:
+    """A borrower that finds it returns, and the reader thread finds it too."""
+    bench.drained()
+    bench.far.close()
+    bench.borrow(timeout=None)
+    while bench.next():
+        pass
+
+
+@lends
+def test_what_interrupts_a_borrower_ends_the_connection(bench: Bench) -> None:
+    """Messages may be lost, which must not go unseen; between messages nothing is lost."""
+    bench.drained()
+
+    def interrupt(_: list[Run]) -> Any:
+        raise KeyboardInterrupt
+
+    bench.far.sendall(ONE)
+    with pytest.raises(KeyboardInterrupt):
+        bench.reading.borrow(lambda: False, DEADLINE, interrupt)
+    while bench.next():
+        pass
+
+
+@lends
+def test_a_handler_of_a_signal_may_borrow_within(bench: Bench) -> None:
+    """The thread that it runs in holds the turn; else it would wait for itself."""
+    bench.drained()
+    bench.far.sendall(ONE)
+    calls: list[int] = []
+
+    def done() -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            bench.borrow()
+        return bool(bench.borrowed)
+
+    bench.reading.borrow(done, DEADLINE, bench.deal)
+    assert bench.borrowed == [(1, [b"one"])]
+
+
+@lends
+def test_after_the_close_nothing_is_borrowed_or_woken(bench: Bench) -> None:
+    """The descriptors may be another's by then."""
+    bench.drained()
+    bench.borrow(timeout=0.0)
+    bench.reading.close()
+    bench.reading.wake()
+    bench.borrow(timeout=None)
+    bench.reading._epoll = None
