@@ -75,6 +75,7 @@ class ServerProcess:
         max_frame_size: int = 10_000_000,
         max_channels: int = 1_000_000,
         drain_timeout: float | timedelta = 2.0,
+        longpoll_window: float | timedelta = 10.0,
         start_timeout: float | timedelta = 10.0,
     ) -> None:
         self._options = ServerOptions(
@@ -85,6 +86,7 @@ class ServerProcess:
             max_frame_size=max_frame_size,
             max_channels=max_channels,
             drain_timeout=drain_timeout,
+            longpoll_window=longpoll_window,
         )
         self._start_timeout = seconds(start_timeout, "start_timeout")
         self._child: _Child | None = None
@@ -185,6 +187,7 @@ class ServerProcess:
         command += ["--max-frame-size", str(options.max_frame_size)]
         command += ["--max-channels", str(options.max_channels)]
         command += ["--drain-timeout", str(options.drain_seconds)]
+        command += ["--longpoll-window", str(options.window_seconds)]
         return command if options.compress else [*command, "--no-compress"]
 
 

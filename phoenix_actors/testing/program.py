@@ -48,6 +48,7 @@ def serve(argv: list[str]) -> int:
             max_frame_size=arguments.max_frame_size,
             max_channels=arguments.max_channels,
             drain_timeout=arguments.drain_timeout,
+            longpoll_window=arguments.longpoll_window,
         )
     except ValueError as error:
         print(f"serve: {error}", file=sys.stderr)  # noqa: T201  a program
@@ -109,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         default=2.0,
         metavar="SECONDS",
         help="how long clients may take to close at shutdown (%(default)s)",
+    )
+    add(
+        "--longpoll-window",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a poll waits for messages (%(default)s)",
     )
     add("--exit-at-eof", action="store_true", help="also end when standard input does")
     return parser
