@@ -73,6 +73,7 @@ from phoenix_actors.options import (
     TransportOptions,
 )
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
+from phoenix_actors.transport.long_poll import LongPollTransport
 
 __all__ = [
     "DROP",
@@ -102,6 +103,7 @@ __all__ = [
     "JoinTimedOut",
     "JoinTimeout",
     "Left",
+    "LongPollTransport",
     "Message",
     "MessageHandler",
     "MessageStream",

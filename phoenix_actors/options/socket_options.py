@@ -27,7 +27,6 @@ _LATER_VALUE: Final = "is not available in this version"
 LATER: Final = frozenset(
     {
         "hibernation_memory_threshold",
-        "longpoll_fallback",
     }
 )
 
@@ -84,7 +83,12 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
             message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
             switches one off; those that are left out keep their defaults.
-        transport: an object of the shape `Transport`; None takes the built-in WebSocket.
+        transport: an object of the shape `Transport`, such as `LongPollTransport()`; None takes the
+            built-in WebSocket.
+        longpoll_fallback: seconds that the WebSocket has to open, and then to answer a ping, before
+            long poll takes its place; None never does (C138). A client whose WebSocket answered
+            once stays with it (C146). One that fell back stays with long poll until connect() is
+            called after disconnect() or between two attempts.
 
     Example:
         >>> options = SocketOptions.of(url="ws://localhost:4000/socket", params={"token": "secret"})
@@ -126,6 +130,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     json_library: JsonLibrary | None = None
     transport: Any = None
     transport_opts: TransportOptions = TransportOptions()
+    longpoll_fallback: float | None = None
     max_pending_messages: int = 500
     max_pending_bytes: int | None = 64 * 1024 * 1024
     overflow: Overflow = Overflow.ERROR
@@ -345,6 +350,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "channel_max_restarts": checks.whole,
     "json_library": json_library,
     "transport": _transport,
+    "longpoll_fallback": checks.positive_seconds_or_none,
     "transport_opts": lambda _, value: TransportOptions.of(value),
     "max_pending_messages": _at_least_one,
     "max_pending_bytes": _at_least_one_or_none,

@@ -12,7 +12,6 @@ them: else a server on localhost is reached whatever `http_proxy` says.
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 import threading
 import time
@@ -20,19 +19,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import websocket
 
-from phoenix_actors.errors import (
-    ConnectError,
-    ConnectionLost,
-    ConnectTimeout,
-    EncodeError,
-    NotConnected,
-    PhoenixError,
-    TLSError,
-)
+from phoenix_actors.errors import ConnectionLost, EncodeError, NotConnected, PhoenixError
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.frames import Frames, TooBigError
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
-from phoenix_actors.transport.proxy import connect_to
+from phoenix_actors.transport.opening import failed_opening, open_socket
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
@@ -111,22 +102,13 @@ class WebSocketHandle:
             raise
         except Exception as error:
             # The one border where foreign errors become ours.
-            if self._aborted:
-                raise ConnectError("the attempt was aborted", url=shown) from error
-            if isinstance(error, TimeoutError) and timeout is not None:
-                raise ConnectTimeout(timeout, url=shown) from error
-            if isinstance(error, EndOfStream):
-                problem = "the server ended the connection before it was open"
-                raise ConnectError(problem, url=shown) from error
-            raise ConnectError(url=shown) from error
+            raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
 
     def _start(self, deadline: float | None) -> None:
         """Do everything that `open` does; raise what comes."""
         target = self._target
         options = self._options
-        sock = connect_to(target, options, deadline, self._hold)
-        if target.secure:
-            sock = self._secure(sock, deadline)
+        sock = open_socket(target, options, deadline, self._hold)
         stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
             self._deflate = upgrade(stream, target, options, deadline)
@@ -145,30 +127,6 @@ class WebSocketHandle:
             if self._aborted:
                 raise EndOfStream
             self._stream = stream
-
-    def _secure(self, sock: socket.socket, deadline: float | None) -> socket.socket:
-        """Return the socket with TLS on it."""
-        options = self._options.ssl_opts
-        shown = self._target.shown
-        name = self._target.host
-        if options is not None and options.server_hostname is not None:
-            name = options.server_hostname
-        try:
-            context = dial.tls_context(options)
-        except OSError as error:
-            sock.close()
-            raise TLSError("the files of ssl_opts cannot be used", url=shown) from error
-        try:
-            return dial.secure(sock, context, name, deadline, self._hold)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            raise  # the server went away, which says nothing about TLS
-        except ssl.SSLCertVerificationError as error:
-            problem = f"the server's certificate does not verify ({error.verify_message})"
-            raise TLSError(problem, url=shown) from error
-        except ssl.SSLError as error:
-            raise TLSError(error.reason or "no agreement", url=shown) from error
-        except ValueError as error:
-            raise TLSError("the name of the server cannot be verified", url=shown) from error
 
     def _hold(self, sock: socket.socket) -> None:
         """Keep the socket of an attempt where abort() finds it."""
