@@ -82,7 +82,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         tcp_opts: for the socket below.
         proxy: how to get to the server; None for the direct way.
         headers: further headers of the upgrade. Set per attempt by the client, not by the user.
-        auth_token: goes as a subprotocol, over long poll in a header. Set per attempt by the client, not by the user.
+        auth_token: goes as a subprotocol, over long poll in a header. Set per attempt by the
+            client, not by the user.
         announce: called once with the handle before open() does anything that takes time, so that
             another thread may abort() an attempt under way. Set by the client.
 

@@ -82,6 +82,9 @@ class HttpConnection:
         try:
             stream.send_all(self._head(method, resource, headers, body), deadline)
             answer, reusable = self._read(stream, method, deadline)
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead) as error:
+            self.close()
+            raise EndOfStream from error
         except BaseException:
             self.close()
             raise

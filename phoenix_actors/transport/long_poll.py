@@ -113,7 +113,7 @@ class LongPollHandle:
             raise
         except Exception as error:
             self._polls.close()
-            if isinstance(error, http.client.HTTPException):
+            if isinstance(error, http.client.HTTPException) and not self._aborted:
                 raise ConnectError("the answer is not HTTP", url=shown) from error
             raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
         name = f"{self._target.host}:{self._target.port}"
@@ -155,7 +155,7 @@ class LongPollHandle:
     def _addressed(
         self, token: str | None, headers: tuple[tuple[str, str], ...]
     ) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """Return the resource and headers of a session: servers look for its token in one (C141)."""
+        """Return resource and headers of a session, its token in both: servers differ (C141)."""
         resource = self._target.resource
         if token is None:
             return resource, headers
@@ -359,7 +359,7 @@ def _refusal(status: int, answer: HttpAnswer, shown: str) -> HandshakeRefused:
 
 
 class _StatusError(Exception):
-    """An answer with another HTTP status than the one that Phoenix gives, whatever it has to say."""
+    """An answer with another HTTP status than 200, which Phoenix gives whatever it has to say."""
 
 
 def _read(answer: HttpAnswer) -> Answer:
