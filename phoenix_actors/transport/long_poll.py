@@ -16,7 +16,7 @@ import http.client
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -39,6 +39,8 @@ from phoenix_actors.transport.opening import failed_opening
 from phoenix_actors.transport.stream import EndOfStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phoenix_actors.options import TransportOptions
     from phoenix_actors.protocol.long_poll import Answer, Line
     from phoenix_actors.transport.handshake import Target
@@ -51,6 +53,8 @@ _HTTP_OK: Final = 200
 _TOKEN_HEADER: Final = "X-Phoenix-Longpoll-Token"  # noqa: S105  the name of a header
 _AUTH_TOKEN_HEADER: Final = "X-Phoenix-AuthToken"  # noqa: S105  the name of a header
 _POLL_HEADERS: Final = (("Accept", "application/json"), ("Cache-Control", "no-cache"))
+# Seconds for the poster to end once its request is aborted; it may still look a name up.
+_PATIENCE: Final = 1.0
 # How many messages, and bytes of them, may wait for the next POST before a send waits.
 _MAX_QUEUED: Final = 100
 _MAX_QUEUED_BYTES: Final = 1024 * 1024
@@ -96,7 +100,8 @@ class LongPollHandle:
         self._post: machine.Post | None = None
         self._polls = HttpConnection(target, options)
         self._posts = HttpConnection(target, options)
-        self._threads: list[threading.Thread] = []
+        self._poller: threading.Thread | None = None
+        self._poster = _thread(self._run_posts, f"phoenix-poster-{target.host}:{target.port}")
         self._aborted = False
 
     # ---- opening ----
@@ -107,24 +112,28 @@ class LongPollHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         shown = self._target.shown
         try:
-            token = self._begin(deadline)
+            first = self._begin(deadline)
+            self._start(first)
         except PhoenixError:
-            self._polls.close()
+            self._give_up()
             raise
         except Exception as error:
-            self._polls.close()
+            self._give_up()
             if isinstance(error, http.client.HTTPException) and not self._aborted:
                 raise ConnectError("the answer is not HTTP", url=shown) from error
             raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
+
+    def _start(self, first: machine.Poll) -> None:
         name = f"{self._target.host}:{self._target.port}"
-        self._threads = [
-            threading.Thread(
-                target=self._run_polls, args=(token,), name=f"phoenix-poller-{name}", daemon=True
-            ),
-            threading.Thread(target=self._run_posts, name=f"phoenix-poster-{name}", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        poller = _thread(self._run_polls, f"phoenix-poller-{name}", first)
+        self._poster.start()
+        poller.start()
+        self._poller = poller
+
+    def _give_up(self) -> None:
+        """Leave nothing of an attempt."""
+        self._feed(machine.AbortRequested())
+        self._polls.close()
 
     def _begin(self, deadline: float | None) -> machine.Poll:
         """Return the second poll: the first one brought a session."""
@@ -279,11 +288,10 @@ class LongPollHandle:
         self._posts.abort()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait up to `timeout` seconds until the threads have ended; not on one of them."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        """Wait up to `timeout` seconds until the threads have ended; not on the poller."""
+        poller = self._poller
+        if poller is not None and poller is not threading.current_thread():
+            poller.join(timeout)
 
     # ---- the threads ----
 
@@ -299,9 +307,10 @@ class LongPollHandle:
                 self._changed.wait_for(lambda: self._ending is not None)
                 ending = self._ending or ending
         finally:
-            # Whatever happened: both connections are closed and `closed` is called, once.
+            # Whatever happened: nothing is left open or running, and `closed` is called, once.
             self._feed(machine.AbortRequested())
             self._polls.close()
+            self._poster.join(_PATIENCE)
             self._events.closed(ending.code, ending.reason, ending.clean)
 
     def _take(self, commands: list[machine.LongPollCommand]) -> machine.Poll | None:
@@ -337,6 +346,10 @@ class LongPollHandle:
 
     def __repr__(self) -> str:
         return f"<LongPollHandle {self._target.shown} {self._machine.phase}>"
+
+
+def _thread(target: Callable[..., None], name: str, *args: Any) -> threading.Thread:
+    return threading.Thread(target=target, args=args, name=name, daemon=True)
 
 
 def _poll_target(target: Target) -> Target:

@@ -23,6 +23,12 @@ from tests.e2e.rig import LONG_POLL, WEBSOCKET, WINDOW, Connect, Phoenix, eventu
 SESSION_LIFE = 40.0
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tells of the mark of this folder."""
+    mark = "websocket_only(why): not over long poll, which has nothing of the kind"
+    config.addinivalue_line("markers", mark)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs the tests of a module over the transports that it names."""
     transports = getattr(metafunc.module, "TRANSPORTS", None)

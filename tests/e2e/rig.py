@@ -14,6 +14,7 @@ from supervisors import telemetry
 
 __all__ = [
     "DEADLINE",
+    "GONE",
     "LONG_POLL",
     "QUICK",
     "WEBSOCKET",
@@ -32,6 +33,8 @@ T = TypeVar("T")
 # What carries frames, as the server calls it.
 WEBSOCKET: Final = "websocket"
 LONG_POLL: Final = "longpoll"
+# Close codes of a connection whose transport the server killed.
+GONE: Final = {WEBSOCKET: 1006, LONG_POLL: 3410}
 # Seconds that a poll waits at the loopback server.
 WINDOW: Final = 0.5
 

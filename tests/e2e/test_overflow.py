@@ -33,6 +33,7 @@ def flooded(client: SocketClient, gate: threading.Event, number: int) -> tuple[C
     return channel, log
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C82", "C101", "C153")
 def test_a_sleeping_handler_under_a_flood(phoenix: Phoenix, connect: Connect) -> None:
     """What waits is bounded, heartbeats go out, the connection stays, and nothing is lost."""

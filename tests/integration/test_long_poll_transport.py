@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,9 +121,12 @@ def test_messages_go_together_one_post_at_a_time() -> None:
 
     with PollServer(post=take) as server:
         handle, events = connect(server.url)
-        sender = threading.Thread(
-            target=lambda: [handle.send_text(f"[{number}]") for number in range(251)]
-        )
+
+        def send() -> None:
+            for number in range(251):
+                handle.send_text(f"[{number}]")
+
+        sender = threading.Thread(target=send)
         sender.start()
         until(lambda: not handle.writable())
         gate.set()
@@ -312,6 +316,11 @@ def _fills(handle: LongPollHandle) -> bool:
     return not handle.writable()
 
 
+def _posts(server: PollServer, count: int) -> bool:
+    """Tell whether so many POSTs came."""
+    return len(server.of("POST")) == count
+
+
 # -- opening
 
 
@@ -372,7 +381,7 @@ def test_connections_are_kept_alive() -> None:
         handle, events = connect(server.url)
         for number in range(5):
             handle.send_text(f"[{number}]")
-            until(lambda number=number: len(server.of("POST")) == number + 1)
+            until(partial(_posts, server, number + 1))
         finish(handle, events)
     assert server.connections == 2
 
@@ -384,7 +393,7 @@ def test_a_connection_that_was_closed_between_requests_is_replaced() -> None:
         handle, events = connect(server.url)
         for number in range(3):
             handle.send_text(f"[{number}]")
-            until(lambda number=number: len(server.of("POST")) == number + 1)
+            until(partial(_posts, server, number + 1))
         finish(handle, events)
     assert [post.body for post in server.of("POST")] == [b"[0]", b"[1]", b"[2]"]
 
