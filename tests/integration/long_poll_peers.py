@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-__all__ = ["PATIENCE", "TOKEN", "PollServer", "Request", "respond", "say"]
+__all__ = ["PATIENCE", "SILENT_END", "TOKEN", "PollServer", "Request", "respond", "say"]
 
 # Seconds that anything may take, and that a poll waits for something to say.
 PATIENCE = 10.0
 WINDOW = 0.2
+
+# A header after whose answer the connection ends, though nothing says so.
+SILENT_END = b"X-Then: end"
 
 TOKEN = "token/of+one"  # noqa: S105  one of nobody
 
@@ -72,7 +75,7 @@ class PollServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = [self._listener]
         self._threads: list[threading.Thread] = []
-        self.connections = 0
+        self.connections = self.ended = 0
         scheme = "ws" if tls is None else "wss"
         self.port = self._listener.getsockname()[1]
         self.url = f"{scheme}://localhost:{self.port}/socket/websocket?a=1&vsn=2.0.0"
@@ -120,9 +123,10 @@ class PollServer:
                 if answer is None:
                     break
                 peer.sendall(answer)
-                if b"connection: close" in answer.lower():
+                if b"connection: close" in answer.lower() or SILENT_END in answer:
                     break
             socket.socket.shutdown(peer, socket.SHUT_RDWR)
+        self.ended += 1
 
     def _answer(self, request: Request) -> bytes | None:
         if request.method == "POST":

@@ -125,7 +125,7 @@ def test_a_refusal_is_retried(server: PhoenixServer) -> None:
         refusal_backoff=[0.02],
         auto_connect=False,
     )
-    client.on_error(lambda error: failed.add(error.status))
+    client.on_error(lambda error: failed.add(getattr(error, "status", error)))
     client.connect()
     client.wait_connected(DEADLINE)
     assert failed.items == [(403,), (403,)]

@@ -20,7 +20,15 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.options import TransportOptions
 from phoenix_actors.transport.long_poll import LongPollHandle, LongPollTransport
-from tests.integration.long_poll_peers import PATIENCE, TOKEN, PollServer, Request, respond, say
+from tests.integration.long_poll_peers import (
+    PATIENCE,
+    SILENT_END,
+    TOKEN,
+    PollServer,
+    Request,
+    respond,
+    say,
+)
 from tests.integration.websocket_peers import QUICK, Events, raw_server
 
 if TYPE_CHECKING:
@@ -386,14 +394,17 @@ def test_connections_are_kept_alive() -> None:
     assert server.connections == 2
 
 
-def test_a_connection_that_was_closed_between_requests_is_replaced() -> None:
-    """The message is posted once, and nobody notices."""
-    closing = respond("200 OK", b'{"status":200}', "Connection: close")
+@pytest.mark.parametrize("header", ["Connection: close", SILENT_END.decode()])
+def test_a_connection_that_was_closed_between_requests_is_replaced(header: str) -> None:
+    """Whether the server said so or not: the message is posted once, and nobody notices."""
+    closing = respond("200 OK", b'{"status":200}', header)
     with PollServer(post=lambda _: closing) as server:
         handle, events = connect(server.url)
         for number in range(3):
             handle.send_text(f"[{number}]")
             until(partial(_posts, server, number + 1))
+            # Until the end has arrived, too.
+            until(lambda: server.ended == server.connections - 1)
         finish(handle, events)
     assert [post.body for post in server.of("POST")] == [b"[0]", b"[1]", b"[2]"]
 
