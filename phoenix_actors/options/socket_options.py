@@ -59,7 +59,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             or what Retry-After says.
         max_reconnect_attempts: reconnecting attempts in a row that may fail before the client gives
             up; None for no limit.
-        heartbeat_interval: 0 or None switches heartbeats off.
+        heartbeat_interval: 0 or None switches heartbeats off. Long poll has none (C144).
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
         max_pending_messages: how many frames may wait to be handed to the operating system, and how

@@ -76,8 +76,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_message_size: bytes of the longest message taken in; a longer one ends the connection
             with close code 1009. Over long poll: of the longest answer to a poll, which holds all
             messages since the one before; a longer one ends the connection.
-        compression: offer permessage-deflate (C173); a server that takes it deflates every frame,
-            however short, which pays off for long ones only.
+        compression: offer permessage-deflate over WebSockets (C173); a server that takes it
+            deflates every frame, however short, which pays off for long ones only.
         ssl_opts: for wss.
         tcp_opts: for the socket below.
         proxy: how to get to the server; None for the direct way.

@@ -238,6 +238,7 @@ class LongPollHandle:
 
     @property
     def _ending(self) -> machine.Ended | None:
+        # One read of a reference, which is set once.
         return self._machine.ending
 
     # ---- sending ----
@@ -259,6 +260,7 @@ class LongPollHandle:
         return self._has_room() or self._machine.phase is not machine.LongPollPhase.OPEN
 
     def _has_room(self) -> bool:
+        # Without the lock it may be out of date, as what `writable` tells always may.
         queue = self._machine
         return queue.queued < _MAX_QUEUED and queue.queued_bytes < _MAX_QUEUED_BYTES
 

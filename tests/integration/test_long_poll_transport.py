@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -252,13 +253,13 @@ def test_a_post_that_is_not_taken_ends_the_session() -> None:
         handle.join(PATIENCE)
 
 
-def test_a_poll_that_is_never_answered_times_out() -> None:
-    """Drops that keep coming put nothing off."""
+def test_an_answer_that_never_ends_times_out() -> None:
+    """What came of it counts for nothing."""
 
-    def drip(_: Request) -> bytes:
+    def begin(_: Request) -> bytes:
         return b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b" " * 10
 
-    with PollServer(post=drip) as server:
+    with PollServer(post=begin) as server:
         handle, events = connect(server.url, longpoll_timeout=0.5)
         handle.send_text("[1]")
         assert "not answered within 0.5 seconds" in events.end()[2]
@@ -358,9 +359,18 @@ def test_an_answer_that_is_none_is_a_connect_error(answer: bytes, said: str) -> 
         connect(server.url)
 
 
-def test_opening_has_a_deadline() -> None:
-    """Over everything, however the bytes come."""
-    with raw_server(lambda peer: peer.recv(65536) and peer.recv(1)) as url:
+@pytest.mark.parametrize("what", [b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000])
+def test_opening_has_a_deadline(what: bytes) -> None:
+    """Over everything, whether nothing comes or more than can be read."""
+
+    def script(peer: Any) -> None:
+        peer.recv(65536)
+        with suppress(OSError):
+            while what:
+                peer.sendall(what)
+            peer.recv(1)
+
+    with raw_server(script) as url:
         started = time.monotonic()
         with pytest.raises(ConnectTimeout):
             connect(url, connect_timeout=0.3)
