@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -77,7 +77,9 @@ class MiddleBox:
         """Drops every connection that is let through."""
         dropped, self._open = self._open, []
         for sock in dropped:
-            sock.shutdown(socket.SHUT_RDWR)
+            # One may have ended by itself.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

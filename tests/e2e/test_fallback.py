@@ -10,10 +10,13 @@ import pytest
 from phoenix_actors import HandshakeRefused, SocketClient
 from phoenix_actors.transport.websocket import WebSocketTransport
 from tests.e2e.middlebox import Mode, middlebox
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually, listening
+from tests.e2e.rig import DEADLINE, WEBSOCKET, Connect, Log, Phoenix, Telling, eventually, listening
 
 if TYPE_CHECKING:
     from phoenix_actors import TransportEvents, TransportOptions
+
+# Clients begin with the WebSocket, whatever other tests run over.
+TRANSPORTS = [WEBSOCKET]
 
 # Seconds that the WebSocket gets; and so many that its time is not what is waited for.
 SHORT = 0.4
