@@ -92,7 +92,7 @@ def test_both_clients_send_the_auth_token_in_the_same_header() -> None:
     problem = javascript.unavailable()
     if problem is not None:
         pytest.skip(problem)
-    with PhoenixServer(auth_token=True, longpoll_window=0.5) as server:
+    with PhoenixServer(auth_token=True, longpoll_window=1.5) as server:
         endpoint = server.url.removesuffix("/websocket")
         subprocess.run(
             ["node", "--input-type=module", "-e", SCRIPT, endpoint, TOKEN],

@@ -36,7 +36,7 @@ LONG_POLL: Final = "longpoll"
 # Close codes of a connection whose transport the server killed.
 GONE: Final = {WEBSOCKET: 1006, LONG_POLL: 3410}
 # Seconds that a poll waits at the loopback server.
-WINDOW: Final = 0.5
+WINDOW: Final = 1.5
 
 # Seconds that anything may take before a test fails.
 DEADLINE: Final = 10.0

@@ -15,7 +15,7 @@ import pytest
 from phoenix_actors.testing import PhoenixServer
 from tests.e2e.rig import DEADLINE, Log, eventually
 
-WINDOW = 0.4
+WINDOW = 0.8
 JOIN = '["1","1","room:a","phx_join",{}]'
 
 
