@@ -72,10 +72,14 @@ def read_answer(body: bytes) -> Answer:
         read = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise DecodeError("the answer is none of long poll") from None
+    token = read.token
+    if token is not None and not (token.isascii() and token.isprintable()):
+        # It goes into a header.
+        raise DecodeError("the token of long poll has a character that no header may have")
     messages = tuple(
         text.encode() if text.startswith(_BINARY_KINDS) else text for text in read.messages or ()
     )
-    return Answer(read.status, read.token, messages)
+    return Answer(read.status, token, messages)
 
 
 def encode_line(message: str | bytes) -> Line:

@@ -125,10 +125,9 @@ class LongPollHandle:
 
     def _start(self, first: machine.Poll) -> None:
         name = f"{self._target.host}:{self._target.port}"
-        poller = _thread(self._run_polls, f"phoenix-poller-{name}", first)
+        self._poller = _thread(self._run_polls, f"phoenix-poller-{name}", first)
         self._poster.start()
-        poller.start()
-        self._poller = poller
+        self._poller.start()
 
     def _give_up(self) -> None:
         """Leave nothing of an attempt."""
@@ -292,7 +291,7 @@ class LongPollHandle:
     def join(self, timeout: float | None = None) -> None:
         """Wait up to `timeout` seconds until the threads have ended; not on the poller."""
         poller = self._poller
-        if poller is not None and poller is not threading.current_thread():
+        if poller is not None and poller.ident not in (None, threading.get_ident()):
             poller.join(timeout)
 
     # ---- the threads ----

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phoenix_actors.errors import DecodeError
 from phoenix_actors.protocol.long_poll import Answer, Line, encode_line, read_answer
@@ -34,6 +37,23 @@ def test_what_is_no_answer_is_an_error(body: bytes) -> None:
     """As pages of proxies are."""
     with pytest.raises(DecodeError, match="none of long poll"):
         read_answer(body)
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "\u0000", "é"])
+def test_a_token_that_no_header_may_have_is_an_error(token: str) -> None:
+    """A server cannot make this side send what it likes."""
+    with pytest.raises(DecodeError, match="token"):
+        read_answer(json.dumps({"status": 410, "token": token}).encode())
+
+
+@given(st.binary() | st.binary().map(lambda inner: b'{"status":200,"messages":[' + inner + b"]}"))
+def test_nothing_but_decode_error_is_raised(body: bytes) -> None:
+    """Whatever comes."""
+    try:
+        answer = read_answer(body)
+    except DecodeError:
+        return
+    assert isinstance(answer.status, int)
 
 
 @pytest.mark.contract("C40")
