@@ -72,6 +72,7 @@ from phoenix_actors.options import (
     TransportOptions,
 )
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
+from phoenix_actors.transport.long_poll import LongPollTransport
 
 __all__ = [
     "DROP",
@@ -101,6 +102,7 @@ __all__ = [
     "JoinTimedOut",
     "JoinTimeout",
     "Left",
+    "LongPollTransport",
     "Message",
     "MessageHandler",
     "MessageStream",

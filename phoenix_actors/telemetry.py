@@ -39,6 +39,7 @@ __all__ = [
     "SOCKET_CONNECT_FAILED",
     "SOCKET_DISCONNECTED",
     "SOCKET_STATUS",
+    "TRANSPORT_FALLBACK",
     "emit",
 ]
 
@@ -49,6 +50,7 @@ SOCKET_DISCONNECTED: Final = (_PREFIX, "socket", "disconnected")
 SOCKET_CONNECT_FAILED: Final = (_PREFIX, "socket", "connect_failed")
 SOCKET_BACKPRESSURE: Final = (_PREFIX, "socket", "backpressure")
 SOCKET_STATUS: Final = (_PREFIX, "socket", "status_change")
+TRANSPORT_FALLBACK: Final = (_PREFIX, "transport", "fallback")
 RECONNECTION_ATTEMPT: Final = (_PREFIX, "reconnection", "attempt")
 HEARTBEAT_SENT: Final = (_PREFIX, "heartbeat", "sent")
 HEARTBEAT_REPLY: Final = (_PREFIX, "heartbeat", "reply")

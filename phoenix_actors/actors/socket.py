@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from phoenix_actors.errors import ConnectionLost
+from phoenix_actors.link.fallback import forget_fallback
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.wire import Wire
 from phoenix_actors.machines import connection_events as events
 from phoenix_actors.machines.connection import ConnectionMachine
 from phoenix_actors.machines.reconnect import RECONNECT_STEPS, ReconnectPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
+from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC, ConnectionStatus
 from phoenix_actors.telemetry import (
     HEARTBEAT_REPLY,
     HEARTBEAT_SENT,
@@ -122,6 +123,8 @@ class Socket(GenServer):
     def _want(self, request: Connect | Disconnect) -> None:
         connect = isinstance(request, Connect)
         self.session.wants_connection = connect
+        if connect and self.machine.status is ConnectionStatus.DISCONNECTED:
+            forget_fallback(self.session)
         self._feed(events.ConnectRequested() if connect else events.DisconnectRequested())
 
     def terminate(self, reason: ExitReason) -> None:

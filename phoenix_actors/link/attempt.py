@@ -21,7 +21,6 @@ from phoenix_actors.machines.connection_events import (
     TransportClosed,
     TransportConnected,
 )
-from phoenix_actors.transport.websocket import WebSocketTransport
 from supervisors import CallTimeout, Reply
 from supervisors._runtime.timers import Timer, timers
 
@@ -154,8 +153,7 @@ class Attempt:
         thread.start()
 
     def _run(self) -> None:
-        chosen = self._wire.session.options.transport or "websocket"
-        transport = WebSocketTransport(chosen) if isinstance(chosen, str) else chosen
+        transport = self._wire.session.transport
         try:
             url, options = self._ask_options()
             for former in self._before:
@@ -228,7 +226,8 @@ class Attempt:
                 self._missing.remove(what)
             complete = not self._missing
         if complete:
-            self._tell(TransportConnected(self.generation))
+            heartbeat = getattr(self._handle, "needs_heartbeat", True)
+            self._tell(TransportConnected(self.generation, heartbeat))
 
     def _closed(self, code: int | None, reason: str, clean: bool) -> None:
         self.ending = (code, reason, clean)

@@ -17,6 +17,7 @@ import msgspec
 from phoenix_actors.errors import InvalidOption, NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
+from phoenix_actors.link.fallback import transport_of
 from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.message_hooks import MessageHooks
@@ -44,6 +45,7 @@ class Session:
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.codec = Codec(options.vsn, self.counters, options.json_library)
+        self.transport = transport_of(options)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
         self.wire: Wire | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
+from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
@@ -110,6 +111,8 @@ class Wire:
             self._generation = generation
             cores = list(self._cores.values())
         emit(SOCKET_CONNECTED, generation=generation)
+        # First of all, for a slow join would hold up the answer.
+        probe(self, attempt)
         for core in cores:
             core.feed(SocketOpened(generation), may_write=False)
 
@@ -247,7 +250,7 @@ class Wire:
             for push in expired:
                 push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
 
-    def ping(self, timeout: float | None) -> Reply:
+    def ping(self, timeout: float | None, *, may_write: bool = True) -> Reply:
         """Send a heartbeat of the caller's own; return a future of its answer.
 
         Raises:
@@ -261,7 +264,7 @@ class Wire:
         self.expect(PendingPush(PHOENIX_TOPIC, ref, None, HEARTBEAT, reply, deadline, timeout))
         codec = self.session.codec
         prepared = codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
-        self.send(codec.complete(prepared, None, ref), may_write=True)
+        self.send(codec.complete(prepared, None, ref), may_write=may_write)
         if self._generation != generation:
             # Lost meanwhile, perhaps before anybody could know of this ping.
             for ping in self.take_topic(PHOENIX_TOPIC):

@@ -16,7 +16,7 @@ Laws:
   and one that opens late is aborted (C105, C117, C125).
 - `AnnounceOpen` and `AnnounceLost` alternate, and carry the same generation.
 - The reconnect timer runs in waiting and nowhere else (C109, C117); heartbeat timers run in
-  connected and nowhere else (C103).
+  connected and nowhere else (C103), and only over a transport that needs them (C144).
 - Only the reply with the pending ref acknowledges a heartbeat (C97); none in time is a loss (C98).
 - While the reader pauses no reply can come: heartbeats go out, their deadline stands still (C101).
 - disconnect() ends everything, connect() begins everything anew, counters included (C119–C121).
@@ -194,7 +194,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         self._paused = False
         commands = self._go(ConnectionPhase.CONNECTED)
         commands.append(events.AnnounceOpen(event.generation))
-        return commands + self._next_heartbeat()
+        return commands + (self._next_heartbeat() if event.heartbeat else [])
 
     def _next_heartbeat(self) -> Commands:
         """Arm the timer of the next heartbeat, unless heartbeats are off."""

@@ -66,9 +66,13 @@ class DisconnectRequested(msgspec.Struct, frozen=True):
 
 
 class TransportConnected(msgspec.Struct, frozen=True):
-    """`Transport.open` of this generation returned its handle, and `connected()` was called."""
+    """`Transport.open` of this generation returned its handle, and `connected()` was called.
+
+    `heartbeat` is false for a transport that notices a peer that is gone by itself.
+    """
 
     generation: int
+    heartbeat: bool = True
 
 
 class ConnectFailed(msgspec.Struct, frozen=True):

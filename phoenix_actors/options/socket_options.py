@@ -26,7 +26,6 @@ _LATER_VALUE: Final = "is not available in this version"
 LATER: Final = frozenset(
     {
         "hibernation_memory_threshold",
-        "longpoll_fallback",
     }
 )
 
@@ -59,7 +58,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             or what Retry-After says.
         max_reconnect_attempts: reconnecting attempts in a row that may fail before the client gives
             up; None for no limit.
-        heartbeat_interval: 0 or None switches heartbeats off.
+        heartbeat_interval: 0 or None switches heartbeats off. Long poll has none (C144).
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
         max_pending_messages: how many frames may wait to be handed to the operating system, and how
@@ -83,8 +82,13 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
             message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
             switches one off; those that are left out keep their defaults.
-        transport: an object of the shape `Transport`, or a word: "websocket" is the built-in one,
-            as None, "websocket-client" the same with frames read and written by that library.
+        transport: an object of the shape `Transport`, such as `LongPollTransport()`, or a word:
+            "websocket" is the built-in one, as None, "websocket-client" the same with frames read
+            and written by that library, "longpoll" long poll alone.
+        longpoll_fallback: seconds that the WebSocket has to open, and then to answer a ping, before
+            long poll takes its place; None never does (C138). A client whose WebSocket answered
+            once stays with it (C146). One that fell back stays with long poll until connect() is
+            called after disconnect() or between two attempts.
 
     Example:
         >>> options = SocketOptions.of(url="ws://localhost:4000/socket", params={"token": "secret"})
@@ -126,6 +130,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     json_library: JsonLibrary | None = None
     transport: Any = None
     transport_opts: TransportOptions = TransportOptions()
+    longpoll_fallback: float | None = None
     max_pending_messages: int = 500
     max_pending_bytes: int | None = 64 * 1024 * 1024
     overflow: Overflow = Overflow.ERROR
@@ -242,7 +247,7 @@ def _show(value: Any) -> str:
             return f"<{getattr(value, '__name__', type(value).__name__)}>"
 
 
-_TRANSPORTS: Final = ("websocket", "websocket-client")
+_TRANSPORTS: Final = ("websocket", "websocket-client", "longpoll")
 
 
 def _vsn(name: str, value: Any) -> str:
@@ -351,6 +356,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "channel_max_restarts": checks.whole,
     "json_library": json_library,
     "transport": _transport,
+    "longpoll_fallback": checks.positive_seconds_or_none,
     "transport_opts": lambda _, value: TransportOptions.of(value),
     "max_pending_messages": _at_least_one,
     "max_pending_bytes": _at_least_one_or_none,

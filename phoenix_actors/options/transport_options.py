@@ -16,6 +16,8 @@ from phoenix_actors.options.tcp_options import TCPOptions
 __all__ = ["SSLOptions", "TransportOptions"]
 
 _MIB: Final = 1024 * 1024
+# phoenix.js's.
+_LONGPOLL_TIMEOUT: Final = 20.0
 
 
 class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,17 +67,22 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         connect_timeout: seconds for DNS, TCP, TLS and upgrade together; None waits for ever.
+        longpoll_timeout: over long poll, seconds that one request may take, the time that the
+            server waits for messages (10 by default) included; then the connection is given up.
+            None waits for ever.
         send_timeout: seconds that one send may wait for a peer that does not read; then the
             connection is given up. None waits for ever.
         max_message_size: bytes of the longest message taken in; a longer one ends the connection
-            with close code 1009.
-        compression: offer permessage-deflate (C173); a server that takes it deflates every frame,
-            however short, which pays off for long ones only.
+            with close code 1009. Over long poll: of the longest answer to a poll, which holds all
+            messages since the one before; a longer one ends the connection.
+        compression: offer permessage-deflate over WebSockets (C173); a server that takes it
+            deflates every frame, however short, which pays off for long ones only.
         ssl_opts: for wss.
         tcp_opts: for the socket below.
         proxy: how to get to the server; None for the direct way.
         headers: further headers of the upgrade. Set per attempt by the client, not by the user.
-        auth_token: goes as a subprotocol. Set per attempt by the client, not by the user.
+        auth_token: goes as a subprotocol, over long poll in a header. Set per attempt by the
+            client, not by the user.
         announce: called once with the handle before open() does anything that takes time, so that
             another thread may abort() an attempt under way. Set by the client.
 
@@ -85,6 +92,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     connect_timeout: float | None = 10.0
+    longpoll_timeout: float | None = _LONGPOLL_TIMEOUT
     send_timeout: float | None = 10.0
     max_message_size: int = 16 * _MIB
     compression: bool = False
@@ -106,8 +114,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(value, cls):
             return value
         given = checks.string_keys("transport_opts", value)
-        known = ["compression", "connect_timeout", "max_message_size", "proxy", "send_timeout"]
-        _check_keys("transport_opts", given, [*known, "ssl_opts", "tcp_opts"])
+        known = ["compression", "connect_timeout", "longpoll_timeout", "max_message_size", "proxy"]
+        _check_keys("transport_opts", given, [*known, "send_timeout", "ssl_opts", "tcp_opts"])
         given["proxy"] = ProxyOptions.of(given.get("proxy"))
         for name, kind in (("ssl_opts", SSLOptions), ("tcp_opts", TCPOptions)):
             inner = given.pop(name, None)
@@ -116,7 +124,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**given)
 
     def __post_init__(self) -> None:
-        for name in ("connect_timeout", "send_timeout"):
+        for name in ("connect_timeout", "longpoll_timeout", "send_timeout"):
             value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
         checks.flag("transport_opts.compression", self.compression)
@@ -128,6 +136,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             f"send_timeout={self.send_timeout}",
             f"max_message_size={self.max_message_size}",
         ]
+        if self.longpoll_timeout != _LONGPOLL_TIMEOUT:
+            named.append(f"longpoll_timeout={self.longpoll_timeout}")
         if self.compression:
             named.append("compression=True")
         if self.ssl_opts is not None:

@@ -36,6 +36,8 @@ INTERNAL_ERROR = 1011
 class Connection:
     """A connection from its upgrade to its end; `run()` is its task."""
 
+    transport = "websocket"
+
     def __init__(
         self,
         number: int,

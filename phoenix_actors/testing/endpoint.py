@@ -1,9 +1,10 @@
-"""All connections of one server, its answers to upgrades, and its faults. Only from its loop."""
+"""All connections of one server, how they are let in, and its faults. Only from its loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from phoenix_actors.testing.connection import Connection
 from phoenix_actors.testing.framing import upgrade
 from phoenix_actors.testing.http_messages import HttpResponse
 from phoenix_actors.testing.hub import Hub
+from phoenix_actors.testing.long_poll import AUTH_TOKEN_HEADER, LongPoll, status_answer
+from phoenix_actors.testing.long_poll_session import LongPollSession
 from phoenix_actors.testing.phoenix_socket import PhoenixSocket
 from phoenix_actors.testing.query import decode_query
 from phoenix_actors.testing.wire import serializer_for
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from phoenix_actors.testing.channel import ServerChannel
     from phoenix_actors.testing.http_messages import HttpRequest
     from phoenix_actors.testing.options import ServerOptions
+    from phoenix_actors.testing.phoenix_socket import SocketTransport
     from phoenix_actors.testing.recorder import Recorder
+    from phoenix_actors.testing.wire import Serializer
 
 __all__ = ["Endpoint"]
 
@@ -35,21 +40,22 @@ RESTART = 1012
 
 
 class Endpoint:
-    """Accepts and refuses upgrades, knows the connections, and injects faults."""
+    """Accepts and refuses upgrades and sessions, knows the connections, and injects faults."""
 
     def __init__(
         self, options: ServerOptions, routes: Mapping[str, type[ServerChannel]], recorder: Recorder
     ) -> None:
         self.hub = Hub()
-        # Upgrades wait for it.
+        self.long_poll = LongPoll(self._open_session)
+        # Upgrades and the requests of long poll wait for it.
         self.unstalled = asyncio.Event()
         self.unstalled.set()
         self._options = options
         self._routes = routes
         self._recorder = recorder
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Connection | LongPollSession] = {}
         self._refusal: HttpResponse | None = None
-        self._stalled: list[Connection] = []
+        self._stalled: list[Connection | LongPollSession] = []
 
     # -- upgrades
 
@@ -85,19 +91,24 @@ class Endpoint:
         number = self._recorder.accept(params, request.headers)
         writer.write(response.render_upgrade())
         connection = Connection(number, framing, (reader, writer), self._options.idle_seconds)
-        user = params.get("user_id")
-        info = SocketInfo(
-            f"user:{user}" if isinstance(user, str) else None,
-            params,
-            serializer.vsn,
-            auth_token=offered.token,
-        )
-        socket = PhoenixSocket(
-            connection, info, serializer, self.hub, self._routes, self._options.max_channels
-        )
         self._connections[number] = connection
+        socket = self._socket(connection, params, serializer, connection.transport, offered.token)
         await connection.run(socket, self._recorder.frame, self._forget)
         return True
+
+    def _socket(
+        self,
+        below: SocketTransport,
+        params: dict[str, Any],
+        serializer: Serializer,
+        transport: str,
+        token: str | None,
+    ) -> PhoenixSocket:
+        user = params.get("user_id")
+        socket_id = f"user:{user}" if isinstance(user, str) else None
+        info = SocketInfo(socket_id, params, serializer.vsn, transport, token)
+        limit = self._options.max_channels
+        return PhoenixSocket(below, info, serializer, self.hub, self._routes, limit)
 
     def _refuse(
         self,
@@ -110,15 +121,41 @@ class Endpoint:
         writer.write(response.render())
         return False
 
-    def _forget(self, connection: Connection) -> None:
+    def _open_session(
+        self, request: HttpRequest, params: dict[str, Any], token: str
+    ) -> LongPollSession | HttpResponse:
+        """Makes a session of long poll, or returns the response that refuses it."""
+        serializer = serializer_for(params.get("vsn", "1.0.0"))
+        if self._refusal is not None:
+            self._recorder.refuse(self._refusal.status, params, request.headers)
+            return self._refusal
+        if serializer is None or params.get("token") == "bad":
+            self._recorder.refuse(403, params, request.headers)
+            return status_answer(403)
+        auth_token = request.header(AUTH_TOKEN_HEADER) if self._options.auth_token else None
+        number = self._recorder.accept(params, request.headers, 200)
+        session = LongPollSession(number, token, self._options.window_seconds)
+        self._connections[number] = session
+        session.begin(
+            self._socket(session, params, serializer, session.transport, auth_token),
+            self._recorder.frame,
+            self._forget_session,
+        )
+        return session
+
+    def _forget_session(self, session: LongPollSession) -> None:
+        self.long_poll.forget(session)
+        self._forget(session)
+
+    def _forget(self, connection: Connection | LongPollSession) -> None:
         self._connections.pop(connection.number, None)
 
     def refuse_connections(self, response: HttpResponse) -> None:
-        """Answers every upgrade with that response from now on."""
+        """Answers every upgrade, and every poll that asks for a session, with that response."""
         self._refusal = response
 
     def accept_connections(self) -> None:
-        """Accepts upgrades again."""
+        """Accepts connections again."""
         self._refusal = None
 
     # -- what the control routes do
@@ -131,7 +168,7 @@ class Endpoint:
         return {
             "transports": len(connections),
             "channels": len(topics),
-            "by_transport": {"websocket": len(connections)} if connections else {},
+            "by_transport": dict(Counter(connection.transport for connection in connections)),
             "by_topic": {topic: listed.count(topic) for topic in listed},
             "ids": self.hub.ids,
             "os_pid": os.getpid(),
@@ -186,7 +223,7 @@ class Endpoint:
     # -- further faults
 
     def stall(self) -> None:
-        """Suspends every connection, and lets upgrades wait for an answer, until `resume()`."""
+        """Suspends every connection, and lets requests wait for an answer, until `resume()`."""
         if self.unstalled.is_set():
             self.unstalled.clear()
             self._stalled = list(self._connections.values())
@@ -215,7 +252,7 @@ class Endpoint:
         return len(connections)
 
     def drain(self) -> None:
-        """Closes every connection with 1012, held or not."""
+        """Closes every connection with 1012, held or not, and ends the sessions."""
         for connection in list(self._connections.values()):
             connection.close_now(RESTART)
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests and responses: as much as a WebSocket upgrade and the control routes need."""
+"""HTTP/1.1 requests and responses: as much as an upgrade, long poll and control routes need."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """One response; `headers` come after date, length and vary, before cache-control."""
+    """One response; `headers` come after date, length and vary, before a cache-control of ours."""
 
     status: int
     body: bytes = b""
@@ -78,6 +78,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     def render(self) -> bytes:
         """Returns the bytes of the response, dated now, as Bandit writes a plain one."""
+        own = any(name == CACHE_CONTROL[0] for name, _ in self.headers)
         return _head(
             self.status,
             [
@@ -85,7 +86,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
                 ("content-length", str(len(self.body))),
                 ("vary", "accept-encoding"),
                 *self.headers,
-                CACHE_CONTROL,
+                *([] if own else [CACHE_CONTROL]),
             ],
         ) + bytes(self.body)
 

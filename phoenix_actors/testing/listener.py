@@ -1,4 +1,4 @@
-"""Accepts TCP connections and routes their requests: upgrades, control routes, everything else 404.
+"""Accepts TCP connections and routes requests: upgrades, long poll, control routes, else 404.
 
 The `websockets` library's own server reads requests without a body only, and the control routes are
 POSTed to on the port of the WebSocket. So requests are read here, and only an upgrade is handed to
@@ -30,10 +30,6 @@ LONGPOLL_PATH = "/socket/longpoll"
 
 # The largest head of a request, in bytes.
 MAX_HEAD = 64 * 1024
-
-LONGPOLL_MISSING = HttpResponse.text(
-    501, "long poll is not available in this version: use /socket/websocket"
-)
 
 
 class _Client:
@@ -133,7 +129,9 @@ class Listener:
         if request.path == WEBSOCKET_PATH:
             response = HttpResponse(400)
         elif request.path == LONGPOLL_PATH:
-            response = LONGPOLL_MISSING
+            await self._endpoint.unstalled.wait()
+            response = await self._endpoint.long_poll.answer(request)
+            await self._endpoint.unstalled.wait()
         elif request.path.startswith("/control/"):
             response = control.answer(request, self._endpoint)
         else:

@@ -56,6 +56,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_channels: int = 1_000_000
     drain_timeout: float | timedelta = 2.0
     auth_token: bool = False
+    longpoll_window: float | timedelta = 10.0
 
     def __post_init__(self) -> None:
         """Checks each value."""
@@ -73,6 +74,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
         if self.idle_timeout is not None and seconds(self.idle_timeout, "idle_timeout") == 0:
             raise ValueError("idle_timeout must be more than 0 seconds, or None for no limit")
         seconds(self.drain_timeout, "drain_timeout")
+        if seconds(self.longpoll_window, "longpoll_window") == 0:
+            raise ValueError("longpoll_window must be more than 0 seconds")
 
     @property
     def idle_seconds(self) -> float | None:
@@ -83,6 +86,11 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     def drain_seconds(self) -> float:
         """Seconds that clients have for closing their end at shutdown."""
         return seconds(self.drain_timeout, "drain_timeout")
+
+    @property
+    def window_seconds(self) -> float:
+        """Seconds that a poll waits for messages."""
+        return seconds(self.longpoll_window, "longpoll_window")
 
 
 def _check_whole(name: str, value: object, low: int, high: int | None = None) -> None:

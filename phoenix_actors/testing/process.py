@@ -76,6 +76,7 @@ class ServerProcess:
         max_channels: int = 1_000_000,
         drain_timeout: float | timedelta = 2.0,
         auth_token: bool = False,
+        longpoll_window: float | timedelta = 10.0,
         start_timeout: float | timedelta = 10.0,
     ) -> None:
         self._options = ServerOptions(
@@ -87,6 +88,7 @@ class ServerProcess:
             max_channels=max_channels,
             drain_timeout=drain_timeout,
             auth_token=auth_token,
+            longpoll_window=longpoll_window,
         )
         self._start_timeout = seconds(start_timeout, "start_timeout")
         self._child: _Child | None = None
@@ -187,6 +189,7 @@ class ServerProcess:
         command += ["--max-frame-size", str(options.max_frame_size)]
         command += ["--max-channels", str(options.max_channels)]
         command += ["--drain-timeout", str(options.drain_seconds)]
+        command += ["--longpoll-window", str(options.window_seconds)]
         switches = {"--no-compress": not options.compress, "--auth-token": options.auth_token}
         return command + [switch for switch, wanted in switches.items() if wanted]
 

@@ -49,6 +49,7 @@ def serve(argv: list[str]) -> int:
             max_channels=arguments.max_channels,
             drain_timeout=arguments.drain_timeout,
             auth_token=arguments.auth_token,
+            longpoll_window=arguments.longpoll_window,
         )
     except ValueError as error:
         print(f"serve: {error}", file=sys.stderr)  # noqa: T201  a program
@@ -112,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
         help="how long clients may take to close at shutdown (%(default)s)",
     )
     add("--auth-token", action="store_true", help="take tokens that clients offer as a subprotocol")
+    add(
+        "--longpoll-window",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a poll waits for messages (%(default)s)",
+    )
     add("--exit-at-eof", action="store_true", help="also end when standard input does")
     return parser
 

@@ -28,11 +28,12 @@ class RecordedFrame(NamedTuple):
 
 
 class Handshake(msgspec.Struct, frozen=True):
-    """One WebSocket upgrade that a client asked for.
+    """One WebSocket upgrade, or session of long poll, that a client asked for.
 
     `connection` is the number of the connection (1 is the first one ever accepted), or None when
-    the upgrade was refused; `params` are the decoded query, `headers` pairs with lower case names,
-    `status` the HTTP status of the answer. Its text form leaves params and headers out.
+    it was refused; `params` are the decoded query, `headers` pairs with lower case names, `status`
+    the HTTP status of the answer (101 for an upgrade, 200 for a session), or the 403 within the
+    answer to a poll. Its text form leaves params and headers out.
     """
 
     connection: int | None
@@ -56,19 +57,21 @@ class Recorder:
 
     @property
     def accepted(self) -> int:
-        """How many upgrades were ever accepted."""
+        """How many upgrades and sessions were ever accepted."""
         with self._lock:
             return self._accepted
 
-    def accept(self, params: dict[str, Any], headers: list[tuple[str, str]]) -> int:
-        """Notes an accepted upgrade and returns the number of its connection."""
+    def accept(
+        self, params: dict[str, Any], headers: list[tuple[str, str]], status: int = 101
+    ) -> int:
+        """Notes an accepted upgrade or session and returns the number of its connection."""
         with self._lock:
             self._accepted += 1
-            self._handshakes.append(Handshake(self._accepted, 101, params, headers))
+            self._handshakes.append(Handshake(self._accepted, status, params, headers))
             return self._accepted
 
     def refuse(self, status: int, params: dict[str, Any], headers: list[tuple[str, str]]) -> None:
-        """Notes a refused upgrade."""
+        """Notes a refusal."""
         with self._lock:
             self._handshakes.append(Handshake(None, status, params, headers))
 

@@ -34,8 +34,14 @@ class PhoenixServer:
     subclasses of `ServerChannel`. Use it in tests of clients; `python -m phoenix_actors serve` runs
     it as a program.
 
-    With `auth_token=True` it takes the token that clients offer as a subprotocol, as a socket of
-    Phoenix with that option does, and a channel finds it in `self.socket.auth_token`.
+    With `auth_token=True` it takes the token that clients offer as a subprotocol, or over long poll
+    in a header, as a socket of Phoenix with that option does, and a channel finds it in
+    `self.socket.auth_token`.
+
+    Long poll is at `/socket/longpoll`. A poll waits `longpoll_window` seconds for messages, and a
+    session that is not polled for 1.5 of them ends. Long poll has no close frames: where a fault
+    closes or ends connections, a session is gone without a word, and its client is told 410 when
+    it asks again.
 
     Durations are seconds, sizes bytes. Every method may be called from any thread; one asyncio loop
     in a thread of its own does the work. Faults act on the connections present at the call, unless
@@ -63,6 +69,7 @@ class PhoenixServer:
         max_channels: int = 1_000_000,
         drain_timeout: float | timedelta = 2.0,
         auth_token: bool = False,
+        longpoll_window: float | timedelta = 10.0,
         channels: Mapping[str, type[ServerChannel]] = REFERENCE_CHANNELS,
     ) -> None:
         self._options = ServerOptions(
@@ -74,6 +81,7 @@ class PhoenixServer:
             max_channels=max_channels,
             drain_timeout=drain_timeout,
             auth_token=auth_token,
+            longpoll_window=longpoll_window,
         )
         check_routes(channels)
         self._channels = dict(channels)
@@ -204,7 +212,9 @@ class PhoenixServer:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         body: bytes = b"",
     ) -> None:
-        """Answers every upgrade with that HTTP status until `accept_connections()`.
+        """Answers every upgrade, and every poll that asks for a session, with that HTTP status.
+
+        Until `accept_connections()`.
 
         Raises:
             ValueError: when `status` is no final HTTP status, or a header has a line break.
@@ -218,11 +228,11 @@ class PhoenixServer:
         self._call(lambda endpoint: endpoint.refuse_connections(response))
 
     def accept_connections(self) -> None:
-        """Accepts upgrades again."""
+        """Accepts connections again."""
         self._call(lambda endpoint: endpoint.accept_connections())
 
     def stall(self) -> None:
-        """Suspends every connection and leaves upgrades unanswered, until `resume()`.
+        """Suspends every connection, leaves upgrades, polls and posts unanswered, until `resume()`.
 
         Control routes go on.
         """
@@ -250,15 +260,15 @@ class PhoenixServer:
 
     @property
     def connections_total(self) -> int:
-        """How many upgrades were ever accepted, restarts included."""
+        """How many upgrades and sessions were ever accepted, restarts included."""
         return self._recorder.accepted
 
     def connect_params(self) -> list[Handshake]:
-        """Returns params and headers of the newest 10,000 accepted upgrades, oldest first."""
-        return [handshake for handshake in self.handshakes() if handshake.status == 101]
+        """Returns params and headers of the newest 10,000 accepted connections, oldest first."""
+        return [shake for shake in self.handshakes() if shake.connection is not None]
 
     def handshakes(self) -> list[Handshake]:
-        """Returns the newest 10,000 upgrades asked for, refused ones included, oldest first."""
+        """Returns the newest 10,000 connections asked for, refused ones included, oldest first."""
         return self._recorder.handshakes()
 
     def frames(self) -> list[RecordedFrame]:

@@ -1,4 +1,4 @@
-"""What carries frames: the protocol of a transport, the WebSocket, and one in memory for tests."""
+"""What carries frames: the protocol of a transport, WebSocket, long poll, and one in memory."""
 
 from __future__ import annotations
 

@@ -51,9 +51,10 @@ class TransportEvents(Protocol):
 class TransportHandle(Protocol):
     """One connection. Every method may be called from any thread.
 
-    Two more are used where a handle has them. `writable()` tells whether a short message can be
+    Three more are used where a handle has them. `writable()` tells whether a short message can be
     sent without waiting: where it says no, the client sends on a thread of its own. `join(timeout)`
     waits until the handle's threads have ended: a client that stops calls it after `closed`.
+    `needs_heartbeat = False` says that the transport itself notices a peer that is gone.
     """
 
     def send_text(self, data: str) -> None:

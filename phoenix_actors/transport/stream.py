@@ -189,6 +189,17 @@ class Stream:
             else:
                 data = data[sent:]
 
+    def readable(self) -> bool:
+        """Tell whether a read would not wait: something came, or the end."""
+        descriptor = self._sock.fileno()
+        if descriptor < 0 or self._position < len(self._buffer):
+            return True
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            return bool(poll.poll(0))
+        return bool(select.select([descriptor], [], [], 0)[0])  # pragma: no cover - Windows
+
     def writable(self) -> bool:
         """Tell whether some bytes can be sent without waiting; whether an error can be had, too."""
         descriptor = self._sock.fileno()

@@ -19,14 +19,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from phoenix_actors.errors import (
-    ConnectError,
-    ConnectionLost,
-    ConnectTimeout,
-    EncodeError,
-    NotConnected,
-    PhoenixError,
-)
+from phoenix_actors.errors import ConnectionLost, EncodeError, NotConnected, PhoenixError
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.frames import (
     BINARY,
@@ -39,9 +32,8 @@ from phoenix_actors.transport.frames import (
 )
 from phoenix_actors.transport.framing import Framing, framing_of
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
-from phoenix_actors.transport.proxy import connect_to
+from phoenix_actors.transport.opening import failed_opening, open_socket
 from phoenix_actors.transport.reading import Reading
-from phoenix_actors.transport.secure import tls_on
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
 
 if TYPE_CHECKING:
@@ -138,22 +130,13 @@ class WebSocketHandle:
             raise
         except Exception as error:
             # The one border where foreign errors become ours.
-            if self._aborted:
-                raise ConnectError("the attempt was aborted", url=shown) from error
-            if isinstance(error, TimeoutError) and timeout is not None:
-                raise ConnectTimeout(timeout, url=shown) from error
-            if isinstance(error, EndOfStream):
-                problem = "the server ended the connection before it was open"
-                raise ConnectError(problem, url=shown) from error
-            raise ConnectError(url=shown) from error
+            raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
 
     def _start(self, deadline: float | None) -> None:
         """Do everything that `open` does; raise what comes."""
         target = self._target
         options = self._options
-        sock = connect_to(target, options, deadline, self._hold)
-        if target.secure:
-            sock = tls_on(sock, target, options.ssl_opts, deadline, self._hold)
+        sock = open_socket(target, options, deadline, self._hold)
         stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
             self._deflate = upgrade(stream, target, options, deadline)

@@ -31,10 +31,13 @@ def unavailable() -> str | None:
     return None
 
 
-def run_checks(url: str) -> tuple[dict[str, dict[str, Any]], str]:
-    """Runs every check; returns the results by name, and what Node wrote to its standard error."""
+def run_checks(url: str, *more: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """Runs every check; returns the results by name, and what Node wrote to its standard error.
+
+    `more` are further arguments of the script, such as the transport.
+    """
     done = subprocess.run(
-        ["node", "checks.mjs", url],
+        ["node", "checks.mjs", url, *more],
         cwd=FOLDER,
         capture_output=True,
         text=True,

@@ -12,6 +12,7 @@ A capture is one or more connections in a row; its exchanges are lists of steps:
 | `expect_pong`, `expect_close`, `expect_fin` | a pong, a close code, the end |
 | `silence` | nothing comes: a heartbeat is answered, and then nothing for 0.1 s |
 | `control`, `answer` | a control route and its JSON |
+| `http`, `answer` | a request, `"GET /path"`, its `headers` and `body`; the JSON of its answer |
 | `pause`, `signal`, `exit` | seconds to wait, a signal to the server's process, its exit code |
 
 Messages of one topic must come in the order of the capture; one of another topic may come earlier
@@ -25,6 +26,7 @@ import json
 import queue
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections import defaultdict, deque
 from email.utils import parsedate_to_datetime
@@ -89,6 +91,8 @@ class Replay:
                 self._response(step["response"])
             case "control":
                 self._control(step["control"], step["answer"])
+            case "http":
+                self._http(step)
             case "pause":
                 time.sleep(step["pause"])
             case "signal":
@@ -165,6 +169,21 @@ class Replay:
         )
         with urllib.request.urlopen(call, timeout=DEADLINE) as response:  # noqa: S310
             self._check(answer, json.load(response), request["path"])
+
+    def _http(self, step: dict[str, Any]) -> None:
+        """Makes a request; `{label}` in it stands for what was taken for that label before."""
+        method, path = step["http"].split(" ")
+        for label, value in self._same.items():
+            path = path.replace(f"{{{label}}}", urllib.parse.quote(str(value), safe=""))
+        body = step["body"].encode() if "body" in step else None
+        headers = step.get("headers", {})
+        call = urllib.request.Request(self._http_url + path, body, headers, method=method)  # noqa: S310
+        begun = time.monotonic()
+        with urllib.request.urlopen(call, timeout=2 * DEADLINE) as response:  # noqa: S310
+            self._check(step["kind"], response.headers["content-type"], "content-type")
+            self._check(step["answer"], json.load(response), step["http"])
+        if time.monotonic() - begun < step.get("not_before", 0.0):
+            raise Mismatch(f"answered within {time.monotonic() - begun:.2f} s")
 
     # -- expecting
 

@@ -37,6 +37,8 @@ CHECKS = [
     "binary echo",
     "binary push",
     "binary broadcast",
+    "binary frames arrive",
+    "150 pushes at once arrive in order",
     "large binary echo",
     "non-ASCII topic",
     "leave",

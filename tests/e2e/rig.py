@@ -14,7 +14,11 @@ from supervisors import telemetry
 
 __all__ = [
     "DEADLINE",
+    "GONE",
+    "LONG_POLL",
     "QUICK",
+    "WEBSOCKET",
+    "WINDOW",
     "Connect",
     "Log",
     "Phoenix",
@@ -25,6 +29,14 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# What carries frames, as the server calls it.
+WEBSOCKET: Final = "websocket"
+LONG_POLL: Final = "longpoll"
+# Close codes of a connection whose transport the server killed.
+GONE: Final = {WEBSOCKET: 1006, LONG_POLL: 3410}
+# Seconds that a poll waits at the loopback server.
+WINDOW: Final = 1.5
 
 # Seconds that anything may take before a test fails.
 DEADLINE: Final = 10.0
@@ -40,18 +52,20 @@ QUICK: Final[dict[str, Any]] = {
 }
 
 
-def eventually(look: Callable[[], T], holds: Callable[[T], bool] = bool) -> T:
+def eventually(
+    look: Callable[[], T], holds: Callable[[T], bool] = bool, deadline: float = DEADLINE
+) -> T:
     """Returns what `look()` gives as soon as it holds; fails after the deadline.
 
     For what has no event to wait on, such as the numbers of a server.
     """
-    until = time.monotonic() + DEADLINE
+    until = time.monotonic() + deadline
     pause = threading.Event()
     while True:
         seen = look()
         if holds(seen):
             return seen
-        assert time.monotonic() < until, f"after {DEADLINE} s it is still {seen!r}"
+        assert time.monotonic() < until, f"after {deadline} s it is still {seen!r}"
         pause.wait(INTERVAL)
 
 

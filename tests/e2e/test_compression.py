@@ -28,6 +28,7 @@ def exchange(client: SocketClient, log: Log) -> None:
     assert client.ping(DEADLINE) > 0
 
 
+@pytest.mark.websocket_only("HTTP has no permessage-deflate")
 @pytest.mark.contract("C173")
 def test_everything_comes_through_deflated(phoenix: Phoenix, connect: Connect) -> None:
     """On the first connection and on the next."""

@@ -176,6 +176,7 @@ def test_connect_is_idempotent(phoenix: Phoenix, connect: Connect) -> None:
     assert phoenix.transports() == 1
 
 
+@pytest.mark.websocket_only("a server is not told of the end of a session")
 @pytest.mark.contract("C117")
 def test_disconnect_stays_disconnected(phoenix: Phoenix, connect: Connect) -> None:
     """Nothing reconnects after disconnect(), not even a retry that was due in a moment."""
@@ -209,6 +210,7 @@ def test_disconnect_twice_or_without_a_connection(phoenix: Phoenix, connect: Con
     assert closed.items == [("closed", 1000, "", True)]
 
 
+@pytest.mark.websocket_only("a server is not told of the end of a session")
 @pytest.mark.contract("C120")
 def test_disconnect_and_connect_at_once(phoenix: Phoenix, connect: Connect) -> None:
     """There is exactly one connection afterwards, the topics are back, and it heals by itself."""
@@ -225,6 +227,7 @@ def test_disconnect_and_connect_at_once(phoenix: Phoenix, connect: Connect) -> N
     assert channel.push("echo", {"n": 2}).get().response == {"n": 2}
 
 
+@pytest.mark.websocket_only("a server is not told of the end of a session")
 @pytest.mark.contract("C121")
 def test_connect_during_backoff_tries_now(phoenix: Phoenix, connect: Connect) -> None:
     """connect() does not wait for the timer of the next attempt."""

@@ -35,6 +35,7 @@ COMPONENTS = [
 # -- hooks
 
 
+@pytest.mark.websocket_only("a lost session has a code of its own")
 @pytest.mark.contract("C151")
 def test_hooks_of_the_connection(phoenix: Phoenix, connect: Connect) -> None:
     """on_open, on_close, on_error and on_message are called, and removable."""
@@ -71,6 +72,7 @@ def test_hooks_of_the_connection(phoenix: Phoenix, connect: Connect) -> None:
     assert opened == ["error", "open", "close", "open"]
 
 
+@pytest.mark.websocket_only("a server is not told of the end of a session")
 @pytest.mark.contract("C155")
 def test_everything_may_be_called_in_a_hook(phoenix: Phoenix, connect: Connect) -> None:
     """on_open may join, push, wait, disconnect; on_close may connect; stop() works too."""
@@ -217,6 +219,7 @@ def test_waiting_in_callbacks_of_time_outs_and_losses(
 # -- telemetry
 
 
+@pytest.mark.websocket_only("a server is not told of the end of a session")
 @pytest.mark.contract("C186", "C188")
 def test_the_six_events(phoenix: Phoenix, connect: Connect) -> None:
     """Each fires once per connect, loss, join, leave, frame out and frame in; no payload in it."""
@@ -284,6 +287,7 @@ def test_a_crash_of_a_channel_is_a_left_too(phoenix: Phoenix, client: SocketClie
     assert log.items[0][2]["reason"] == "Crashed"
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C187")
 def test_events_of_reconnecting(phoenix: Phoenix, connect: Connect) -> None:
     """An attempt has its number and its delay; a heartbeat is told, and its round trip kept."""

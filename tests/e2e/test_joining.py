@@ -17,7 +17,9 @@ from phoenix_actors import (
     JoinTimeout,
     SocketClient,
 )
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually
+from tests.e2e.rig import DEADLINE, LONG_POLL, WEBSOCKET, Connect, Log, Phoenix, Telling, eventually
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 
 def test_a_join_returns_a_joined_channel(phoenix: Phoenix, client: SocketClient) -> None:
@@ -128,6 +130,7 @@ def test_many_threads_join_one_topic(phoenix: Phoenix, client: SocketClient) -> 
 # -- time
 
 
+@pytest.mark.websocket_only("the join takes longer than a window")
 @pytest.mark.contract("C59")
 def test_a_join_that_times_out_leaves_no_ghost(phoenix: Phoenix, connect: Connect) -> None:
     """The server is told to leave, and the topic is joined again since it is wanted."""
@@ -257,6 +260,7 @@ def test_a_class_whose_init_raises(phoenix: Phoenix, client: SocketClient) -> No
 # -- cut short
 
 
+@pytest.mark.websocket_only("the join takes longer than a window")
 @pytest.mark.contract("C87", "C161")
 def test_leave_cuts_a_join_short(phoenix: Phoenix, client: SocketClient) -> None:
     """The waiting join raises JoinCancelled, and the server ends up without a channel."""

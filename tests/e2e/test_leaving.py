@@ -17,7 +17,19 @@ from phoenix_actors import (
     ServerError,
     SocketClient,
 )
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually
+from tests.e2e.rig import (
+    DEADLINE,
+    GONE,
+    LONG_POLL,
+    WEBSOCKET,
+    Connect,
+    Log,
+    Phoenix,
+    Telling,
+    eventually,
+)
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 
 @pytest.mark.contract("C85")
@@ -149,7 +161,7 @@ def test_the_client_stops(phoenix: Phoenix, connect: Connect) -> None:
 
 
 @pytest.mark.contract("C169", "C123", "C94")
-def test_the_connection_is_lost(phoenix: Phoenix, client: SocketClient) -> None:
+def test_the_connection_is_lost(phoenix: Phoenix, client: SocketClient, transport: str) -> None:
     """A joined channel is told ConnectionLost and rejoins; one that was left is told nothing."""
     log, gone = Log(), Log()
     client.join("room:a", channel=(Telling, log))
@@ -158,7 +170,7 @@ def test_the_connection_is_lost(phoenix: Phoenix, client: SocketClient) -> None:
     phoenix.control.kill_sockets()
     reason = log.wait("close")[1]
     assert isinstance(reason, ConnectionLost)
-    assert reason.code == 1006
+    assert reason.code == GONE[transport]
     log.wait("join", 2)
     assert gone.named("close") == [(Left(),)]
 

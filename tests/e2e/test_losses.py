@@ -7,11 +7,24 @@ import threading
 import pytest
 
 from phoenix_actors import ConnectionLost, HeartbeatTimeout, SocketClient
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually, listening
+from tests.e2e.rig import (
+    DEADLINE,
+    GONE,
+    LONG_POLL,
+    WEBSOCKET,
+    Connect,
+    Log,
+    Phoenix,
+    Telling,
+    eventually,
+    listening,
+)
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 
 @pytest.mark.contract("C110")
-def test_a_dropped_connection_heals(phoenix: Phoenix, connect: Connect) -> None:
+def test_a_dropped_connection_heals(phoenix: Phoenix, connect: Connect, transport: str) -> None:
     """A stream that ends without a close frame is reconnected, and the topic joined again."""
     client = connect()
     closed = Log()
@@ -20,22 +33,25 @@ def test_a_dropped_connection_heals(phoenix: Phoenix, connect: Connect) -> None:
     phoenix.control.kill_sockets()
     eventually(phoenix.channels, lambda topics: topics == {"room:a": 1})
     assert channel.push("echo", {"n": 1}).get().response == {"n": 1}
-    assert closed.wait(1006)[2] is False
-    assert phoenix.transports() == 1
+    assert closed.wait(GONE[transport])[2] is False
+    eventually(phoenix.transports, lambda count: count == 1)
 
 
 @pytest.mark.contract("C110")
-def test_a_disconnect_of_the_server_heals(phoenix: Phoenix, connect: Connect) -> None:
+def test_a_disconnect_of_the_server_heals(
+    phoenix: Phoenix, connect: Connect, transport: str
+) -> None:
     """Endpoint.broadcast(id, "disconnect") closes with 1001; the client comes back."""
+    code = GONE[transport] if transport == LONG_POLL else 1001
     client = connect(params={"user_id": "al"})
     closed = Log()
     client.on_close(closed.add)
     channel = client.join("room:a")
     phoenix.control.disconnect("al")
-    assert closed.wait(1001)[2] is True
+    assert closed.wait(code)[2] is (transport == WEBSOCKET)
     eventually(phoenix.channels, lambda topics: topics == {"room:a": 1})
     channel.push("disconnect_me", {})
-    closed.wait(1001, count=2)
+    closed.wait(code, count=2)
     eventually(phoenix.channels, lambda topics: topics == {"room:a": 1})
     assert channel.push("echo", {"n": 1}).get().response == {"n": 1}
 
@@ -69,9 +85,10 @@ def test_a_hundred_channels_come_back(phoenix: Phoenix, connect: Connect) -> Non
     assert [future.get().status for future in futures] == ["ok"] * 100
     joins = [(item[2]["topic"], item[2]["join_count"]) for item in log.items]
     assert sorted(joins) == sorted((topic, count) for topic in topics for count in (1, 2))
-    assert phoenix.transports() == 1
+    eventually(phoenix.transports, lambda count: count == 1)
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C98", "C94", "C187")
 def test_a_frozen_server_is_noticed(phoenix: Phoenix, connect: Connect) -> None:
     """No answer to a heartbeat drops the connection; channels are told, and come back."""
@@ -86,6 +103,7 @@ def test_a_frozen_server_is_noticed(phoenix: Phoenix, connect: Connect) -> None:
     assert channel.push("echo", {"n": 1}).get().response == {"n": 1}
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C103")
 def test_no_heartbeat_after_disconnect(phoenix: Phoenix, connect: Connect) -> None:
     """Heartbeats stop with the connection and go on with the next one."""

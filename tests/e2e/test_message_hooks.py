@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from phoenix_actors import DROP, Message, PushTimeout, SocketClient, WouldDeadlock
-from tests.e2e.rig import DEADLINE, Log, listening
+from tests.e2e.rig import DEADLINE, LONG_POLL, WEBSOCKET, Log, listening
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 
 @pytest.mark.contract("C150")

@@ -55,6 +55,7 @@ class Ordered(ChannelActor):
             self.log.add("last")
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C82", "C101", "C153")
 def test_a_sleeping_handler_under_a_flood(phoenix: Phoenix, connect: Connect) -> None:
     """What waits is bounded, heartbeats go out, the connection stays, and nothing is lost."""

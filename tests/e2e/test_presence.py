@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from phoenix_actors import Channel, ChannelActor, NotJoined, Presence, SocketClient
-from tests.e2e.rig import Connect, Log, Phoenix, Telling, eventually
+from tests.e2e.rig import LONG_POLL, WEBSOCKET, Connect, Log, Phoenix, Telling, eventually
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 TOPIC = "presence:p"
 

@@ -19,7 +19,9 @@ from phoenix_actors import (
     PushTimeout,
     SocketClient,
 )
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix
+from tests.e2e.rig import DEADLINE, LONG_POLL, WEBSOCKET, Connect, Log, Phoenix
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 
 @pytest.mark.contract("C74", "C190")
@@ -61,6 +63,7 @@ def test_a_bare_ok(client: SocketClient) -> None:
     assert client.join("room:a").push("shout_from", {}).get() == PushReply("ok", {})
 
 
+@pytest.mark.websocket_only("servers send no binary frames")
 @pytest.mark.contract("C36", "C39", "C32")
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_536, 1_048_576])
 def test_binary_echo(client: SocketClient, size: int) -> None:
@@ -71,6 +74,7 @@ def test_binary_echo(client: SocketClient, size: int) -> None:
         assert channel.push("binary_echo", given).get() == PushReply("ok", data)
 
 
+@pytest.mark.websocket_only("servers send no binary frames")
 @pytest.mark.contract("C39", "C31", "C33", "C34")
 def test_binary_pushes_and_broadcasts(client: SocketClient) -> None:
     """What the server sends by itself reaches the handlers, a topic beyond ASCII included."""

@@ -45,6 +45,7 @@ def test_each_join_has_its_end(phoenix: Phoenix, connect: Connect) -> None:
     assert "SECRET" not in str(log.items)
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 @pytest.mark.contract("C187")
 def test_a_heartbeat_and_its_round_trip(connect: Connect) -> None:
     """Each reply is told with the seconds it took."""

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from phoenix_actors import EncodeError, JoinRejected
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually
+from tests.e2e.rig import DEADLINE, LONG_POLL, WEBSOCKET, Connect, Log, Phoenix, Telling, eventually
+
+TRANSPORTS = [WEBSOCKET, LONG_POLL]
 
 V1: dict[str, Any] = {"vsn": "1.0.0"}
 

@@ -18,9 +18,12 @@ from phoenix_actors.errors import (
     TLSError,
 )
 from phoenix_actors.options import SSLOptions, TransportOptions
+from phoenix_actors.transport.long_poll import LongPollTransport
+from tests.integration.long_poll_peers import PollServer, say
 from tests.integration.websocket_peers import (
     PATIENCE,
     QUICK,
+    Events,
     connect,
     echo,
     raw_server,
@@ -83,6 +86,28 @@ def test_tls_with_what_was_asked_for(certificate: Path, secure_url: str, how: st
     assert events.next() == ("text", "é".encode())
     handle.close()
     assert events.end() == ("closed", 1000, "", True)
+
+
+@pytest.mark.contract("C174")
+def test_long_poll_over_tls(certificate: Path) -> None:
+    """Polls and posts verify the server; one that does not verify is a typed error."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    trusting = TransportOptions(ssl_opts=SSLOptions(ca_certs=str(certificate / "cert.pem")))
+    with PollServer(tls=context) as server:
+        events = Events()
+        with pytest.raises(TLSError):
+            LongPollTransport().open(server.url, TransportOptions(), events)
+        handle = LongPollTransport().open(server.url, trusting, events)
+        assert events.next() == ("connected",)
+        server.polls.put(say(200, "[1]"))
+        assert events.next() == ("text", b"[1]")
+        for number in range(3):
+            handle.send_text(f"[{number}]")
+        handle.close()
+        assert events.end() == ("closed", 1000, "", True)
+    lines = [line for post in server.of("POST") for line in post.lines]
+    assert lines == [b"[0]", b"[1]", b"[2]"]
 
 
 @pytest.mark.contract("C114", "C174")

@@ -17,6 +17,7 @@ from phoenix_actors.machines.connection_events import (
     ReportHeartbeat,
     ReportHeartbeatTimeout,
     SendHeartbeat,
+    TransportConnected,
 )
 from phoenix_actors.machines.timers import TimerFired
 from phoenix_actors.message import HeartbeatTimeout
@@ -41,6 +42,21 @@ def test_without_an_interval_there_is_none() -> None:
     bench = Bench(heartbeat_interval=None).connected()
     assert not bench.timers
     assert bench.advance(1000.0) == []
+
+
+@pytest.mark.contract("C144")
+def test_a_transport_that_needs_none_has_none() -> None:
+    """As long as it carries; the next one may need them again."""
+    bench = Bench()
+    bench.connect()
+    bench.handle(TransportConnected(1, heartbeat=False))
+    assert bench.status == "connected"
+    assert not bench.timers
+    assert bench.advance(1000.0) == []
+    bench.dropped()
+    bench.advance(1.0)
+    bench.opened()
+    assert set(bench.timers) == {ConnectionTimer.HEARTBEAT}
 
 
 @pytest.mark.contract("C98", "C187")

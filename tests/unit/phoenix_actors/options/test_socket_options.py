@@ -47,6 +47,17 @@ def test_heartbeats_can_be_switched_off(off: float | None) -> None:
     assert SocketOptions.of(url=URL, heartbeat_interval=off).heartbeat_interval is None
 
 
+@pytest.mark.contract("C138")
+def test_long_poll_is_off_unless_asked_for() -> None:
+    """None never falls back; otherwise so many seconds are waited."""
+    assert SocketOptions.of(url=URL).longpoll_fallback is None
+    assert SocketOptions.of(url=URL, longpoll_fallback=None).longpoll_fallback is None
+    assert SocketOptions.of(url=URL, longpoll_fallback=2).longpoll_fallback == 2.0
+    for wrong in (0, -1, "2", True):
+        with pytest.raises(InvalidOption, match="longpoll_fallback"):
+            SocketOptions.of(url=URL, longpoll_fallback=wrong)
+
+
 @pytest.mark.parametrize("name", sorted(LATER))
 def test_announced_options_are_refused_and_not_ignored(name: str) -> None:
     """An option of a later version says so."""

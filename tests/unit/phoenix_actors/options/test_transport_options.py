@@ -17,6 +17,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     """Ten seconds to connect, sixteen MiB for a message."""
     options = TransportOptions.of({})
     assert options.connect_timeout == 10.0
+    assert options.longpoll_timeout == 20.0
     assert options.max_message_size == 16 * 1024 * 1024
 
 
@@ -29,6 +30,9 @@ def test_a_mapping_is_taken_and_options_are_kept() -> None:
     assert TransportOptions.of(options) is options
     ready = SSLOptions(verify=False)
     assert TransportOptions.of({"ssl_opts": ready}).ssl_opts is ready
+    waiting = TransportOptions.of({"longpoll_timeout": 60})
+    assert (waiting.longpoll_timeout, "longpoll_timeout=60.0" in repr(waiting)) == (60.0, True)
+    assert "longpoll_timeout" not in repr(options)
 
 
 @pytest.mark.parametrize(
