@@ -26,7 +26,10 @@ def phoenix(no_leaks: None) -> Iterator[Phoenix]:
             yield Phoenix(server.url)
         return
     remote = Phoenix(url)
-    eventually(remote.transports, lambda count: count == 0)
+    # What a former test left busy, in a slow join or a slow handler, ends by itself much later.
+    remote.control.kill_sockets()
+    remote.control.kill_channels()
+    eventually(lambda: (remote.transports(), remote.count()), lambda counts: counts == (0, 0))
     remote.control.reset()
     yield remote
 
