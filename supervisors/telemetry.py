@@ -24,7 +24,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-__all__ = ["Event", "Handler", "attach", "attach_many", "detach", "execute", "is_interrupt", "span"]
+__all__ = [
+    "Event",
+    "Handler",
+    "attach",
+    "attach_many",
+    "detach",
+    "execute",
+    "has_handlers",
+    "is_interrupt",
+    "span",
+]
 
 Event: TypeAlias = tuple[str, ...]
 Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any], None]
@@ -95,6 +105,16 @@ def detach(handler_id: str) -> bool:
         found = sum(map(len, table.values())) != sum(map(len, _table.values()))
         _table = table
     return found
+
+
+def has_handlers(event: Event) -> bool:
+    """Tell whether anybody listens to `event`. Safe from any thread.
+
+    Example:
+        >>> has_handlers(("never", "attached"))
+        False
+    """
+    return event in _table
 
 
 def is_interrupt(error: BaseException) -> bool:

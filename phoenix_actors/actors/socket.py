@@ -27,6 +27,7 @@ from phoenix_actors.telemetry import (
     RECONNECTION_ATTEMPT,
     SOCKET_CONNECT_FAILED,
     SOCKET_STATUS,
+    TRANSPORT_CLOSE,
     emit,
 )
 from supervisors import Down, ExitReason, GenServer, Timer
@@ -79,6 +80,7 @@ class Socket(GenServer):
             heartbeat_interval=options.heartbeat_interval,
             heartbeat_timeout=options.heartbeat_timeout,
         )
+        self.spares_heartbeats = options.heartbeat_when_idle
         self.armed: dict[str, Timer] = {}
         # Told once what it speaks of is done, so that who waits for it finds it so.
         self.unsaid: events.AnnounceStatus | None = None
@@ -88,7 +90,11 @@ class Socket(GenServer):
             self._feed(events.ConnectRequested())
 
     def handle_call(self, request: Any, sender: Any) -> Any:
-        """Take Connect, Disconnect and `"stats"`."""
+        """Take Connect, Disconnect and `"stats"`.
+
+        `frames_sent` and `frames_received` count all connections of the client, `messages_sent`,
+        `bytes_received` and their like the one that is open; see `ConnectionNews.stats`.
+        """
         match request:
             case Connect() | Disconnect():
                 self._want(request)
@@ -100,9 +106,8 @@ class Socket(GenServer):
                     "attempt": self.machine.attempt,
                     "frames_sent": counters["frames_sent"],
                     "frames_received": counters["frames_received"],
-                    "bytes_sent": counters["bytes_sent"],
-                    "bytes_received": counters["bytes_received"],
                     "queued_frames": len(self.wire.outbox),
+                    **self.wire.news.stats(self.wire.last_active),
                 }
             case _:
                 return super().handle_call(request, sender)
@@ -111,6 +116,8 @@ class Socket(GenServer):
     def handle_cast(self, message: Any) -> None:
         """Take Connect, and what the connection's threads and timers tell."""
         if isinstance(message, _TRANSPORT_EVENTS):
+            if self.spares_heartbeats and _is_heartbeat(message) and self.wire.tick():
+                self._feed(events.TrafficAnswered(self.machine.generation))
             self._feed(message)
             if isinstance(message, events.ConnectFailed | events.TransportClosed):
                 self.wire.finished(message.generation)
@@ -151,8 +158,11 @@ class Socket(GenServer):
             case events.CloseTransport(generation, code, reason):
                 attempt = wire.attempt(generation)
                 if attempt is not None:
+                    emit(TRANSPORT_CLOSE, generation=generation, code=code)
                     attempt.close(code, reason)
             case events.AbortTransport(generation):
+                if generation == self.machine.generation:
+                    wire.news.failed("Aborted", timers.clock.now())
                 attempt = wire.attempt(generation)
                 if attempt is not None:
                     attempt.abort()
@@ -186,6 +196,7 @@ class Socket(GenServer):
                 self.wire.given_up(error)
             case events.ReportFailure(error):
                 session.last_error = error
+                self.wire.news.failed(type(error).__name__, timers.clock.now())
                 emit(SOCKET_CONNECT_FAILED, error=type(error).__name__)
                 session.notify(session.hooks.error, error)
             case events.ReportAttempt(number, delay):
@@ -214,6 +225,11 @@ class Socket(GenServer):
         armed = self.armed.pop(timer, None)
         if armed is not None:
             armed.cancel()
+
+
+def _is_heartbeat(message: Any) -> bool:
+    """Tell whether a heartbeat is due."""
+    return isinstance(message, TimerFired) and message.timer == events.ConnectionTimer.HEARTBEAT
 
 
 def _policy(session: Session) -> ReconnectPolicy:

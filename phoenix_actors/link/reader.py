@@ -86,6 +86,7 @@ class Reader:
         counters = wire.session.counters
         counters.add("frames_received")
         counters.add("bytes_received", size)
+        wire.last_active = timers.clock.now()
         emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
         hooks = wire.session.hooks.message
         if hooks:
@@ -106,6 +107,7 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
+        counters.add("routed")
         core.touched()
         core.feed(FrameArrived(frame, self._generation, size), may_write=False)
         if core.inbound.must_pause and not self._released:

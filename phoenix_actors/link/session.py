@@ -21,8 +21,10 @@ from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
+from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
@@ -43,7 +45,8 @@ class Session:
         self.hooks = Hooks()
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
-        self.codec = Codec(options.vsn, self.counters, options.json_library)
+        self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
+        self.codec = self.new_codec()
         self.client: Any = None
         self.registry_name: Any = options.registry_name
         self.wire: Wire | None = None
@@ -65,6 +68,11 @@ class Session:
     def __repr__(self) -> str:
         """Tell status and topics."""
         return f"<Session {self._status} topics={len(self._topics)}>"
+
+    def new_codec(self) -> Codec:
+        """Return a codec of the options' version."""
+        options = self.options
+        return Codec(options.vsn, self.counters, options.json_library, self.templates)
 
     # ---- topics -------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import msgspec
 
 from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.aliases import without_aliases
 from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
@@ -44,7 +45,8 @@ class Overflow(StrEnum):
 class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a client is told when it starts; checked when it is made. Durations in seconds.
 
-    `SocketOptions.of(**keywords)` also refuses names that are unknown, with the choices. A repr
+    `SocketOptions.of(**keywords)` also takes the names that components read their options by, such
+    as `cache_size` (`aliases.py`), and refuses names that are unknown, with the choices. A repr
     shows the names of params and headers and never a value, and URLs without their query (C16).
 
     Attributes:
@@ -63,6 +65,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_interval: 0 or None switches heartbeats off.
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
+        heartbeat_when_idle: leave a heartbeat out when the server answered a push that was made
+            since the last one was due (C102).
         max_pending_messages: how many frames may wait to be handed to the operating system, and how
             many pushes of one channel may wait for its join.
         max_pending_bytes: the same in bytes; a push is taken as long as less than this waits. None
@@ -114,6 +118,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     registry_name: Any = None
     heartbeat_interval: float | None = 30.0
     heartbeat_timeout: float | None = 10.0
+    heartbeat_when_idle: bool = False
     join_timeout: float | None = 10.0
     push_timeout: float | None = 10.0
     rejoin_backoff: checks.Schedule = (1.0, 2.0, 5.0, 10.0)
@@ -157,6 +162,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
                 value that makes no sense.
             InvalidURL: for a URL that cannot be opened.
         """
+        keywords = without_aliases(keywords)
         known = [field.name for field in msgspec.structs.fields(cls)]
         for name in keywords:
             if name in LATER:
@@ -335,6 +341,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "vsn": _vsn,
     "heartbeat_interval": _off_or_seconds,
     "heartbeat_timeout": checks.positive_seconds_or_none,
+    "heartbeat_when_idle": checks.flag,
     "join_timeout": checks.positive_seconds_or_none,
     "push_timeout": checks.positive_seconds_or_none,
     "rejoin_backoff": checks.schedule,
