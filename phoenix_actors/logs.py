@@ -23,6 +23,7 @@ _LEVELS: Final[Mapping[tuple[str, ...], int]] = {
     names.FRAME_UNREADABLE: logging.WARNING,
     names.FRAME_DROPPED: logging.DEBUG,
     names.HOOK_FAILED: logging.ERROR,
+    names.CLIENT_STRAY: logging.WARNING,
 }
 
 

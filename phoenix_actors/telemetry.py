@@ -33,6 +33,7 @@ __all__ = [
     "CHANNEL_LEAVE_DURATION",
     "CHANNEL_LEFT",
     "CHANNEL_STATUS",
+    "CLIENT_STRAY",
     "CONNECTION_ERROR",
     "CONNECTION_EXCEPTION",
     "CONNECTION_START",
@@ -112,6 +113,7 @@ CHANNEL_STATUS: Final = (_PREFIX, "channel", "status_changed")
 CHANNEL_LEAVE: Final = (_PREFIX, "channel", "leave")
 CHANNEL_JOIN_DURATION: Final = (_PREFIX, "channel", "join_duration")
 CHANNEL_LEAVE_DURATION: Final = (_PREFIX, "channel", "leave_duration")
+CLIENT_STRAY: Final = (_PREFIX, "client", "stray")
 CONNECTION_START: Final = (_PREFIX, "connection", "start")
 CONNECTION_STOP: Final = (_PREFIX, "connection", "stop")
 CONNECTION_EXCEPTION: Final = (_PREFIX, "connection", "exception")

@@ -21,6 +21,7 @@ from phoenix_actors.machines.reconnect import RECONNECT_STEPS, ReconnectPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.telemetry import (
+    CLIENT_STRAY,
     HEARTBEAT_REPLY,
     HEARTBEAT_SENT,
     HEARTBEAT_TIMEOUT,
@@ -145,6 +146,12 @@ class Socket(GenServer):
 
     # ---- carrying out -------------------------------------------------------------------------
 
+    def _stop_if_stray(self) -> None:
+        """End a client that nobody can reach, instead of keeping its connection for ever (C158)."""
+        if self.session.stray:
+            emit(CLIENT_STRAY, url=self.session.options.shown_url())
+            self.session.client.stop(block=False)
+
     def _feed(self, event: events.ConnectionEvent) -> None:
         for command in self.machine.handle(event, timers.clock.now()):
             self._carry_out(command)
@@ -154,6 +161,7 @@ class Socket(GenServer):
         session, wire = self.session, self.wire
         match command:
             case events.OpenTransport(generation):
+                self._stop_if_stray()
                 wire.begin(generation, self.actor_ref.cast)
             case events.CloseTransport(generation, code, reason):
                 attempt = wire.attempt(generation)
@@ -167,6 +175,7 @@ class Socket(GenServer):
                 if attempt is not None:
                     attempt.abort()
             case events.SendHeartbeat(ref):
+                self._stop_if_stray()
                 prepared = session.codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
                 wire.send(session.codec.complete(prepared, None, ref), may_write=False)
                 emit(HEARTBEAT_SENT, ref=ref)

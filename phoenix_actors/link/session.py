@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,8 @@ class Session:
         self._watchers: list[tuple[Callable[[], bool], Reply]] = []
         self._attempts: list[Attempt] = []
         self._ended = False
+        # Nobody holds the client any more, by what start_link() gave.
+        self.dropped = False
 
     def __repr__(self) -> str:
         """Tell status and topics."""
@@ -172,6 +175,27 @@ class Session:
             self._watchers = [entry for entry in self._watchers if entry[1] not in ready]
         for reply in ready:
             reply.settle(value=True)
+
+    @property
+    def stray(self) -> bool:
+        """Whether nobody holds the client or a channel of it, and no code hears of it (C158).
+
+        It is looked at where the garbage is collected too, by a thread that may hold any lock, so
+        it takes none; `tuple` of a dictionary's values is atomic.
+        """
+        hooks = self.hooks
+        heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
+        if not self.dropped or self.stopping or heard:
+            return False
+        return all(topic.stray for topic in tuple(self._topics.values()))
+
+    def drop(self) -> None:
+        """Nobody holds the client any more; said where the last reference to it goes."""
+        self.dropped = True
+        if self.stray:
+            url = self.options.shown_url()
+            text = f"a SocketClient of {url} was dropped and not stopped: use `with`, or stop()"
+            warnings.warn(text, ResourceWarning, stacklevel=2)
 
     # ---- connections, and the end --------------------------------------------------------------
 

@@ -299,6 +299,16 @@ def _topic_map(name: str, value: Any) -> dict[str, Any]:
     return copied
 
 
+def _hashable(name: str, value: Any) -> Any:
+    """Return a name under which something can be found."""
+    try:
+        hash(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
+    return value
+
+
 def _transport(name: str, value: Any) -> Any:
     """Return an object that can open connections."""
     if value is not None and not callable(getattr(value, "open", None)):
@@ -339,6 +349,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_reconnect_attempts": _whole_or_none,
     "reconnect_on_normal_close": checks.flag,
     "vsn": _vsn,
+    "name": _hashable,
+    "registry_name": _hashable,
     "heartbeat_interval": _off_or_seconds,
     "heartbeat_timeout": checks.positive_seconds_or_none,
     "heartbeat_when_idle": checks.flag,
