@@ -208,7 +208,7 @@ def test_traffic_acknowledges_no_heartbeat() -> None:
     bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=40.0).connected()
     bench.handle(TrafficAnswered(0))
     bench.advance(30.0)
-    assert bench.one(SendHeartbeat)
+    assert bench.one(SendHeartbeat) == SendHeartbeat("1")
     bench.handle(TrafficAnswered(1))
     bench.advance(30.0)
     assert ConnectionTimer.HEARTBEAT_TIMEOUT in bench.timers
