@@ -23,7 +23,7 @@ from phoenix_actors.message import (
 )
 from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 from supervisors._runtime.timers import timers
-from supervisors.telemetry import listened
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class Reader:
             except DecodeError as error:
                 self._wire.report_bad_frame(error)
             else:
-                self._wire.session.counters.add_frames(1, len(data))
+                self._wire.received(1, len(data))
                 self._dispatch(frame, len(data))
 
     def texts(self, messages: list[bytes]) -> None:
@@ -170,13 +170,13 @@ class Reader:
                 if type(frame) is Frame
             ]
             count, size = len(good), sum(good)
-        session.counters.add_frames(count, size)
+        self._wire.received(count, size)
         return frames
 
     def _is_plain(self) -> bool:
         """Tell whether nobody wants to see each message before its channel does."""
         session = self._wire.session
-        return not (session.hooks.message or session.message_hooks or listened(MESSAGE_RECEIVED))
+        return not (session.hooks.message or session.message_hooks or wanted(MESSAGE_RECEIVED))
 
     def _deliver(self, runs: Runs) -> None:
         """Hand messages on to their channels."""
@@ -199,7 +199,7 @@ class Reader:
     def _dispatch(self, frame: Frame, size: int) -> None:
         wire = self._wire
         counters = wire.session.counters
-        if listened(MESSAGE_RECEIVED):
+        if wanted(MESSAGE_RECEIVED):
             emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
         hooks = wire.session.hooks.message
         if hooks:
@@ -220,6 +220,7 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
+        counters.add("routed")
         core.touched()
         core.feed(FrameArrived(frame, self._generation, size), may_write=False)
         if core.inbound.must_pause and not self._released:
