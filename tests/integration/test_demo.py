@@ -40,7 +40,9 @@ def test_demo_heals_three_faults() -> None:
     assert "FAILED" not in result.stdout
     assert result.stdout.count("channel_manager") >= 3
     for actor in ("CounterChannel", "Socket"):
-        assert re.search(rf" {actor} +running +restarted 1×$", result.stdout, re.MULTILINE)
+        assert re.search(
+            rf" {actor} +running +restarted 1×  last: \S+$", result.stdout, re.MULTILINE
+        )
     assert result.stdout.splitlines()[-1].startswith("demo passed: ")
 
 
