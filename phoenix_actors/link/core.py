@@ -184,7 +184,8 @@ class ChannelCore:
                 dropped, `reply` says so.
         """
         machine, wire = self.machine, self.wire
-        now = self.topic.last_active = timers.clock.now()
+        self.touched()
+        now = timers.clock.now()
         deeds: Deeds = []
         refused: PhoenixError | None = None
         with self._lock:
