@@ -14,17 +14,18 @@ from phoenix_actors.testing.connection import Connection
 from phoenix_actors.testing.framing import upgrade
 from phoenix_actors.testing.http_messages import HttpResponse
 from phoenix_actors.testing.hub import Hub
-from phoenix_actors.testing.phoenix_socket import PhoenixSocket
+from phoenix_actors.testing.phoenix_socket import PhoenixSocket, matches_topic
 from phoenix_actors.testing.query import decode_query
 from phoenix_actors.testing.wire import serializer_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from phoenix_actors.testing.channel import ServerChannel
     from phoenix_actors.testing.http_messages import HttpRequest
     from phoenix_actors.testing.options import ServerOptions
-    from phoenix_actors.testing.recorder import Recorder
+    from phoenix_actors.testing.recorder import RecordedFrame, Recorder
+    from phoenix_actors.testing.script import Script
 
 __all__ = ["Endpoint"]
 
@@ -38,7 +39,11 @@ class Endpoint:
     """Accepts and refuses upgrades, knows the connections, and injects faults."""
 
     def __init__(
-        self, options: ServerOptions, routes: Mapping[str, type[ServerChannel]], recorder: Recorder
+        self,
+        options: ServerOptions,
+        routes: Mapping[str, type[ServerChannel]],
+        recorder: Recorder,
+        script: Script,
     ) -> None:
         self.hub = Hub()
         # Upgrades wait for it.
@@ -47,6 +52,7 @@ class Endpoint:
         self._options = options
         self._routes = routes
         self._recorder = recorder
+        self._script = script
         self._connections: dict[int, Connection] = {}
         self._refusal: HttpResponse | None = None
         self._stalled: list[Connection] = []
@@ -93,11 +99,21 @@ class Endpoint:
             auth_token=offered.token,
         )
         socket = PhoenixSocket(
-            connection, info, serializer, self.hub, self._routes, self._options.max_channels
+            connection, info, serializer, self.hub, self._route, self._options.max_channels
         )
         self._connections[number] = connection
         await connection.run(socket, self._recorder.frame, self._forget)
         return True
+
+    def _route(self, topic: str) -> Callable[[], ServerChannel] | None:
+        """Returns what makes the channel of a topic: the script's word counts before the routes."""
+        scripted = self._script.channel(topic)
+        if scripted is not None:
+            return scripted
+        for pattern, channel in self._routes.items():
+            if matches_topic(pattern, topic):
+                return channel
+        return None
 
     def _refuse(
         self,
@@ -213,6 +229,13 @@ class Endpoint:
         for connection in connections:
             connection.send(data)
         return len(connections)
+
+    def answer(self, push: RecordedFrame, status: str, response: Any) -> bool:
+        """Replies to a push; tells whether its connection is still there."""
+        connection = self._connections.get(push.connection)
+        if connection is not None:
+            connection.socket.answer(push.frame, status, response)
+        return connection is not None
 
     def drain(self) -> None:
         """Closes every connection with 1012, held or not."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from phoenix_actors.testing.override import override
+from supervisors.testing.probe import Received
 
 if TYPE_CHECKING:
     from phoenix_actors.testing.wire import WireFrame
@@ -53,6 +54,8 @@ class Recorder:
         self._accepted = 0
         self._handshakes: deque[Handshake] = deque(maxlen=MAX_HANDSHAKES)
         self._frames: deque[RecordedFrame] = deque(maxlen=MAX_FRAMES)
+        self.unclaimed = Received(MAX_FRAMES)
+        """The newest frames that no assertion has taken yet."""
 
     @property
     def accepted(self) -> int:
@@ -74,8 +77,10 @@ class Recorder:
 
     def frame(self, connection: int, frame: WireFrame) -> None:
         """Notes an inbound frame."""
+        recorded = RecordedFrame(connection, frame)
         with self._lock:
-            self._frames.append(RecordedFrame(connection, frame))
+            self._frames.append(recorded)
+        self.unclaimed.put(recorded)
 
     def handshakes(self) -> list[Handshake]:
         """Returns the newest handshakes, oldest first."""
@@ -92,3 +97,4 @@ class Recorder:
         with self._lock:
             self._handshakes.clear()
             self._frames.clear()
+        self.unclaimed.clear()
