@@ -102,7 +102,7 @@ class Endpoint:
             connection, info, serializer, self.hub, self._route, self._options.max_channels
         )
         self._connections[number] = connection
-        await connection.run(socket, self._recorder.frame, self._forget)
+        await connection.run(socket, self._recorder, self._forget)
         return True
 
     def _route(self, topic: str) -> Callable[[], ServerChannel] | None:
@@ -162,8 +162,8 @@ class Endpoint:
             connection.kill()
         return len(connections)
 
-    def kill_channels(self, topic: str | None = None) -> int:
-        """Kills the channels of a topic, or all: clients get phx_error. Returns how many."""
+    def kill_channels(self, topic: str | None = None, ending: Ending = Ending.KILLED) -> int:
+        """Ends the channels of a topic, or all: clients get phx_error. Returns how many."""
         processes = [
             process
             for connection in self._connections.values()
@@ -171,7 +171,7 @@ class Endpoint:
             if topic in {None, process.topic}
         ]
         for process in processes:
-            process.stop(Ending.KILLED)
+            process.stop(ending)
         return len(processes)
 
     def freeze(self, duration: float) -> int:

@@ -75,11 +75,15 @@ class Recorder:
         with self._lock:
             self._handshakes.append(Handshake(None, status, params, headers))
 
-    def frame(self, connection: int, frame: WireFrame) -> None:
+    def frame(self, connection: int, frame: WireFrame) -> RecordedFrame:
         """Notes an inbound frame."""
         recorded = RecordedFrame(connection, frame)
         with self._lock:
             self._frames.append(recorded)
+        return recorded
+
+    def handled(self, recorded: RecordedFrame) -> None:
+        """Lets assertions find a frame: the server has joined the topic, or handed the push on."""
         self.unclaimed.put(recorded)
 
     def handshakes(self) -> list[Handshake]:

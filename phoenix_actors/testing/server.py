@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from phoenix_actors.testing.channel_process import Ending
 from phoenix_actors.testing.endpoint_thread import EndpointThread
 from phoenix_actors.testing.http_messages import HttpResponse
 from phoenix_actors.testing.options import ServerOptions, seconds
@@ -174,6 +175,10 @@ class PhoenixServer:
         """Kills the channels of a topic, or all; clients get phx_error. Returns how many."""
         return self._call(lambda endpoint: endpoint.kill_channels(topic))
 
+    def close_channels(self, topic: str | None = None) -> int:
+        """Ends the channels of a topic, or all, as `{:stop, :normal, …}`: clients get phx_close."""
+        return self._call(lambda endpoint: endpoint.kill_channels(topic, Ending.CLOSED))
+
     def freeze(self, duration: float | timedelta) -> int:
         """Suspends every present connection for `duration` seconds; returns how many."""
         length = seconds(duration, "duration")
@@ -243,7 +248,7 @@ class PhoenixServer:
     ) -> ReceivedPush:
         """Waits for a client's join of a topic, as `assert_push` does; its payload are the params.
 
-        It is there whether the join was accepted or not.
+        The join has been answered by then: accepted, so that broadcasts arrive, or refused.
         """
         __tracebackhide__ = True
         return self._wait_for((topic, "phx_join", params), timeout, "no join")
