@@ -5,6 +5,7 @@
     phoenix-actors serve                          a loopback Phoenix server
     phoenix-actors demo [URL]                     the main job with three faults that heal
     phoenix-actors bench [URL]                    round trips: how many a second, how long each
+    phoenix-actors run FILE                       the supervision tree that a TOML file describes
     phoenix-actors top                            a look into a running program
 
 `--help` after each lists its options. Output goes to standard output, with `--json` one JSON value
@@ -21,6 +22,9 @@ Exit codes:
 | 4 | the server said no: it refused the join, or replied with another status than ok |
 | 5 | no answer in time |
 | 130, 141, 143 | interrupted by Ctrl-C; nobody reads the output any more; SIGTERM |
+
+`run` has those of `supervisors.run`: 1 also when the tree gave up or did not start, 3 when
+something was abandoned and still ran.
 
 Secrets need not stand on the command line, where other users of the machine see them. JSON values
 are read from a file given as `@FILE` or from the environment (`PHOENIX_CONNECT_PARAMS`,

@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 
-from phoenix_actors.cli import bench, listen, push
+from phoenix_actors.cli import bench, listen, push, running
 
 __all__ = ["parser"]
 
@@ -69,6 +69,18 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_connection(one)
     one.set_defaults(run=bench.run)
+
+    one = command("run", "run the supervision tree that a TOML file describes")
+    one.add_argument(
+        "file", metavar="FILE", help="see the docstring of phoenix_actors.cli.tree_file"
+    )
+    one.add_argument("--check", action="store_true", help="check it, print its children, and end")
+    one.add_argument("--log-level", choices=running.LEVELS, default="info", help="(default: info)")
+    one.epilog = (
+        "exit codes: 0 the tree ended in order; 1 it did not start, gave up or crashed; 2 the file "
+        "is wrong; 3 something was abandoned and still ran; 130 Ctrl-C; 143 SIGTERM"
+    )
+    one.set_defaults(run=running.run)
 
     commands.add_parser("serve", help="a Phoenix server on loopback; serve --help lists options")
     commands.add_parser("top", help="a look into a running program; top --help lists options")
