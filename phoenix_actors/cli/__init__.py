@@ -31,10 +31,10 @@ are read from a file given as `@FILE` or from the environment (`PHOENIX_CONNECT_
 `PHOENIX_PARAMS`), the token from `--auth-token-file` or `PHOENIX_AUTH_TOKEN`. What a server sends
 is printed with control characters escaped, so it cannot steer the terminal.
 
-It is made with argparse: `demo` and `push` must run where only the run-time dependencies are
-installed, and no library for command lines is among them. `argcomplete` (the extra `completion`)
-completes its commands and options in bash, zsh and fish:
-`eval "$(register-python-argcomplete phoenix-actors)"`.
+It is made with argparse: `listen`, `push`, `run` and `top` run where only the run-time dependencies
+are installed, and no library for command lines is among them; the others need the loopback server
+of the extra `testing`. `argcomplete` (the extra `completion`) completes commands and options in
+bash, zsh and fish: `eval "$(register-python-argcomplete phoenix-actors)"`.
 """
 
 from __future__ import annotations
