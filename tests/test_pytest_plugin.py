@@ -207,6 +207,29 @@ def test_no_leaks_looks_after_all_fixtures(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*'tidy'*")
 
 
+@pytest.mark.usefixtures("short")
+def test_no_leaks_begins_before_our_fixtures(pytester: pytest.Pytester) -> None:
+    """Named after the server, it still sees a server that does not stop."""
+    result = run(
+        pytester,
+        """
+        from phoenix_actors.testing import PhoenixServer
+
+        STOP, LEFT = PhoenixServer.stop, []
+
+        def test_leaves_a_server(phoenix_server, no_leaks):
+            PhoenixServer.stop = lambda self: LEFT.append(self)
+
+        def test_end():
+            PhoenixServer.stop = STOP
+            LEFT[0].stop()
+        """,
+        passed=2,
+        errors=1,
+    )
+    result.stdout.fnmatch_lines(["*thread 'PhoenixServer-* is left running*"])
+
+
 def test_options_are_fixtures(pytester: pytest.Pytester) -> None:
     """Overriding the options' fixtures gives server and client other ones."""
     run(
