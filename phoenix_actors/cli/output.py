@@ -25,12 +25,7 @@ def escape(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in _spelt(text))
-
-
-def _spelt(text: str) -> str:
-    # json.dumps leaves DEL as it is.
-    return text.replace("\x7f", "\\u007f")
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def json_text(value: Any) -> str:
