@@ -32,7 +32,19 @@ def parser() -> argparse.ArgumentParser:
         epilog = (_SECRETS if name in ("listen", "push") else "") + _EXIT_CODES
         return commands.add_parser(name, help=told, description=told, epilog=epilog)
 
-    one = command("listen", "print what a topic says, one message a line, until Ctrl-C")
+    _add_listen(command("listen", "print what a topic says, one message a line, until Ctrl-C"))
+    _add_push(command("push", "join a topic, push once, and print the reply"))
+    _add_demo(command("demo", "the main job, with three faults that heal"))
+    _add_bench(
+        command("bench", "push one after another: how many round trips a second, how long each")
+    )
+    _add_run(command("run", "run the supervision tree that a TOML file describes"))
+    commands.add_parser("serve", help="a Phoenix server on loopback; serve --help lists options")
+    commands.add_parser("top", help="a look into a running program; top --help lists options")
+    return top
+
+
+def _add_listen(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", metavar="URL", help=_URL)
     one.add_argument("topic", metavar="TOPIC", help="such as room:lobby")
     one.add_argument(
@@ -42,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     _add_connection(one)
     one.set_defaults(run=listen.run)
 
-    one = command("push", "join a topic, push once, and print the reply")
+
+def _add_push(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", metavar="URL", help=_URL)
     one.add_argument("topic", metavar="TOPIC", help="such as room:lobby")
     one.add_argument("event", metavar="EVENT", help="such as new_message")
@@ -53,11 +66,13 @@ def parser() -> argparse.ArgumentParser:
     _add_connection(one)
     one.set_defaults(run=push.run)
 
-    one = command("demo", "the main job, with three faults that heal")
+
+def _add_demo(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", nargs="?", default=os.environ.get("PHOENIX_URL") or None)
     one.set_defaults(run=_demo)
 
-    one = command("bench", "push one after another: how many round trips a second, how long each")
+
+def _add_bench(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", metavar="URL", nargs="?", help=f"{_URL} (default: a server of its own)")
     one.add_argument("--topic", default="room:bench", help="(default: %(default)s)")
     one.add_argument(
@@ -70,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
     _add_connection(one)
     one.set_defaults(run=bench.run)
 
-    one = command("run", "run the supervision tree that a TOML file describes")
+
+def _add_run(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "file", metavar="FILE", help="see the docstring of phoenix_actors.cli.tree_file"
     )
@@ -81,10 +97,6 @@ def parser() -> argparse.ArgumentParser:
         "is wrong; 3 something was abandoned and still ran; 130 Ctrl-C; 143 SIGTERM"
     )
     one.set_defaults(run=running.run)
-
-    commands.add_parser("serve", help="a Phoenix server on loopback; serve --help lists options")
-    commands.add_parser("top", help="a look into a running program; top --help lists options")
-    return top
 
 
 def _add_connection(one: argparse.ArgumentParser) -> None:
