@@ -77,7 +77,11 @@ contract: environment node ## the tests, and the contract items shown, failing a
 differential: environment ## 2,000 drawn scenarios here and on OTP, from a random seed (or OTP_SEED=…)
 	@seed=$${OTP_SEED:-$$($(RUN) -c 'import secrets; print(secrets.randbelow(2**32))')} && \
 		echo "OTP_SEED=$$seed" && \
-		OTP_SCENARIOS=$${OTP_SCENARIOS:-2000} OTP_SEED=$$seed $(RUN) -m pytest -rs tests/conformance/otp
+		OTP_SCENARIOS=$${OTP_SCENARIOS:-2000} OTP_SEED=$$seed $(RUN) -m pytest -rs tests/differential
+
+.PHONY: stress
+stress: environment ## a million asks, thousands of restarts and trees, switching threads each microsecond
+	@STRESS=1 $(RUN) -m pytest -s -o faulthandler_timeout=1800 --durations=0 tests/concurrency/test_stress.py
 
 .PHONY: e2e
 e2e: environment node ## the end-to-end suite, on the loopback server or PHOENIX_URL=ws://…

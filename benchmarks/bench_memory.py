@@ -79,7 +79,7 @@ if __name__ == "__main__":
     ways = [in_fresh_process("Theirs (of 2,000)", theirs), in_fresh_process("Ours", ours)]
     main(
         "memory: Pykka's ThreadingActor first",
-        {"idle actor, one of 20,000": (20_000, [*ways, *beam("bytes")])},
+        {"idle actor, one of 100,000": (100_000, [*ways, *beam("bytes")])},
         unit=BYTES,
         rounds=3,
     )

@@ -12,7 +12,6 @@ Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from importlib import metadata as _metadata
 from typing import Any
 
 from phoenix_actors import logs as _logs
@@ -138,7 +137,10 @@ _logs.install()
 def __getattr__(name: str) -> Any:
     """Give the version when asked, and say plainly what is announced but not there yet."""
     if name == "__version__":
-        return _metadata.version("phoenix-actors")
+        # Not before: it takes longer to import than everything else here.
+        from importlib import metadata
+
+        return metadata.version("phoenix-actors")
     if name == "aio":
         # Only when asked for: asyncio takes its time to import.
         return _import_module("phoenix_actors.aio")

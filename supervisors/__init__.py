@@ -21,7 +21,6 @@ The one break with Pykka: an exception in a handler ends the actor in `ask` too.
 
 from __future__ import annotations
 
-from importlib import metadata as _metadata
 from typing import Any
 
 from supervisors import dead_letters, introspect, telemetry
@@ -32,12 +31,12 @@ from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo,
 from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
     Via,
-    register_name,
     registered,
     unregister_name,
     via,
     whereis,
 )
+from supervisors._runtime.naming import register_name
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor
@@ -237,6 +236,9 @@ _forking.install()
 def __getattr__(name: str) -> Any:
     """Give the version when it is asked for."""
     if name == "__version__":
-        return _metadata.version("phoenix-actors")
+        # Not before: it takes longer to import than everything else here.
+        from importlib import metadata
+
+        return metadata.version("phoenix-actors")
     msg = f"module 'supervisors' has no attribute {name!r}"
     raise AttributeError(msg)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import threading
 from collections import deque
@@ -83,6 +82,8 @@ class _Wakes:
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque()
+        import socket
+
         self._near, self.far = socket.socketpair()
         self.far.setblocking(False)
 

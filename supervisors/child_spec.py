@@ -10,11 +10,11 @@ supervisors.errors.ChildSpecError: child 'cache': restart must be one of 'perman
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum, StrEnum
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeVar
 
 from supervisors.clock import as_seconds
 from supervisors.errors import ChildSpecError, SpecProblem
@@ -93,19 +93,9 @@ UNSET: Final = _Sentinel.UNSET
 BRUTAL_KILL: Final = _Sentinel.BRUTAL_KILL
 
 _E = TypeVar("_E", bound=StrEnum)
-_KEYS = (
-    "id",
-    "start",
-    "args",
-    "kwargs",
-    "restart",
-    "shutdown",
-    "type",
-    "significant",
-    "name",
-    "backoff",
-    "on_stuck",
-)
+_NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
+_HOW = ("id", "start", "args", "kwargs", "restart", "shutdown", "type")
+_KEYS = (*_HOW, "significant", "name", "backoff", "on_stuck")
 
 
 def word(kind: type[_E], value: Any, problem: SpecProblem, what: str) -> _E:
@@ -147,8 +137,8 @@ class ChildSpec:
             abandoned, still runs: "replace" (a new one is started beside it; the old one is
             fenced off), "wait" (no new one before the old handler has returned; the child is
             RESTARTING, or with its group not started, meanwhile) or "escalate" (the supervisor
-            gives up, with `GaveUp.stuck`). It binds one supervisor: the successor of a supervisor
-            that ended knows nothing of instances from before.
+            gives up, with `GaveUp.stuck`). It binds those too that take the supervisor's place in
+            the tree; not a new top of a tree, nor a dynamic supervisor.
 
     Raises:
         ChildSpecError: for anything else, with `.problem` and `.value`; an unknown key too (S11).
@@ -158,7 +148,8 @@ class ChildSpec:
         1.0
     """
 
-    __slots__ = _KEYS
+    # `_launch` is the runtime's: what it found out about `start`.
+    __slots__ = (*_KEYS, "_launch")
 
     id: Any
     start: Callable[..., Any]
@@ -171,6 +162,7 @@ class ChildSpec:
     name: Any
     backoff: Any
     on_stuck: OnStuck
+    _launch: Any
 
     def __init__(
         self,
@@ -196,17 +188,18 @@ class ChildSpec:
             raise ChildSpecError(SpecProblem.MISSING_START, text)
         put = object.__setattr__
         put(self, "id", _hashable(id))
-        put(self, "start", _callable(id, start))
-        put(self, "args", _arguments(id, args))
+        put(self, "start", start if callable(start) else _refuse_start(id, start))
+        put(self, "args", args if args.__class__ is tuple else _arguments(id, args))
         put(self, "kwargs", _keywords(id, kwargs))
-        put(self, "restart", word(Restart, restart, SpecProblem.BAD_RESTART, _of(id, "restart")))
-        put(self, "type", word(ChildType, type, SpecProblem.BAD_TYPE, _of(id, "type")))
+        put(self, "restart", _chosen(Restart, restart, SpecProblem.BAD_RESTART, id, "restart"))
+        put(self, "type", _chosen(ChildType, type, SpecProblem.BAD_TYPE, id, "type"))
         put(self, "shutdown", _shutdown(id, shutdown, self.type))
-        put(self, "significant", _significant(id, significant, self.restart))
+        if significant is not False:
+            _check_significance(id, significant, self.restart)
+        put(self, "significant", significant)
         put(self, "name", name)
-        put(self, "backoff", _backoff(id, backoff))
-        what = _of(id, "on_stuck")
-        put(self, "on_stuck", word(OnStuck, on_stuck, SpecProblem.BAD_ON_STUCK, what))
+        put(self, "backoff", None if backoff is None else _backoff(id, backoff))
+        put(self, "on_stuck", _chosen(OnStuck, on_stuck, SpecProblem.BAD_ON_STUCK, id, "on_stuck"))
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse: a specification may be shared by many children."""
@@ -236,6 +229,14 @@ class ChildSpec:
         )
 
 
+def _chosen(kind: type[_E], value: Any, problem: SpecProblem, child_id: object, key: str) -> _E:
+    """Return `word(...)`; its text is made only where it is needed."""
+    try:
+        return kind._value2member_map_[value]  # type: ignore[return-value]
+    except (KeyError, TypeError):
+        return word(kind, value, problem, _of(child_id, key))
+
+
 def _of(child_id: object, key: str) -> str:
     return f"child {child_id!r}: {key}"
 
@@ -255,8 +256,9 @@ def refuse_unknown(
  mean 'max_restarts'?); there are max_restarts
     """
     for key in unknown:
-        close = difflib.get_close_matches(key, choices, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        from difflib import get_close_matches  # seldom wanted, and slow to import
+
+        hint = "".join(f" (did you mean {like!r}?)" for like in get_close_matches(key, choices, 1))
         text = f"unknown {noun} {key!r} of {where}{hint}; there are {', '.join(choices)}"
         raise ChildSpecError(SpecProblem.UNKNOWN_KEY, text, key)
 
@@ -270,11 +272,9 @@ def _hashable(child_id: object) -> object:
     return child_id
 
 
-def _callable(child_id: object, start: object) -> object:
-    if not callable(start):
-        text = f"{_of(child_id, 'start')} must be an actor class or a callable, not {start!r}"
-        raise ChildSpecError(SpecProblem.BAD_START, text, start)
-    return start
+def _refuse_start(child_id: object, start: object) -> NoReturn:
+    text = f"{_of(child_id, 'start')} must be an actor class or a callable, not {start!r}"
+    raise ChildSpecError(SpecProblem.BAD_START, text, start)
 
 
 def _arguments(child_id: object, args: Iterable[Any]) -> tuple[Any, ...]:
@@ -284,13 +284,13 @@ def _arguments(child_id: object, args: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(args)
 
 
-def _keywords(child_id: object, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    if kwargs is None:
-        return {}
+def _keywords(child_id: object, kwargs: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if kwargs is None or (kwargs.__class__ is dict and not kwargs):
+        return _NO_KEYWORDS
     if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
         text = f"{_of(child_id, 'kwargs')} must map words to arguments, not be a {_type(kwargs)}"
         raise ChildSpecError(SpecProblem.BAD_START, text, kwargs)
-    return dict(kwargs)
+    return MappingProxyType(dict(kwargs))
 
 
 def _type(value: object) -> str:
@@ -312,14 +312,13 @@ def _shutdown(
         raise ChildSpecError(SpecProblem.BAD_SHUTDOWN, text, shutdown) from None
 
 
-def _significant(child_id: object, significant: object, restart: Restart) -> bool:
+def _check_significance(child_id: object, significant: object, restart: Restart) -> None:
     if not isinstance(significant, bool):
         text = f"{_of(child_id, 'significant')} must be True or False, not {significant!r}"
         raise ChildSpecError(SpecProblem.BAD_SIGNIFICANT, text, significant)
     if significant and restart is Restart.PERMANENT:
         text = f"child {child_id!r}: significant=True does not go with restart='permanent'"
         raise ChildSpecError(SpecProblem.BAD_COMBINATION, text, (significant, str(restart)))
-    return significant
 
 
 def _backoff(child_id: object, backoff: object) -> object:

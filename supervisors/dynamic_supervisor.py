@@ -9,39 +9,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import msgspec
 
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.rules import MAX_ABANDONED, checked_flags
 from supervisors._machines.supervision import Flags
+from supervisors._machines.vocabulary import Appended, RequestVerb
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
-from supervisors.child_spec import UNSET, AutoShutdown, ChildSpec, Strategy, refuse_unknown
+from supervisors.child_spec import (
+    UNSET,
+    AutoShutdown,
+    ChildSpec,
+    OnStuck,
+    Strategy,
+    refuse_unknown,
+)
 from supervisors.errors import ChildSpecError, SpecProblem
-from supervisors.supervisor import MAX_ABANDONED, SupervisorRef, checked_flags, checked_spec
+from supervisors.supervisor import SupervisorRef, checked_spec
 
 __all__ = ["DynamicSupervisor", "DynamicSupervisorRef"]
 
-_RULES = ("max_children", "extra_args", "max_restarts", "max_seconds", "backoff")
+_RULES = ("max_children", "extra_args", "template", "max_restarts", "max_seconds", "backoff")
 _OPTIONS = (*_RULES, "max_abandoned", "name")
 
 
 class DynamicSupervisorRef(SupervisorRef):
     """A reference to a dynamic supervisor: children are addressed by ref (S110)."""
 
-    def start_child(self, child: Any) -> Any:
+    def start_child(
+        self,
+        child: Any = UNSET,
+        *,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Start a child and return its ref; its id is not looked at (S105).
 
+        Args:
+            child: what to start; left out where the supervisor has a `template`.
+            args: only with a template: put behind its arguments (S104).
+            kwargs: likewise; these win over the template's.
+
         Raises:
-            ChildSpecError: the child is wrong, or significant (S115); raised in the caller.
+            ChildSpecError: the child is wrong, or significant (S115), which is raised in the
+                caller; a child was given to a supervisor with a template, or none to one without.
             MaxChildrenError: max_children is reached (S107).
             StartError: the child's init failed; nothing is kept.
+
+        Example:
+            >>> from supervisors import GenServer
+            >>> class Room(GenServer):
+            ...     def init(self, *names):
+            ...         self.names = names
+            ...     def handle_call(self, request, sender):
+            ...         return self.names
+            >>> rooms = DynamicSupervisor.start_link(template=(Room, "lobby"))
+            >>> rooms.start_child(args=("alice",)).ask("who?"), rooms.stop()
+            (('lobby', 'alice'), True)
         """
-        return super().start_child(checked_spec(child, AutoShutdown.NEVER))
+        if child is UNSET:
+            return self._request(RequestVerb.START_CHILD, Appended(tuple(args), dict(kwargs or {})))
+        if args or kwargs:
+            text = "arguments of a child stand in its specification; args= goes with a template"
+            raise ChildSpecError(SpecProblem.BAD_START, text)
+        spec = checked_spec(child, AutoShutdown.NEVER)
+        return self._request(RequestVerb.START_CHILD, spec)
 
 
 class DynamicSupervisor(SupervisingActor):
@@ -59,9 +97,10 @@ class DynamicSupervisor(SupervisingActor):
         Args:
             name: a name to register it under.
             **options: `max_children=None` (how many at most), `extra_args=()` (put before each
-                child's own arguments, S106), `max_restarts=3`, `max_seconds=5.0`, `backoff=None`,
-                `max_abandoned=100`, as for a Supervisor; `start_timeout` and `dispatcher`, as for
-                any actor.
+                child's own arguments, S106), `template=None` (the one child whose like
+                `start_child(args=...)` starts, as in OTP's simple_one_for_one, S104);
+                `max_restarts=3`, `max_seconds=5.0`, `backoff=None`, `max_abandoned=100`, as for a
+                Supervisor; `start_timeout` and `dispatcher`, as for any actor.
 
         Raises:
             ChildSpecError: an option is wrong.
@@ -84,6 +123,7 @@ class DynamicSupervisor(SupervisingActor):
         restart: str = "permanent",
         shutdown: Any = UNSET,
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **options: Any,
     ) -> ChildSpec:
         """Return how another supervisor starts this one (S117)."""
@@ -98,6 +138,7 @@ class DynamicSupervisor(SupervisingActor):
             type="supervisor",
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
@@ -115,6 +156,7 @@ def _flags(
     *,
     max_children: int | None = None,
     extra_args: Iterable[Any] = (),
+    template: Any = None,
     max_restarts: int = 3,
     max_seconds: float | timedelta = 5.0,
     backoff: Backoff | None = None,
@@ -138,6 +180,7 @@ def _flags(
     if isinstance(extra_args, str | bytes) or not isinstance(extra_args, Iterable):
         text = f"extra_args must be a tuple of arguments, not a {type(extra_args).__name__}"
         raise ChildSpecError(SpecProblem.BAD_START, text, extra_args)
+    checked = None if template is None else checked_spec(template, AutoShutdown.NEVER)
     flags = checked_flags(
         strategy=Strategy.ONE_FOR_ONE,
         max_restarts=max_restarts,
@@ -148,5 +191,9 @@ def _flags(
         max_abandoned=max_abandoned,
     )
     return msgspec.structs.replace(
-        flags, dynamic=True, max_children=max_children, extra_args=tuple(extra_args)
+        flags,
+        dynamic=True,
+        max_children=max_children,
+        extra_args=tuple(extra_args),
+        template=checked,
     )

@@ -25,13 +25,14 @@ from supervisors._runtime.directives import (
     IGNORE,
     NO_REPLY,
     Continue,
+    Directive,
     Hibernate,
     Stop,
     Timeout,
 )
 from supervisors._runtime.doing import IDLE, STASHED
 from supervisors._runtime.foreign import any_process_of
-from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
+from supervisors._runtime.items import Asked, Call, EndSelf, Forwarded, IdleElapsed, Info, Sender
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -39,7 +40,7 @@ from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
 from supervisors._runtime.spawn import IGNORED, READY, Refused
 from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
-from supervisors.child_spec import UNSET, ChildSpec
+from supervisors.child_spec import UNSET, ChildSpec, OnStuck
 from supervisors.clock import as_seconds
 from supervisors.errors import UnhandledMessageError
 from supervisors.exits import Down, NoProc, Normal, as_reason
@@ -58,26 +59,8 @@ __all__ = [
 ]
 
 
-_DIRECTIVES = (Stop, Continue, Hibernate, Timeout)
-
-
-class Sender:
-    """Who asked: answer with `reply(value)`, now or later, from any thread (S165).
-
-    Attributes:
-        ref: the asking actor's reference, or None when a plain thread asks.
-    """
-
-    __slots__ = ("_reply", "ref")
-
-    def __init__(self, reply: Reply, ref: ActorRef | None) -> None:
-        """Made for each handle_call."""
-        self._reply = reply
-        self.ref = ref
-
-    def reply(self, value: Any) -> bool:
-        """Answer; tell whether this was the first answer and somebody may still get it."""
-        return self._reply.settle(value)
+# What child_spec() is called with for the class alone.
+_NOTHING_GIVEN = (UNSET, None, "permanent", UNSET, "worker", False, "replace")
 
 
 class GenServer(StashingActor):
@@ -100,13 +83,12 @@ class GenServer(StashingActor):
     reply_exceptions: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions of handle_call that are answers: the asker gets them and the actor lives."""
 
-    _otp_gets_everything: ClassVar[bool] = False
+    # The specification of the class alone; a specification does not change, so all may share it.
+    _otp_bare_spec: ClassVar[ChildSpec]
     _otp_directive: Any = None
     _otp_idle: Timer | None = None
     _otp_turn: int = 0
     _otp_asleep: bool = False
-    # Whether it hibernates or waits for a Timeout: the one thing asked for each message.
-    _otp_at_rest: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class handles messages in Pykka's on_receive."""
@@ -153,16 +135,23 @@ class GenServer(StashingActor):
         shutdown: Any = UNSET,
         type: str = "worker",
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **kwargs: Any,
     ) -> ChildSpec:
         """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
+
+        The keys are those of `ChildSpec`; what else is given goes to `init`.
 
         Example:
             >>> GenServer.child_spec(restart="transient")
             ChildSpec('GenServer', start=GenServer, restart='transient', shutdown=5.0,\
  type='worker')
         """
-        return ChildSpec(
+        given = (id, name, restart, shutdown, type, significant, on_stuck)
+        bare = not args and not kwargs and given == _NOTHING_GIVEN
+        if bare and "_otp_bare_spec" in cls.__dict__:
+            return cls._otp_bare_spec
+        spec = ChildSpec(
             cls.__name__ if id is UNSET else id,
             start=cls,
             args=args,
@@ -172,7 +161,11 @@ class GenServer(StashingActor):
             type=type,
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
+        if bare:
+            cls._otp_bare_spec = spec
+        return spec
 
     # ---- what a user overrides ----------------------------------------------------------------
 
@@ -272,13 +265,16 @@ class GenServer(StashingActor):
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
-        if self._otp_at_rest:
+        if self._process.unusual:
             self._otp_rouse(kind)
+            if self._otp_gets_everything and kind not in _SPECIAL:
+                self._otp_follow(self.on_receive(item), None)
+                return
         if kind not in _SPECIAL:
-            result = self.on_receive(item) if self._otp_gets_everything else self.handle_cast(item)
+            result = self.handle_cast(item)
             if result is not None:
                 self._otp_follow(result, None)
-        elif kind is Call:
+        elif kind is Asked or kind is Forwarded:
             self._otp_answer(item)
         elif kind is Info:
             self._otp_inform(item.message)
@@ -293,7 +289,8 @@ class GenServer(StashingActor):
 
     def _otp_answer(self, call: Call) -> None:
         """Handle a call: the result is the reply, unless it is a directive."""
-        request, reply = call.message, call.reply
+        request = call.message
+        reply: Reply = call if type(call) is Asked else call.future
         try:
             if type(request) in PROXY_MESSAGES:
                 if request.attr_path[0] in _FRAMEWORK_NAMES:
@@ -306,17 +303,19 @@ class GenServer(StashingActor):
             if self._otp_gets_everything:
                 result = self.on_receive(request)
             else:
-                result = self.handle_call(request, Sender(reply, call.sender))
+                result = self.handle_call(request, call)
         except self.reply_exceptions as error:
             reply.fail(error)
             return
         if result is NO_REPLY or self._process.handling is STASHED:
             self._process.defer(reply)
-        elif isinstance(result, _DIRECTIVES):
+        elif isinstance(result, Directive):
             self._otp_follow(result, reply)
         else:
             # Who got this reply has left the handler behind: a kill now is one between messages.
             self._process.handling = IDLE
+            # The asker may keep the future for long.
+            call.message = None
             reply.settle(result)
 
     def _otp_inform(self, message: Any) -> None:
@@ -326,7 +325,7 @@ class GenServer(StashingActor):
 
     def _otp_follow(self, directive: Any, reply: Reply | None) -> None:
         """Do what a handler's return value says; what is no directive means nothing here."""
-        while isinstance(directive, _DIRECTIVES):
+        while isinstance(directive, Stop | Continue | Hibernate | Timeout):
             answer = directive.reply
             if isinstance(directive, Stop):
                 if reply is None or answer is UNSET:
@@ -353,7 +352,7 @@ class GenServer(StashingActor):
     def _otp_sleep(self) -> None:
         """Hibernate, unless it does already."""
         if not self._otp_asleep:
-            self._otp_asleep = self._otp_at_rest = True
+            self._otp_asleep = self._process.unusual = True
             self.on_hibernate()
 
     def _otp_rouse(self, kind: type) -> None:
@@ -362,21 +361,21 @@ class GenServer(StashingActor):
             self._otp_idle.cancel()
             self._otp_idle = None
             self._otp_turn += 1
-        self._otp_at_rest = self._otp_idle is not None
+        self._process.unusual = self._otp_gets_everything or self._otp_idle is not None
         if self._otp_asleep:
             self._otp_asleep = False
             self.on_wake()
 
     def _otp_arm_idle(self, seconds: float) -> None:
         self._otp_turn += 1
-        self._otp_at_rest = True
+        self._process.unusual = True
         process, turn = self._process, self._otp_turn
         self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
         process.keep_timer(self._otp_idle)
 
 
 # Types that are no cast.
-_SPECIAL = frozenset((Call, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES))
+_SPECIAL = frozenset((Asked, Forwarded, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES))
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
 
 

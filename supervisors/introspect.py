@@ -39,14 +39,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 
+from supervisors._machines.vocabulary import SupervisorInfo
 from supervisors._runtime import observed
 from supervisors._runtime.foreign import process_of
 from supervisors._runtime.inquiry import inquire
 from supervisors._runtime.observed import Statistics, TraceEvent, TraceKind, Tracer, TraceStep
+from supervisors._runtime.pool import pool as _pool
 from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.errors import NoProcError
 
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActorStatus",
+    "PoolStatus",
     "Statistics",
     "StatusParts",
     "TraceEvent",
@@ -64,6 +67,7 @@ __all__ = [
     "change_code",
     "get_state",
     "get_status",
+    "pool",
     "replace_state",
     "resume",
     "statistics",
@@ -103,6 +107,21 @@ class ActorStatus(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
+class PoolStatus(msgspec.Struct, frozen=True):
+    """What `pool()` returns.
+
+    Attributes:
+        workers: threads that run actors, the blocked ones included.
+        blocked: those of them that wait for a reply, each with a spare one in its place.
+        max_workers: up to how many that are not blocked the watcher adds for handlers that block
+            where the library cannot see it.
+    """
+
+    workers: int
+    blocked: int
+    max_workers: int
+
+
 def get_state(ref: Any, *, timeout: float | timedelta | None = 5.0) -> Any:
     """Return the actor's state: a shallow copy of its attributes, as a dict.
 
@@ -113,31 +132,48 @@ def get_state(ref: Any, *, timeout: float | timedelta | None = 5.0) -> Any:
     return inquire(ref, process_of(ref, "get_state"), _state_of, timeout)
 
 
+@overload
 def replace_state(
     ref: Any,
     fn: Callable[[dict[str, Any]], Mapping[str, Any]],
     *,
     timeout: float | timedelta | None = 5.0,
-) -> dict[str, Any]:
+) -> dict[str, Any]: ...
+
+
+@overload
+def replace_state(
+    ref: Any,
+    fn: Callable[[SupervisorInfo], SupervisorInfo],
+    *,
+    timeout: float | timedelta | None = 5.0,
+) -> SupervisorInfo: ...
+
+
+def replace_state(
+    ref: Any, fn: Callable[[Any], Any], *, timeout: float | timedelta | None = 5.0
+) -> Any:
     """Make the actor's attributes what `fn` returns for a shallow copy of them; return that.
+
+    Of a supervisor `fn` gets its `SupervisorInfo` and returns one with other rules
+    (`msgspec.structs.replace(info, max_restarts=9)`): strategy and budget hold from now on, and its
+    children are changed by requests only.
 
     `fn` runs in the actor. Attributes that it leaves out are deleted. Where it raises, the
     exception is raised here, and the actor lives on with the attributes it had; but what `fn`
     changed inside of their values stays changed.
 
     Raises:
-        TypeError: `fn` returned no mapping of attribute names.
+        TypeError: `fn` returned no mapping of attribute names, or no SupervisorInfo.
         ValueError: it returned a name that belongs to the framework.
-        NotAvailableError: the actor is a supervisor; use its requests.
         Exception: what `fn` raised.
     """
-    replaced: dict[str, Any] = inquire(
+    return inquire(
         ref,
         process_of(ref, "replace_state"),
         lambda process: process.actor._otp_replace_state(fn),
         timeout,
     )
-    return replaced
 
 
 def suspend(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
@@ -158,19 +194,23 @@ def resume(ref: Any, *, timeout: float | timedelta | None = 5.0) -> None:
 def change_code(
     ref: Any, *args: Any, timeout: float | timedelta | None = 5.0, **kwargs: Any
 ) -> None:
-    """Give a suspended supervisor new rules and specifications; its children live on.
+    """Give a suspended actor new code: a GenServer's state, or a supervisor's rules, for it.
 
-    The supervisor's `init` is called again with these arguments: for a plain `Supervisor` those
-    of `start_link` (children, `strategy=` and so on), for a `DynamicSupervisor` its options. The
-    rules hold from now on and a specification from the child's next start on. Nothing is started:
-    new children are there stopped, for `restart_child()`. Nothing is deleted: children that are
-    not named any more stay, before the others. Where `init` returns IGNORE all stays as it is.
+    Of a GenServer `code_change(*args, **kwargs)` is called in the actor; it brings the state into
+    its new shape and may set `self.__class__`. Where it raises, all stays as it was.
+
+    Of a supervisor its children live on with new rules and specifications. Its `init` is called
+    again with these arguments: for a plain `Supervisor` those of `start_link` (children,
+    `strategy=` and so on), for a `DynamicSupervisor` its options. The rules hold from now on and a
+    specification from the child's next start on. Nothing is started: new children are there
+    stopped, for `restart_child()`. Nothing is deleted: children that are not named any more stay,
+    before the others. Where `init` returns IGNORE all stays as it is.
 
     Raises:
         ChildSpecError: a rule or a child is wrong; nothing was changed.
-        RuntimeError: the supervisor is not suspended.
-        NotAvailableError: the actor is no supervisor.
-        Exception: what `init` raised; nothing was changed.
+        RuntimeError: the actor is not suspended.
+        NotAvailableError: its class has no `code_change()` of its own.
+        Exception: what `init` or `code_change` raised; nothing was changed.
 
     Example:
         >>> from supervisors import ChildSpec, GenServer, Supervisor
@@ -264,6 +304,23 @@ def get_status(ref: Any, *, timeout: float | timedelta | None = 5.0) -> ActorSta
     """
     status: ActorStatus = inquire(ref, process_of(ref, "get_status"), _status_of, timeout)
     return status
+
+
+def pool() -> PoolStatus:
+    """Return how many threads the pool has and how busy they are. Safe from any thread.
+
+    It asks no actor, so it answers at once while every handler blocks. When `max_workers` is
+    reached, that is told as `("supervisors", "pool", "exhausted")` as well.
+
+    Example:
+        >>> from supervisors import GenServer
+        >>> ref = GenServer.start()
+        >>> status = pool()
+        >>> status.workers > status.blocked, status.max_workers, ref.stop()
+        (True, 256, True)
+    """
+    workers, blocked = _pool.threads()
+    return PoolStatus(workers, blocked, _pool._max_workers)
 
 
 def _hold(process: Process, suspended: bool) -> None:

@@ -66,21 +66,33 @@ def install(
     Done for `supervisors` when it is imported; costs nothing until an event happens.
     """
     logging.getLogger(name).addHandler(logging.NullHandler())
-    chosen: list[_Writer] = []
+    attach_many(handler_id, levels, _Log(name, levels))
 
-    def log(
-        event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any], _: Any
+
+class _Log:
+    """The listener: writes a line for each event whose level is on."""
+
+    def __init__(self, name: str, levels: Mapping[Event, int]) -> None:
+        self._name = name
+        self._levels = levels
+        self._writer: _Writer | None = None
+
+    def _otp_wants(self, event: Event, quiet: bool) -> bool:
+        """Tell whether there would be a line."""
+        if self._writer is None:
+            self._writer = _writer(self._name)
+        return self._writer.wants(logging.DEBUG if quiet else self._levels[event])
+
+    def __call__(
+        self, event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any], _: Any
     ) -> None:
-        if not chosen:
-            chosen.append(_writer(name))
-        quiet = event == _QUIET_IF_REQUESTED and metadata.get("requested")
-        level = logging.DEBUG if quiet else levels[event]
-        if not chosen[0].wants(level):
+        quiet = event == _QUIET_IF_REQUESTED and bool(metadata.get("requested"))
+        if not self._otp_wants(event, quiet):
             return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
-        chosen[0].write(level, ".".join(event), fields)
-
-    attach_many(handler_id, levels, log)
+        level = logging.DEBUG if quiet else self._levels[event]
+        if self._writer is not None:
+            self._writer.write(level, ".".join(event), fields)
 
 
 def uninstall(handler_id: str = _HANDLER_ID) -> bool:

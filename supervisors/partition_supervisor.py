@@ -26,15 +26,23 @@ import msgspec
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.partitions import partition_of
+from supervisors._machines.rules import MAX_ABANDONED, checked_flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.names import whereis
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
-from supervisors.child_spec import UNSET, AutoShutdown, ChildSpec, Strategy, refuse_unknown
+from supervisors.child_spec import (
+    UNSET,
+    AutoShutdown,
+    ChildSpec,
+    OnStuck,
+    Strategy,
+    refuse_unknown,
+)
 from supervisors.errors import ChildSpecError, NoPartitionError, NoProcError, SpecProblem
-from supervisors.supervisor import SupervisorRef, checked_flags, checked_spec
+from supervisors.supervisor import SupervisorRef, checked_spec
 
 __all__ = ["PartitionSupervisor", "PartitionSupervisorRef"]
 
@@ -45,6 +53,7 @@ _OPTIONS = (
     "max_restarts",
     "max_seconds",
     "backoff",
+    "max_abandoned",
     "name",
 )
 
@@ -143,8 +152,8 @@ class PartitionSupervisor(SupervisingActor):
             **options: `partitions=None` (how many; by default one per processor),
                 `with_arguments=None` (`fn(args, number)` returns the arguments of this partition,
                 S120; called here, once for each), `strategy="one_for_one"`, `max_restarts=3`,
-                `max_seconds=5.0`, `backoff=None`; `start_timeout` and `dispatcher`, as for any
-                actor.
+                `max_seconds=5.0`, `backoff=None`, `max_abandoned=100`; `start_timeout` and
+                `dispatcher`, as for any actor.
 
         Raises:
             ChildSpecError: the child or an option is wrong, or the name is missing; raised in the
@@ -170,6 +179,7 @@ class PartitionSupervisor(SupervisingActor):
         restart: str = "permanent",
         shutdown: Any = UNSET,
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **options: Any,
     ) -> ChildSpec:
         """Return how another supervisor starts this one; its id is its name unless given."""
@@ -184,6 +194,7 @@ class PartitionSupervisor(SupervisingActor):
             type="supervisor",
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
 
     @staticmethod
@@ -259,6 +270,7 @@ def _plan(
     max_restarts: int = 3,
     max_seconds: float | timedelta = 5.0,
     backoff: Backoff | None = None,
+    max_abandoned: int | None = MAX_ABANDONED,
     auto_shutdown: str = AutoShutdown.NEVER,
     **unknown: Any,
 ) -> Plan:
@@ -277,6 +289,7 @@ def _plan(
         auto_shutdown=AutoShutdown.NEVER,
         backoff=backoff,
         label="",
+        max_abandoned=max_abandoned,
     )
     spec = checked_spec(child, AutoShutdown.NEVER)
     if spec.name is not None:

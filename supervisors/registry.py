@@ -23,14 +23,14 @@ from supervisors._runtime.names import via, whereis
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.registry_book import RegistryBook
 from supervisors.child_spec import UNSET, ChildSpec, refuse_unknown, word
-from supervisors.errors import ChildSpecError, NotAvailableError, SpecProblem
+from supervisors.errors import ChildSpecError, SpecProblem
 from supervisors.gen_server import GenServer
 from supervisors.registry_ref import RegistryRef
 
 __all__ = ["Keys", "Registry", "via", "whereis"]
 
 
-_SPEC_KEYS = ("id", "name", "restart", "shutdown", "type", "significant")
+_SPEC_KEYS = ("id", "name", "restart", "shutdown", "type", "significant", "on_stuck")
 
 
 class Keys(StrEnum):
@@ -77,13 +77,13 @@ class Registry(GenServer):
             keys: "unique", or "duplicate" for keys that many actors hold, one of them many times.
             name: a name to register it under, by which `via()` finds it.
             listeners: names or refs of actors that get `KeyRegistered` and `KeyUnregistered` in
-                `handle_info`; a name that nobody has at that moment is passed over.
+                `handle_info`, a plain Pykka actor by `tell`; a name that nobody has at that moment
+                is passed over.
             **options: `start_timeout` and `dispatcher`, as for any actor.
 
         Raises:
             ChildSpecError: `keys` is neither "unique" nor "duplicate", an option is unknown, or a
                 listener is no name.
-            NotAvailableError: a listener is a plain Pykka actor.
         """
         given = _checked(keys, listeners, options)
         return start_and_wait(cls, (), {**given, "name": name}, linked=True)
@@ -107,7 +107,7 @@ class Registry(GenServer):
         """Return how a supervisor starts this registry; takes the keys of a child specification.
 
         Raises:
-            ChildSpecError, NotAvailableError: as start_link().
+            ChildSpecError: as start_link().
         """
         options = {key: keywords[key] for key in keywords if key not in _SPEC_KEYS}
         name = keywords.get("name")
@@ -146,8 +146,5 @@ def _as_listeners(listeners: object) -> tuple[Any, ...]:
         if listener is None:
             text = "None is no name of a listener: give any other hashable, or a ref"
             raise ChildSpecError(SpecProblem.BAD_NAME, text)
-        if hasattr(listener, "actor_class") and not isinstance(listener, ActorRef):
-            msg = f"a {type(listener).__name__} that is not of a GenServer as a listener"
-            raise NotAvailableError(msg)
         whereis(listener)
     return found

@@ -26,7 +26,7 @@ from typing import Any
 
 from supervisors._machines.patterns import ANY, matches
 from supervisors._runtime.current import current
-from supervisors._runtime.foreign import process_of
+from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.registry_book import KeyRegistered, KeyUnregistered, RegistryBook
@@ -44,7 +44,8 @@ __all__ = ["KeyRegistered", "KeyUnregistered", "RegistryRef"]
 class RegistryRef(ActorRef):
     """A reference to a registry. Its table is read and written without asking the registry's actor.
 
-    Safe from any thread. An actor registers itself; a plain thread names the actor by `owner=`.
+    Safe from any thread. An actor registers itself; a plain thread names the actor by `owner=`, and
+    so does a plain Pykka actor, which may hold keys as any other.
     Functions that are given run in the caller, on what stood in the table a moment ago. Every
     method raises UnknownRegistryError once the registry has ended (S146), and TypeError for a key
     that cannot be hashed.
@@ -146,7 +147,7 @@ class RegistryRef(ActorRef):
 
     def keys(self, ref: ActorRef) -> list[Hashable]:
         """Return the keys of an actor, oldest first; a key comes once for each entry."""
-        book, process = self._book, process_of(ref, "keys")
+        book, process = self._book, any_process_of(ref, "keys")
         return [] if process is None else book.keys_of(process)
 
     def values(self, key: Hashable, ref: ActorRef) -> list[Any]:
@@ -277,7 +278,7 @@ class RegistryRef(ActorRef):
 
 
 def _owner(owner: ActorRef | None) -> Process:
-    process = current.process if owner is None else process_of(owner, "register")
+    process = current.process if owner is None else any_process_of(owner, "register")
     if process is None:
         raise NoProcError(owner or "a plain thread, which cannot hold a key without owner=,")
     return process

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from supervisors._machines.backoff import Backoff
-from supervisors._machines.supervision import Flags
+from supervisors._machines.rules import MAX_ABANDONED, checked_auto_shutdown, checked_flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ending import end_tree
@@ -37,12 +36,11 @@ from supervisors.child_spec import (
     UNSET,
     AutoShutdown,
     ChildSpec,
-    Strategy,
+    OnStuck,
     as_child_spec,
     check_significant,
     check_unique,
     refuse_unknown,
-    word,
 )
 from supervisors.clock import as_seconds
 from supervisors.errors import ChildSpecError, SpecProblem
@@ -54,7 +52,6 @@ __all__ = [
     "SupervisorRef",
     "SupervisorSpec",
     "check_childspecs",
-    "checked_flags",
     "checked_spec",
 ]
 
@@ -62,12 +59,11 @@ __all__ = [
 _RULES = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff")
 _OPTIONS = (*_RULES, "max_abandoned", "name")
 
-MAX_ABANDONED = 100
-"""How many abandoned children that still run a supervisor bears, unless it is told otherwise."""
-
 
 def _spec(child: Any) -> ChildSpec:
-    return as_child_spec(plain_spec(child))
+    # Only a class of plain Pykka publishes no child_spec().
+    published = child.__class__ is ChildSpec or hasattr(child, "child_spec")
+    return as_child_spec(child if published else plain_spec(child))
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
@@ -93,60 +89,10 @@ def check_childspecs(
         >>> check_childspecs([ChildSpec("a", start=print)])
         [ChildSpec('a', start=print, restart='permanent', shutdown=5.0, type='worker')]
     """
-    mode = _auto_shutdown(auto_shutdown)
+    mode = checked_auto_shutdown(auto_shutdown)
     specs = [checked_spec(child, mode) for child in children]
     check_unique(specs)
     return specs
-
-
-def _auto_shutdown(value: object) -> AutoShutdown:
-    return word(AutoShutdown, value, SpecProblem.BAD_AUTO_SHUTDOWN, "auto_shutdown")
-
-
-def checked_flags(
-    *,
-    strategy: str,
-    max_restarts: int,
-    max_seconds: float | timedelta,
-    auto_shutdown: str,
-    backoff: Backoff | None,
-    label: str,
-    max_abandoned: int | None = MAX_ABANDONED,
-) -> Flags:
-    """Check a supervisor's options.
-
-    Raises:
-        ChildSpecError: with a problem of its own for each option (S18).
-    """
-    if not _is_count(max_restarts):
-        text = f"max_restarts must be a whole number, 0 or more, not {max_restarts!r}"
-        raise ChildSpecError(SpecProblem.BAD_INTENSITY, text, max_restarts)
-    if max_abandoned is not None and not _is_count(max_abandoned):
-        text = f"max_abandoned must be a whole number, 0 or more, or None, not {max_abandoned!r}"
-        raise ChildSpecError(SpecProblem.BAD_MAX_ABANDONED, text, max_abandoned)
-    try:
-        seconds = as_seconds(max_seconds, "max_seconds")
-    except (TypeError, ValueError):
-        seconds = None
-    if seconds is None or not 0 < seconds < math.inf:
-        text = f"max_seconds must be more than 0 seconds, not {max_seconds!r}"
-        raise ChildSpecError(SpecProblem.BAD_PERIOD, text, max_seconds)
-    if backoff is not None and not isinstance(backoff, Backoff):
-        text = f"backoff must be a Backoff or None, not {backoff!r}"
-        raise ChildSpecError(SpecProblem.BAD_BACKOFF, text, backoff)
-    return Flags(
-        strategy=word(Strategy, strategy, SpecProblem.BAD_STRATEGY, "strategy"),
-        max_restarts=max_restarts,
-        max_seconds=seconds,
-        auto_shutdown=_auto_shutdown(auto_shutdown),
-        backoff=backoff,
-        label=label,
-        max_abandoned=max_abandoned,
-    )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class SupervisorSpec:
@@ -364,6 +310,7 @@ class Supervisor(SupervisingActor):
         restart: str = "permanent",
         shutdown: Any = UNSET,
         significant: bool = False,
+        on_stuck: str = OnStuck.REPLACE,
         **kwargs: Any,
     ) -> ChildSpec:
         """Return how another supervisor starts this one; it may take for ever to stop (S2, S79)."""
@@ -380,6 +327,7 @@ class Supervisor(SupervisingActor):
             type="supervisor",
             significant=significant,
             name=name,
+            on_stuck=on_stuck,
         )
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan | None:

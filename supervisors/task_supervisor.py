@@ -35,7 +35,7 @@ from supervisors.task import Task
 __all__ = ["TaskSupervisor", "TaskSupervisorRef"]
 
 T = TypeVar("T")
-_OPTIONS = ("max_children", "max_restarts", "max_seconds", "backoff", "name")
+_OPTIONS = ("max_children", "max_restarts", "max_seconds", "backoff", "max_abandoned", "name")
 
 
 class TaskSupervisorRef(DynamicSupervisorRef):
@@ -220,7 +220,8 @@ class TaskSupervisor(DynamicSupervisor):
             name: a name to register it under.
             **options: `max_children=None` (how many tasks at most), `max_restarts=3`,
                 `max_seconds=5.0`, `backoff=None` (for tasks with a `restart` other than
-                "temporary"); `start_timeout` and `dispatcher`, as for any actor.
+                "temporary"), `max_abandoned=100`; `start_timeout` and `dispatcher`, as for any
+                actor.
 
         Raises:
             ChildSpecError: an option is wrong.
@@ -251,7 +252,7 @@ class TaskSupervisor(DynamicSupervisor):
 
 # `auto_shutdown` has a refusal of its own.
 _KNOWN = {*_OPTIONS, "start_timeout", "dispatcher", "auto_shutdown"}
-_SPEC_KEYS = ("id", "name", "restart", "shutdown", "significant")
+_SPEC_KEYS = ("id", "name", "restart", "shutdown", "significant", "on_stuck")
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

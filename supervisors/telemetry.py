@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 __all__ = ["Event", "Handler", "attach", "attach_many", "detach", "execute", "is_interrupt", "span"]
+__all__ += ["wanted"]
 
 Event: TypeAlias = tuple[str, ...]
 Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any], None]
@@ -105,6 +106,23 @@ def is_interrupt(error: BaseException) -> bool:
     """
     in_main = threading.current_thread() is threading.main_thread()
     return isinstance(error, KeyboardInterrupt) and in_main
+
+
+def wanted(event: Event, *, quiet: bool = False) -> bool:
+    """Tell whether anybody would make something of `event`, before it is put together.
+
+    The log's handler says so itself; `quiet` marks what is of little interest, such as the progress
+    that a caller asked for. Every other handler is taken to want all it is attached to.
+
+    Example:
+        >>> wanted(("example",))
+        False
+    """
+    for _, fn, _ in _table.get(event, ()):
+        wants = getattr(fn, "_otp_wants", None)
+        if wants is None or wants(event, quiet):
+            return True
+    return False
 
 
 def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:

@@ -149,12 +149,12 @@ class ChannelActor(GenServer):
                 return
             if kind is Ticket:
                 self._phx_ticketed = frame
-            if self._otp_at_rest:
+            if self._process.unusual:
                 self._otp_rouse(kind)
             self._phx_topic.deliver(frame)
             self._otp_follow(self.handle_message(frame.event, frame.payload), None)
         elif kind in (Joined, JoinFailed, Closed, Ended):
-            if self._otp_at_rest:
+            if self._process.unusual:
                 self._otp_rouse(kind)
             self._otp_follow(self._phx_follow(item), None)
         elif kind is Taken:

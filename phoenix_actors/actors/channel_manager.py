@@ -71,12 +71,12 @@ class ChannelManager(DynamicSupervisor):
             self._phx_ensure(topic, Reply())
 
     def _otp_receive(self, item: Any) -> None:
-        if type(item) is Call and isinstance(item.message, EnsureChannel):
-            self._process.defer(item.reply)
-            self._phx_ensure(item.message.topic, item.reply)
-        elif type(item) is Call and item.message == "stats":
-            self._process.defer(item.reply)
-            item.reply.settle(self._phx_stats())
+        if isinstance(item, Call) and isinstance(item.message, EnsureChannel):
+            self._process.defer(item.future)
+            self._phx_ensure(item.message.topic, item.future)
+        elif isinstance(item, Call) and item.message == "stats":
+            self._process.defer(item.future)
+            item.future.settle(self._phx_stats())
         elif type(item) is ChildExited:
             self._phx_child_exited(item)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
@@ -143,6 +142,8 @@ class ProxyOptions(msgspec.Struct, frozen=True, kw_only=True):
         """
         url, direct = self.url, self.no_proxy
         if url == _ENVIRONMENT:
+            import urllib.request
+
             known = urllib.request.getproxies_environment()
             url = known.get("https" if secure else "http") or known.get("all") or ""
             direct += tuple(known.get("no", "").split(","))

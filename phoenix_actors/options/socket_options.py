@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Self, TypeAlias
@@ -162,6 +161,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             if name in LATER:
                 raise InvalidOption(name, _LATER_VALUE)
             if name not in known:
+                import difflib
+
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {close[0]!r}? " if close else ""
                 choices = ", ".join(sorted(known))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
@@ -162,6 +161,8 @@ def _check_keys(name: str, given: Mapping[str, Any], known: list[str]) -> None:
     """Refuse keys that mean nothing here."""
     for key in given:
         if key not in known:
+            import difflib
+
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise InvalidOption(

@@ -37,6 +37,7 @@ class Child:
         "failure",
         "incarnation",
         "key",
+        "last_reason",
         "paid",
         "ref",
         "restarts",
@@ -64,8 +65,14 @@ class Child:
         self.paid = False
         # Why the attempt before the one that waits failed.
         self.failure: Any = None
+        # Why it ended, or did not start, the last time that nobody had asked for it.
+        self.last_reason: Any = None
         # The reason of an end that was noticed while the supervisor was busy with something else.
         self.early_exit: ExitReason | None = None
+
+    def is_stopped(self) -> bool:
+        """Tell whether it has no process and waits for none."""
+        return self.state is ChildState.STOPPED
 
     def own_budget(self, max_restarts: int, max_seconds: float) -> RestartIntensity:
         """Return the child's own restart budget, made with its first restart."""
@@ -78,7 +85,7 @@ class Child:
         ref = RESTARTING if self.state is ChildState.RESTARTING else self.ref
         wait = None if self.retry_at is None else max(0.0, self.retry_at - now)
         child_id = None if dynamic else self.spec.id
-        return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait)
+        return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait, self.last_reason)
 
 
 class ChildTable:
@@ -118,7 +125,9 @@ class ChildTable:
 
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
-        self.mark_stopped(child)
+        # In `by_incarnation` but STOPPED is one whose start failed.
+        if child.ref is not None or child.incarnation in self._by_incarnation:
+            self.mark_stopped(child)
         self._children.pop(child.key, None)
 
     def arrange(self, children: Iterable[Child]) -> None:
@@ -141,7 +150,8 @@ class ChildTable:
 
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
-        self.mark_stopped(child)
+        if child.state is not ChildState.STOPPED or child.incarnation in self._by_incarnation:
+            self.mark_stopped(child)
         if self.dynamic and not child.incarnation:
             # Its key is a number that nobody else has.
             child.incarnation = child.key

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable
-from decimal import Decimal
-from fractions import Fraction
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.children import ChildState
@@ -58,11 +57,11 @@ def _number(key: Hashable) -> int | None:
     """Return the whole number that the key is equal to, or None."""
     if isinstance(key, int):
         return int(key)
-    if isinstance(key, float | Decimal | Fraction):
+    if isinstance(key, Number):
         try:
-            whole = int(key)
-        except (OverflowError, ValueError):
-            return None  # infinite, or not a number
+            whole = int(key)  # type: ignore[call-overload]  # a TypeError says so
+        except (OverflowError, ValueError, TypeError):
+            return None  # infinite, not a number, or complex
         return whole if whole == key else None
     return None
 

@@ -9,6 +9,7 @@ from supervisors._machines.children import ChildState
 from supervisors._machines.partitions import resize
 from supervisors._machines.vocabulary import (
     AnswerRequest,
+    Appended,
     ChildFailed,
     ChildIgnored,
     ChildStarted,
@@ -27,6 +28,7 @@ from supervisors.errors import (
     ChildSpecError,
     ChildStuckError,
     MaxChildrenError,
+    SpecProblem,
     UnsupportedRequestError,
 )
 
@@ -37,8 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["REQUESTS", "describe"]
 
 
-def _start_child(machine: SupervisionMachine, token: Any, spec: ChildSpec) -> Operation:
+def _start_child(
+    machine: SupervisionMachine, token: Any, wanted: ChildSpec | Appended
+) -> Operation:
     """Start a new child at the end of the order; a failure leaves nothing behind (S90-S92)."""
+    try:
+        spec = _by_template(machine.flags.template, wanted)
+    except ChildSpecError as error:
+        machine.emit(RefuseRequest(token, error))
+        return
     refusal = _refusal_to_start(machine, spec)
     if refusal is not None:
         machine.emit(RefuseRequest(token, refusal))
@@ -59,12 +68,30 @@ def _start_child(machine: SupervisionMachine, token: Any, spec: ChildSpec) -> Op
             machine.emit(RefuseRequest(token, error))
 
 
+def _by_template(template: ChildSpec | None, wanted: ChildSpec | Appended) -> ChildSpec:
+    """Append the arguments to the template's, where the supervisor has one (S104)."""
+    if isinstance(wanted, Appended):
+        if template is not None:
+            args, kwargs = (*template.args, *wanted.args), {**template.kwargs, **wanted.kwargs}
+            return template.with_(args=args, kwargs=kwargs)
+        text = "this supervisor has no template: give start_child() a child, not only arguments"
+    elif template is None:
+        return wanted
+    else:
+        text = (
+            f"this supervisor starts children of its template {template.id!r} only: "
+            "give start_child(args=(...)) what is to be appended to its arguments"
+        )
+    raise ChildSpecError(SpecProblem.NOT_A_SPEC, text)
+
+
 def _refusal_to_start(machine: SupervisionMachine, spec: ChildSpec) -> Exception | None:
     children = machine.children
-    try:
-        check_significant(spec, machine.flags.auto_shutdown)
-    except ChildSpecError as error:
-        return error
+    if spec.significant:
+        try:
+            check_significant(spec, machine.flags.auto_shutdown)
+        except ChildSpecError as error:
+            return error
     if machine.flags.dynamic:
         bound = machine.flags.max_children
         return MaxChildrenError(bound) if bound is not None and len(children) >= bound else None

@@ -6,9 +6,11 @@ decided on (S48); for that one, the second table says whether it is worth a repo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from supervisors.child_spec import BRUTAL_KILL, ChildSpec, Restart
+from supervisors.child_spec import BRUTAL_KILL, AutoShutdown, ChildSpec, Restart
 from supervisors.exits import (
     Abandoned,
     ExitReason,
@@ -19,7 +21,10 @@ from supervisors.exits import (
     is_abnormal,
 )
 
-__all__ = ["Decision", "decide", "is_orderly"]
+if TYPE_CHECKING:
+    from supervisors._machines.children import Child
+
+__all__ = ["Decision", "decide", "ends_supervisor", "is_orderly"]
 
 
 class Decision(StrEnum):
@@ -47,6 +52,19 @@ def decide(restart: Restart, reason: ExitReason) -> Decision:
             return Decision.KEEP_STOPPED
         case _:
             return Decision.REMOVE
+
+
+def ends_supervisor(mode: AutoShutdown, child: Child, children: Iterable[Child]) -> bool:
+    """Tell whether the end of this child, not restarted, ends the supervisor (S23-S28)."""
+    if not child.spec.significant:
+        return False
+    match mode:
+        case AutoShutdown.ANY_SIGNIFICANT:
+            return True
+        case AutoShutdown.ALL_SIGNIFICANT:
+            return not any(other.spec.significant and not other.is_stopped() for other in children)
+        case AutoShutdown.NEVER:
+            return False
 
 
 def is_orderly(spec: ChildSpec, reason: ExitReason) -> bool:

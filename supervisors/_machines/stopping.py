@@ -36,7 +36,7 @@ _SHARE_OF_THE_LAST = 0.9
 def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
-    for child in children:
+    for child in [child for child in children if not _ends_now(machine, child)]:
         if child.state is ChildState.RESTARTING:
             machine.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
             machine.children.mark_stopped(child)
@@ -87,16 +87,32 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
     machine.emit(KillChild(incarnation, whole=machine.deadline is not None))
 
 
+def _ends_now(machine: SupervisionMachine, child: Child) -> bool:
+    """Stop a child whose end takes no time; tell whether it was one."""
+    if child.state is not ChildState.RUNNING or child.early_exit is not None:
+        return False
+    if child.spec.shutdown is BRUTAL_KILL:
+        return False
+    reason = machine.end_now(child.incarnation)
+    if reason is None:
+        return False
+    _stopped(machine, child, reason)
+    return True
+
+
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:
-    shutdown = child.spec.shutdown
-    incarnation = child.incarnation
+    shutdown, incarnation, deadline = child.spec.shutdown, child.incarnation, machine.deadline
+    if deadline is None and isinstance(shutdown, float):
+        machine.stopping[incarnation] = machine.now + shutdown
+        machine.emit(StopChild(incarnation))
+        machine.emit(ArmTimer(TimerKind.STOP_DEADLINE, incarnation, shutdown))
+        return
     if shutdown is BRUTAL_KILL:
         machine.stopping[incarnation] = machine.now
         kill(machine, incarnation)
         return
     limit = shutdown if isinstance(shutdown, float) else math.inf
-    deadline = None
-    if machine.deadline is not None:
+    if deadline is not None:
         limit = min(limit, _share(machine, others=others))
         deadline = machine.now + limit
     machine.stopping[incarnation] = machine.now + limit

@@ -2,7 +2,8 @@
 
 Python cannot end a thread, so a child that would not stop is fenced off and its thread goes on.
 Laws: an incarnation is listed from the news that it was abandoned to the news that its handler
-has returned, whichever of the two comes first; a held child is one that waits for its next start,
+has returned, whichever of the two comes first; one that a predecessor of this supervisor had
+started has a negative number; a held child is one that waits for its next start,
 paid for, without a timer: what it waits for is that none of its group is listed any more.
 """
 
@@ -50,8 +51,9 @@ class StuckTable:
 
     @property
     def exceeded(self) -> bool:
-        """Whether there are more than the supervisor bears."""
-        return self._bound is not None and len(self._stuck) > self._bound
+        """Whether there are more than the supervisor bears; its predecessor's do not count."""
+        own = sum(incarnation > 0 for incarnation in self._stuck)
+        return self._bound is not None and own > self._bound
 
     def add(self, incarnation: int, child: Child | None) -> None:
         """List an incarnation that was abandoned; a child that is not known is nobody's concern."""
@@ -83,6 +85,8 @@ class StuckTable:
 
     def first_barred(self, group: Iterable[Child], policy: OnStuck) -> Child | None:
         """Return the first of the group that would be started and may not be, by this policy."""
+        if not self._stuck:
+            return None
         for child in group:
             wanted = child.spec.restart is not Restart.TEMPORARY
             if wanted and child.spec.on_stuck is policy and self.has(child):

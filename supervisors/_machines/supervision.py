@@ -21,21 +21,22 @@ from collections import deque
 from collections.abc import Callable, Container, Generator, Iterable
 from typing import Any, TypeAlias
 
-import msgspec
-
 from supervisors._machines.backoff import Backoff
+from supervisors._machines.booting import boot
 from supervisors._machines.children import Child, ChildState, ChildTable
+from supervisors._machines.flags import Flags
 from supervisors._machines.giving_up import bear_stuck, give_up
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.partitions import Partitions
 from supervisors._machines.requests import REQUESTS
-from supervisors._machines.restart_rules import Decision, decide
+from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
 from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
 from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import StuckTable, is_held
 from supervisors._machines.vocabulary import (
     ArmTimer,
     BootRequested,
+    CancelTimer,
     ChildAbandoned,
     ChildExited,
     ChildFailed,
@@ -43,11 +44,9 @@ from supervisors._machines.vocabulary import (
     ChildReturned,
     ChildStarted,
     Command,
-    ConfirmStart,
     EmitReport,
     Event,
     FinishSupervisor,
-    RefuseStart,
     Report,
     RequestReceived,
     RetryLater,
@@ -56,34 +55,14 @@ from supervisors._machines.vocabulary import (
     TimerFired,
     TimerKind,
 )
-from supervisors.child_spec import AutoShutdown, ChildSpec, OnStuck, Restart, Strategy
-from supervisors.exits import Abandoned, ExitReason, FailedToStartChild, Shutdown, is_abnormal
+from supervisors.child_spec import ChildSpec, OnStuck, Restart
+from supervisors.exits import Abandoned, ExitReason, Shutdown, is_abnormal
 
 __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 
 StartOutcome: TypeAlias = ChildStarted | ChildIgnored | ChildFailed
 Operation: TypeAlias = Generator[Container[int], Any, None]
 _OUTCOMES = (ChildStarted, ChildIgnored, ChildFailed)
-
-
-class Flags(msgspec.Struct, frozen=True, kw_only=True):
-    """What a supervisor was told about itself, checked already."""
-
-    strategy: Strategy
-    max_restarts: int
-    max_seconds: float
-    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
-    backoff: Backoff | None = None
-    label: str = "supervisor"
-    dynamic: bool = False
-    max_children: int | None = None
-    extra_args: tuple[Any, ...] = ()
-    # Each child has a budget of its own; one that exceeds it is given up alone.
-    budget_per_child: bool = False
-    # Its children are the partitions 0, 1, … that keys are routed to.
-    partitioned: bool = False
-    # How many abandoned instances that still run are borne; None bears any number.
-    max_abandoned: int | None = None
 
 
 class SupervisionMachine:
@@ -99,14 +78,27 @@ class SupervisionMachine:
     """
 
     def __init__(
-        self, flags: Flags, specs: Iterable[ChildSpec], sample: Callable[[], float]
+        self,
+        flags: Flags,
+        specs: Iterable[ChildSpec],
+        sample: Callable[[], float],
+        end_now: Callable[[int], ExitReason | None] = lambda _: None,
     ) -> None:
-        """Know the children, in start order; `sample` gives chance from 0 to 1 for the backoff."""
+        """Know the children, in start order.
+
+        Args:
+            flags: what the supervisor was told about itself.
+            specs: its children.
+            sample: gives chance from 0 to 1 for the backoff.
+            end_now: ends a child, by its incarnation, where that takes no time, and returns why it
+                has ended; None where it has to be asked. Of an end told so no ChildExited comes.
+        """
         self.flags = flags
         self.children = ChildTable(dynamic=flags.dynamic)
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self._sample = sample
+        self._end_now = end_now
         self._commands: list[Command] = []
         self._waiting: deque[Event] = deque()
         self._operation: Operation | None = None
@@ -116,10 +108,12 @@ class SupervisionMachine:
         self.stopping: dict[int, float] = {}
         self.deadline: float | None = None
         self.stuck = StuckTable(flags.max_abandoned, dynamic=flags.dynamic)
+        # Held children that never ran in here, so their restart is a first start.
+        self.unbooted: set[Child] = set()
         # The child that is being started, and its end if that was heard of before the start.
         self.starting = 0
         self._stillborn: ChildExited | None = None
-        self._over = False
+        self.over = False
         for spec in specs:
             self.children.add(spec)
         # Of a partition supervisor: how many of its children keys are routed to.
@@ -127,27 +121,47 @@ class SupervisionMachine:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take one event at the moment `now` (seconds) and return what is to be done, in order."""
-        if self._over:
+        if self.over:
             return []
         self.now = now
         commands: list[Command] = []
         self._commands = commands
+        if isinstance(event, ChildExited):
+            self._note_exit(event)
+        elif isinstance(event, _OUTCOMES) and event.incarnation in self._awaited:
+            self._advance(event)
+        elif isinstance(event, RequestReceived):
+            self._waiting.append(event)
+        elif not self._note(event):
+            return commands
+        while self._waiting and self._operation is None and not self.over:
+            self._operation = self._begin(self._waiting.popleft())
+            self._advance(None)
+        # What was ordered may hold a child's arguments; nothing of it is kept (S15).
+        self._commands = []
+        return commands
+
+    def _note_exit(self, event: ChildExited) -> None:
+        """Take note of an end."""
+        incarnation = event.incarnation
+        if incarnation == self.starting:
+            self._stillborn = event
+            return
+        if incarnation in self._awaited:
+            self._advance(event)
+            return
+        child = self.children.by_incarnation(incarnation)
+        if child is not None:
+            child.early_exit = event.reason
+            self._waiting.append(event)
+
+    def _note(self, event: Event) -> bool:
+        """Take note of one of the rarer events; tell whether it may lead to an operation."""
         match event:
             case TimerFired(TimerKind.STOP_DEADLINE, incarnation):
                 if incarnation in self.stopping:
                     kill(self, incarnation)
-                return commands
-            case ChildExited(incarnation) if incarnation == self.starting:
-                self._stillborn = event
-            case ChildStarted() | ChildIgnored() | ChildFailed() | ChildExited() if (
-                event.incarnation in self._awaited
-            ):
-                self._advance(event)
-            case ChildExited(incarnation, reason):
-                child = self.children.by_incarnation(incarnation)
-                if child is not None:
-                    child.early_exit = reason
-                    self._waiting.append(event)
+                return False
             case ShutdownRequested():
                 bring_forward(self, event.deadline)
                 self._waiting.appendleft(event)
@@ -159,16 +173,18 @@ class SupervisionMachine:
                 self._waiting.append(event)
             case _:
                 self._waiting.append(event)
-        while self._operation is None and self._waiting and not self._over:
-            self._operation = self._begin(self._waiting.popleft())
-            self._advance(None)
-        # What was ordered may hold a child's arguments; nothing of it is kept (S15).
-        self._commands = []
-        return commands
+        return True
 
     def emit(self, command: Command) -> None:
         """Add a command to the answer to the present event."""
         self._commands.append(command)
+
+    def end_now(self, incarnation: int) -> ExitReason | None:
+        """End a child at once where that is possible and comes before nothing that was ordered."""
+        for command in self._commands:
+            if type(command) is not CancelTimer:
+                return None
+        return self._end_now(incarnation)
 
     def _advance(self, event: Event | None) -> None:
         operation = self._operation
@@ -181,9 +197,11 @@ class SupervisionMachine:
             self._awaited = ()
 
     def _begin(self, event: Event) -> Operation | None:
+        if isinstance(event, RequestReceived):
+            return REQUESTS[event.verb](self, event.token, event.argument)
         match event:
             case BootRequested():
-                return self._boot()
+                return boot(self)
             case ShutdownRequested(reason):
                 return self.shut_down(reason)
             case ChildExited(incarnation, reason):
@@ -202,39 +220,20 @@ class SupervisionMachine:
                 return bear_stuck(self)
             case ChildReturned():
                 return self._resume_held()
-            case RequestReceived(token, verb, argument):
-                return REQUESTS[verb](self, token, argument)
             case _:
                 return None
 
     # ---- operations ---------------------------------------------------------------------------
 
-    def _boot(self) -> Operation:
-        """Start all children left to right; the first failure undoes the others (S19, S64)."""
-        for child in list(self.children):
-            outcome = yield from self.start(child)
-            match outcome:
-                case ChildStarted():
-                    self.report(Report.CHILD_STARTED, child)
-                case ChildIgnored():
-                    self.drop_if(child, child.spec.restart is Restart.TEMPORARY)
-                case ChildFailed(_, reason, error):
-                    self.report(Report.START_FAILED, child, reason)
-                    yield from self._stop_all()
-                    self._over = True
-                    detail = FailedToStartChild(child.spec.id, reason)
-                    self.emit(RefuseStart(Shutdown(detail), child.spec.id, error))
-                    return
-        self.emit(ConfirmStart())
-
     def shut_down(self, reason: ExitReason) -> Operation:
         """Stop all children, then end."""
-        yield from self._stop_all()
-        self._over = True
+        yield from self.stop_all()
+        self.over = True
         self.emit(FinishSupervisor(reason))
 
     def _child_ended(self, child: Child, reason: ExitReason) -> Operation:
         """A child ended by itself: restart it, keep it or forget it (S41-S47)."""
+        child.last_reason = reason
         if is_abnormal(reason) or child.spec.restart is Restart.PERMANENT:
             self.report(Report.CHILD_TERMINATED, child, reason)
         backoff = self._backoff_of(child)
@@ -249,23 +248,8 @@ class SupervisionMachine:
                 self.drop_if(child, self.flags.dynamic)
             case Decision.REMOVE:
                 self.children.remove(child)
-        if self._auto_shutdown_after(child):
+        if ends_supervisor(self.flags.auto_shutdown, child, self.children):
             yield from self.shut_down(Shutdown())
-
-    def _auto_shutdown_after(self, child: Child) -> bool:
-        """Tell whether the end of this child, not restarted, ends the supervisor (S23-S28)."""
-        if not child.spec.significant:
-            return False
-        match self.flags.auto_shutdown:
-            case AutoShutdown.ANY_SIGNIFICANT:
-                return True
-            case AutoShutdown.ALL_SIGNIFICANT:
-                return not any(
-                    other.spec.significant and other.state is not ChildState.STOPPED
-                    for other in self.children
-                )
-            case AutoShutdown.NEVER:
-                return False
 
     def _restart(self, child: Child, reason: Any) -> Operation:
         """Charge one restart, then make it: at once, or after the backoff's pause."""
@@ -306,10 +290,11 @@ class SupervisionMachine:
 
     def _restart_now(self, child: Child) -> Operation:
         """Stop the group in reverse order, then start it in order (S30, S31)."""
+        first = child in self.unbooted
         group = restart_group(self.flags.strategy, self.children, child)
         for member in reversed(group):
             yield from self.stop(member)
-            if member.spec.restart is Restart.TEMPORARY:
+            if member.spec.restart is Restart.TEMPORARY and not first:
                 self.children.remove(member)
         barred = self.stuck.first_barred(group, OnStuck.ESCALATE)
         if barred is not None or self.stuck.exceeded:
@@ -321,15 +306,16 @@ class SupervisionMachine:
             self.report(Report.RESTART_HELD, child)
             return
         for member in group:
-            if member.spec.restart is Restart.TEMPORARY:
+            if member.spec.restart is Restart.TEMPORARY and not first:
                 continue
             outcome = yield from self.start(member)
             match outcome:
                 case ChildStarted():
-                    member.restarts += 1
-                    self.report(Report.CHILD_RESTARTED, member)
+                    member.restarts += not first
+                    self.report(Report.CHILD_STARTED if first else Report.CHILD_RESTARTED, member)
                 case ChildIgnored():
-                    self.drop_if(member, self.flags.dynamic)
+                    forget = first and member.spec.restart is Restart.TEMPORARY
+                    self.drop_if(member, self.flags.dynamic or forget)
                 case ChildFailed(_, reason):
                     self.report(Report.START_FAILED, member, reason)
                     self.children.mark_restarting(member)
@@ -349,28 +335,34 @@ class SupervisionMachine:
 
     def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
         """Start one child and wait for the outcome; on failure it is left stopped."""
+        self.unbooted.discard(child)
         incarnation = self.children.begin(child)
-        args = (*self.flags.extra_args, *child.spec.args)
-        self.emit(StartChild(incarnation, child.spec, args))
+        spec, extra = child.spec, self.flags.extra_args
+        args = (*extra, *spec.args) if extra else spec.args
+        self._commands.append(StartChild(incarnation, spec, args))
         self.starting = incarnation
-        limit_start(self)
+        if self.deadline is not None:
+            limit_start(self)
         outcome: StartOutcome = yield (incarnation,)
         stillborn, self._stillborn, self.starting = self._stillborn, None, 0
-        self.stopping.pop(incarnation, None)
+        if self.stopping:
+            self.stopping.pop(incarnation, None)
         if isinstance(outcome, ChildStarted):
             self.children.mark_running(child, outcome.ref, self.now)
             if stillborn is not None:
                 child.early_exit = stillborn.reason
                 self._waiting.append(stillborn)
         else:
+            if isinstance(outcome, ChildFailed):
+                child.last_reason = outcome.reason
             self.children.mark_stopped(child)
         return outcome
 
     def stop(self, child: Child) -> Operation:
         """Stop one child, or cancel its wait, and wait until it is down."""
-        yield from stop_many(self, [child])
+        return stop_many(self, [child])
 
-    def _stop_all(self) -> Operation:
+    def stop_all(self) -> Operation:
         """Stop every child: one by one in reverse order (S76), or all at once (S80)."""
         if self.flags.dynamic:
             yield from stop_many(self, list(self.children))
@@ -389,4 +381,5 @@ class SupervisionMachine:
         self, kind: Report, child: Child, reason: Any = None, *, requested: bool = False
     ) -> None:
         """Emit a report about the child."""
-        self.emit(EmitReport(kind, child.spec, child.ref, reason, child.restarts, requested))
+        report = EmitReport(kind, child.spec, child.ref, reason, child.restarts, requested)
+        self._commands.append(report)

@@ -18,6 +18,7 @@ from supervisors.exits import ExitReason
 __all__ = [
     "RESTARTING",
     "AnswerRequest",
+    "Appended",
     "ArmTimer",
     "BootRequested",
     "CancelTimer",
@@ -100,7 +101,8 @@ class ChildInfo(msgspec.Struct, frozen=True):
 
     `ref` is the living child, `RESTARTING` while it waits for its next start, or None when it is
     stopped. `restarts` counts starts after the first; `next_attempt` is how many seconds the next
-    start is away while it waits, else None.
+    start is away while it waits, else None. `last_reason` is why it ended last, or why its last
+    start failed; None while neither has happened. Stops that were asked for do not count.
     """
 
     id: Any
@@ -108,6 +110,7 @@ class ChildInfo(msgspec.Struct, frozen=True):
     type: ChildType
     restarts: int = 0
     next_attempt: float | None = None
+    last_reason: Any = None
 
 
 class ChildCounts(msgspec.Struct, frozen=True):
@@ -132,6 +135,13 @@ class SupervisorInfo(msgspec.Struct, frozen=True):
     counted: int | None
     dynamic: bool
     children: tuple[tuple[Any, ChildInfo], ...]
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What `start_child` gives a supervisor that has a template: the rest of its arguments."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
 
 
 # ---- events ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import Call, EndSelf, StopOrder
+from supervisors._runtime.items import EndSelf, Forwarded, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -37,7 +37,7 @@ class Inbox:
         if envelope.reply_to is None:
             self._process.post(envelope.message)
         else:
-            self._process.post(Call(envelope.message, envelope.reply_to, None))
+            self._process.post(Forwarded(envelope.message, envelope.reply_to, None))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""
@@ -65,9 +65,14 @@ class Actor(pykka.Actor):
     """The class of the actor's reference."""
 
     _process: Process
+    _stopped_event: threading.Event | None = None
 
+    # Whether the class handles messages in Pykka's on_receive.
+    _otp_gets_everything: ClassVar[bool] = False
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
+    # Whether an order to stop is obeyed in one step, too.
+    _otp_ends_at_once: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class has something to run at its end."""
@@ -76,11 +81,15 @@ class Actor(pykka.Actor):
             getattr(cls, name) is getattr(Actor, name)
             for name in ("terminate", "on_stop", "on_failure")
         ) and _is_ours(cls._otp_stop_ordered)
+        cls._otp_ends_at_once = (
+            cls._otp_plain_end and cls._otp_stop_ordered is Actor._otp_stop_ordered
+        )
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
         self._actor_ref = self._process.actor_ref
+        self._process.unusual = self._otp_gets_everything
         self._otp_furnish_mailbox()
 
     def __str__(self) -> str:
@@ -102,6 +111,7 @@ class Actor(pykka.Actor):
     @property
     def actor_stopped(self) -> threading.Event:  # type: ignore[override]
         """An event that is set once the actor has ended."""
+        # setdefault: two threads that ask first at once must get the same one.
         event: threading.Event = self.__dict__.setdefault("_stopped_event", threading.Event())
         if self._process.ended:
             event.set()
@@ -182,8 +192,8 @@ class Actor(pykka.Actor):
         return replace_attributes(self, fn)
 
     def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Take over what a new init says; only while suspended."""
-        what = "change_code of an actor that is no supervisor (use replace_state)"
+        """Take over what new code wants of the state; only while suspended."""
+        what = f"change_code of a {type(self).__name__}"
         raise NotAvailableError(what)
 
     # ---- the end ------------------------------------------------------------------------------
@@ -221,7 +231,7 @@ class Actor(pykka.Actor):
 
     def _otp_mark_stopped(self) -> None:
         """Set Pykka's event, if anybody has asked for it."""
-        event = self.__dict__.get("_stopped_event")
+        event = self._stopped_event
         if event is not None:
             event.set()
 

@@ -84,12 +84,19 @@ class BoundedLane(deque[Any]):
 
         Raises:
             MailboxFullError: the policy refuses a message that nobody waits for an answer to.
+            NoProcError: the actor ended while the sender of such a message was blocked.
         """
         waits = self.overflow is Overflow.BLOCK and current.process is not self.process
         turn = self._try(item, waits=waits)
         while turn is not None:
             # A pooled actor that waits lends its thread meanwhile.
             turn.get()
+            if self.process.mailbox.closed:
+                self._let_one_in()
+                if isinstance(item, Call):
+                    self.process._reject(item)
+                    return
+                raise self.process.gone()
             turn = self._try(item, waits=waits)
 
     def _try(self, item: Any, *, waits: bool) -> Reply | None:
@@ -111,10 +118,14 @@ class BoundedLane(deque[Any]):
         """Take the next message out, and let the sender that waits longest try again."""
         with self._lock:
             item = super().popleft()
+        self._let_one_in()
+        return item
+
+    def _let_one_in(self) -> None:
+        with self._lock:
             turn = self._waiting.popleft() if self._waiting else None
         if turn is not None:
             turn.settle(value=None)
-        return item
 
     def _make_room(self, item: Any) -> Any:
         """Return what has to go, the new message or an old one. Requires holding `_lock`."""
@@ -139,7 +150,7 @@ class BoundedLane(deque[Any]):
             },
         )
         if isinstance(item, Call):
-            item.reply.fail(error)
+            item.future.fail(error)
         elif raising and self.overflow in {Overflow.ERROR, Overflow.BLOCK}:
             raise error
         else:

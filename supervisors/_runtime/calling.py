@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pykka import messages
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["call_proxied", "start_and_wait", "take_options"]
 
 
+_NO_OPTIONS = StartOptions()
+
+
 def take_options(kwargs: dict[str, Any]) -> tuple[StartOptions, dict[str, Any]]:
     """Split keyword arguments into those of start() itself and those for init."""
+    if not kwargs:
+        return _NO_OPTIONS, {}
     rest = dict(kwargs)
     options = StartOptions(
         name=rest.pop("name", None),
@@ -38,16 +44,7 @@ def start_and_wait(
     """Start an actor and wait for its init; see GenServer.start()."""
     options, rest = take_options(kwargs)
     outcome = Reply()
-    starter = current.process if linked else None
-
-    def tie(process: Process) -> None:
-        if not linked:
-            return
-        if starter is None:
-            root.add(process)
-        else:
-            process.adopt(starter, 0)
-            link(starter, process)
+    tie = partial(_tie, current.process) if linked else None
 
     def start() -> None:
         spawn(cls, args, rest, options, outcome.settle, before_launch=tie)
@@ -60,6 +57,15 @@ def start_and_wait(
             return None
         case StartFailed(_, error):
             raise error
+
+
+def _tie(starter: Process | None, process: Process) -> None:
+    """Link a new process to its starter, or put it under the root."""
+    if starter is None:
+        root.add(process)
+    else:
+        process.adopt(starter, 0)
+        link(starter, process)
 
 
 def call_proxied(actor: Actor, message: Any) -> Any:

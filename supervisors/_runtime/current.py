@@ -21,22 +21,26 @@ class Host(Protocol):
 
 
 class _Current(threading.local):
-    """One value of each per thread; class attributes are the defaults of a new thread."""
+    """One value of each per thread.
+
+    In `__dict__` a thread finds its own values, all of them: to read that once and take several
+    out costs a quarter of asking for each, so the paths taken for every message do that.
+    """
 
     def __init__(self) -> None:
         """Called once in each thread."""
         # The thread's number, as one object for all who note it.
         self.ident = threading.get_ident()
-
-    process: Process | None = None
-    host: Host | None = None
-    # What this thread runs when its present turn is over, and what it runs while it waits; both
-    # belong to `handover`.
-    next: Process | None = None
-    helping: bool = False
-    depth: int = 0
-    # Whether a handler has forked in this thread, which is the child's main thread now.
-    forked: bool = False
+        self.is_main = self.ident == threading.main_thread().ident
+        self.process: Process | None = None
+        self.host: Host | None = None
+        # What this thread runs when its present turn is over, and what it runs while it waits;
+        # both belong to `handover`.
+        self.next: Process | None = None
+        self.helping = False
+        self.depth = 0
+        # Whether a handler has forked in this thread, which is the child's main thread now.
+        self.forked = False
 
 
 current = _Current()

@@ -10,7 +10,16 @@ import msgspec
 from supervisors.child_spec import UNSET
 from supervisors.exits import Normal
 
-__all__ = ["IDLE_TIMEOUT", "IGNORE", "NO_REPLY", "Continue", "Hibernate", "Stop", "Timeout"]
+__all__ = [
+    "IDLE_TIMEOUT",
+    "IGNORE",
+    "NO_REPLY",
+    "Continue",
+    "Directive",
+    "Hibernate",
+    "Stop",
+    "Timeout",
+]
 
 
 class _Word:
@@ -30,27 +39,31 @@ NO_REPLY = _Word("NO_REPLY")
 IDLE_TIMEOUT = _Word("IDLE_TIMEOUT")
 
 
-class Stop(msgspec.Struct, frozen=True):
+class Directive(msgspec.Struct, frozen=True):
+    """What a handler may return to say what is next; one of those below."""
+
+
+class Stop(Directive, frozen=True):
     """End with `reason`; terminate runs before `reply` is sent (S170)."""
 
     reason: Any = Normal()
     reply: Any = UNSET
 
 
-class Continue(msgspec.Struct, frozen=True):
+class Continue(Directive, frozen=True):
     """Call `handle_continue(continuation)` before any other message (S161)."""
 
     continuation: Any = None
     reply: Any = UNSET
 
 
-class Hibernate(msgspec.Struct, frozen=True):
+class Hibernate(Directive, frozen=True):
     """Call `on_hibernate()`; the next message calls `on_wake()` and is handled as usual (S175)."""
 
     reply: Any = UNSET
 
 
-class Timeout(msgspec.Struct, frozen=True):
+class Timeout(Directive, frozen=True):
     """Send `IDLE_TIMEOUT` to handle_info after `seconds`, unless a message comes first (S162)."""
 
     seconds: float | timedelta

@@ -64,6 +64,7 @@ class _StandIn:
 
     trap_exit = False
     _otp_plain_end = False
+    _otp_ends_at_once = False
 
     def __init__(self, process: ForeignProcess) -> None:
         self._process = process
@@ -115,7 +116,7 @@ class ForeignProcess(Process):
 
     def path(self) -> str:
         """Return the labels of its supervisors and its own, joined by "/"."""
-        own = self.label or type(self.actor).__name__
+        own = str(self.label or type(self.actor).__name__)
         return own if self.parent is None else f"{self.parent.path()}/{own}"
 
     def forget(self) -> None:

@@ -72,7 +72,9 @@ def _in_child() -> None:
     root._members.clear()
     process_names._table = type(process_names._table)()
     unstopped._stuck.clear()
+    unstopped._heirs.clear()
     current.forked = _release()
+    current.is_main = True
     # Their threads are not here; what they shared, such as a queue, may be in any state.
     timers.__init__(timers.clock)  # type: ignore[misc]
     pool.__init__(pool._target, pool._max_workers, pool._tick)  # type: ignore[misc]
@@ -97,7 +99,7 @@ def _bury(process: Process) -> None:
     gone = process.gone()
     for item in waiting:
         if isinstance(item, Call):
-            item.reply.settle_quietly((False, gone))
+            item.future.settle_quietly((False, gone))
         elif isinstance(item, StopOrder) and item.reply is not None:
             item.reply.settle_quietly((True, True))
     for reply in process._deferred or ():

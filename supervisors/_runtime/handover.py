@@ -8,11 +8,15 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
 - A thread keeps at most one such process, and none while it runs a user's code: what a handler or
   a start callable that blocks would hold up goes to the pool's queue first (`flush`).
 - A waiting caller runs supervisors, which have no handlers, inits that no `start_timeout` bounds,
-  and ends of classes without a terminate. It runs no `terminate`, on which a deadline may have to
-  give up while the caller goes on, and no message handler, for the same reason: an asker is told
-  at once when the actor is killed in the middle of its call, which it could not be in there.
-- The main thread runs nothing of this: a KeyboardInterrupt would end the actor that it meets.
-  Nor does a thread with a running event loop, in which an init could not run one of its own, or
+  and ends of classes without a terminate; what of that is idle, without a message (`in_place`).
+  It runs no `terminate`, on which a deadline may have to give up while the caller goes on, and no
+  message handler, for the same reason: an asker is told at once when the actor is killed in the
+  middle of its call, which it could not be in there.
+- The main thread runs nothing of this. A KeyboardInterrupt, or what another signal's handler
+  raises, would meet a supervisor half way in a step. SIGINT alone could be put off until the step
+  is over; but any handler that a program has installed may call the very supervisor whose step it
+  has interrupted, in the one thread that could finish it.
+- Nor does a thread with a running event loop, in which an init could not run one of its own, or
   one so deep in calls that what it ran might meet the recursion limit.
 - What a caller runs neither sees nor changes the caller's context variables.
 """
@@ -20,7 +24,6 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
     from supervisors._runtime.reply import Reply
 
-__all__ = ["flush", "help_along", "runs_here"]
+__all__ = ["flush", "help_along", "only_waits", "runs_here"]
 
 _DEEPEST = 16
 
@@ -46,13 +49,14 @@ def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bo
         dispatcher: who runs it, else.
         to_callers: whether a caller that waits for something may run it.
     """
-    host: object = current.host
+    here = current
+    host: object = here.host
     if (
-        current.next is None
-        and (to_callers if current.helping else host is dispatcher)
+        here.next is None
+        and (to_callers if here.helping else host is dispatcher)
         and getattr(dispatcher, "runs_in_any_thread", False)
     ):
-        current.next = process
+        here.next = process
         return True
     return False
 
@@ -62,30 +66,22 @@ def flush() -> None:
     process = current.next
     if process is not None:
         current.next = None
-        process.schedule()
+        process.schedule_elsewhere()
 
 
-def _only_waits() -> bool:
+def only_waits() -> bool:
     """Tell whether this thread runs nothing while it waits."""
-    host = current.host
-    return (
-        (host is not None and not getattr(host, "runs_in_any_thread", False))
-        or current.depth >= _DEEPEST
-        or threading.current_thread() is threading.main_thread()
-        or _runs_event_loop()
-        or _is_deep_in_calls()
-    )
-
-
-def _runs_event_loop() -> bool:
-    """Tell whether an asyncio event loop runs in this thread; where none can, nothing is loaded."""
-    events = sys.modules.get("asyncio.events")
-    running = getattr(events, "_get_running_loop", None)
-    return running is not None and running() is not None
-
-
-def _is_deep_in_calls() -> bool:
-    """Tell whether this thread has used up a fifth of the recursion limit."""
+    here = current
+    host = here.host
+    if host is not None and not getattr(host, "runs_in_any_thread", False):
+        return True
+    if here.is_main or here.depth >= _DEEPEST:
+        return True
+    # Whether an asyncio event loop runs here; where none can, nothing is loaded.
+    running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    if running is not None and running() is not None:
+        return True
+    # Whether this thread has used up a fifth of the recursion limit.
     try:
         sys._getframe(sys.getrecursionlimit() // 5)
     except ValueError:
@@ -95,20 +91,25 @@ def _is_deep_in_calls() -> bool:
 
 def help_along(act: Callable[[], Any], reply: Reply) -> None:
     """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
-    if _only_waits():
+    if only_waits():
         act()
         # Inside an init that a waiting caller runs, that may have become this thread's next one.
         flush()
-        return
-    outer, current.helping = current.helping, True
-    current.depth += 1
+    else:
+        Context().run(_help, act, reply)
+
+
+def _help(act: Callable[[], Any], reply: Reply) -> None:
+    here = current
+    outer, here.helping = here.helping, True
+    here.depth += 1
     try:
         act()
-        while (process := current.next) is not None and not reply.done():
-            current.next = None
-            if Context().run(run_turn, process):
+        while (process := here.next) is not None and not reply.done():
+            here.next = None
+            if run_turn(process):
                 process.schedule()
     finally:
-        current.depth -= 1
-        current.helping = outer
+        here.depth -= 1
+        here.helping = outer
         flush()

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._runtime.handover import runs_here
+from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, StopOrder, Urge
 from supervisors._runtime.reports import report_dead_letter
 from supervisors._runtime.ties import Ties
 from supervisors._runtime.turns import run_turn
+from supervisors.errors import NoProcError
 
 if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.mailbox import Mailbox
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
-    from supervisors.errors import NoProcError
+    from supervisors.exits import ExitReason
 
 __all__ = ["Inlet"]
 
@@ -34,16 +36,24 @@ class Inlet(Ties):
     actor: Actor
     actor_ref: ActorRef
     dispatcher: Dispatcher | None
+    label: str | None
     mailbox: Mailbox
+    parent: Process | None
+    reason: ExitReason | None
 
     @property
     def _self(self) -> Process:
         """The process that this is a part of."""
         return cast("Process", self)
 
+    def path(self) -> str:
+        """Return the labels of its supervisors and its own, joined by "/"."""
+        own = str(self.label or self.actor_ref.name or type(self.actor).__name__)
+        return own if self.parent is None else f"{self.parent.path()}/{own}"
+
     def gone(self) -> NoProcError:
         """Return the error for who still expected something of this process."""
-        raise NotImplementedError
+        return NoProcError(self.actor_ref, self.reason)
 
     def post(self, item: Any) -> None:
         """Put a message into the user lane. Safe from any thread, never raises."""
@@ -64,11 +74,16 @@ class Inlet(Ties):
         else:
             dispatcher.schedule(self)  # type: ignore[arg-type]  # every Inlet is a Process
 
+    def schedule_elsewhere(self) -> None:
+        """Have a turn run by a thread that is free: this one may be busy for long."""
+        dispatcher: Any = self.dispatcher
+        getattr(dispatcher, "schedule_elsewhere", dispatcher.schedule)(self)
+
     def _reject(self, item: Any) -> None:
         """Answer for a message that will never be handled."""
         match item:
             case Call() | Inquiry():
-                item.reply.fail(self.gone())
+                item.future.fail(self.gone())
             case StopOrder(reply=reply):
                 if reply is not None:
                     # It was alive when this was ordered, and is told to have stopped when it has.
@@ -92,7 +107,7 @@ class Inlet(Ties):
 
     def order_from_supervisor(self, order: StopOrder) -> None:
         """Order the end, from within the supervisor's turn; what runs no user's code ends now."""
-        if not self.mailbox.put_control(order):
+        if end_idle(self._self, order.reason) or not self.mailbox.put_control(order):
             return
         dispatcher = self.dispatcher
         if not getattr(dispatcher, "runs_in_any_thread", False):

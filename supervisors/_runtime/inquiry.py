@@ -21,17 +21,17 @@ __all__ = ["Inquiry", "inquire"]
 
 
 class Inquiry(Urge):
-    """Control lane: answer `question(process)` to who waits for `reply`.
+    """Control lane: answer `question(process)` to who waits for `future`.
 
     Whatever the question raises goes to the asker; the process lives on.
     """
 
-    __slots__ = ("_claim", "_question", "reply")
+    __slots__ = ("_claim", "_question", "future")
 
     def __init__(self, question: Callable[[Process], Any]) -> None:
         """Keep the question; nobody has begun to answer it."""
         super().__init__(self._answer)
-        self.reply = Reply()
+        self.future = Reply()
         self._question = question
         self._claim = threading.Lock()
 
@@ -46,11 +46,11 @@ class Inquiry(Urge):
             answer = self._question(process)
         except Exception as error:  # noqa: BLE001  the asker's own function; the actor lives on
             forget_traceback(error)
-            self.reply.fail(error)
+            self.future.fail(error)
         except BaseException as error:  # noqa: BLE001  raised at the asker it would end that one
-            self.reply.fail(RuntimeError(f"the function raised {type(error).__name__}"))
+            self.future.fail(RuntimeError(f"the function raised {type(error).__name__}"))
         else:
-            self.reply.settle(answer)
+            self.future.settle(answer)
 
 
 def inquire(
@@ -74,7 +74,7 @@ def inquire(
     inquiry = Inquiry(question)
     process.order(inquiry)
     try:
-        return inquiry.reply.get(timeout=seconds)
+        return inquiry.future.get(timeout=seconds)
     except CallTimeout:
         inquiry.take()
         raise

@@ -9,19 +9,90 @@ from supervisors._runtime.reply import Reply
 if TYPE_CHECKING:
     from supervisors.exits import ExitReason
 
-__all__ = ["Call", "EndSelf", "IdleElapsed", "Info", "StopOrder", "Urge"]
+__all__ = [
+    "Asked",
+    "Call",
+    "EndSelf",
+    "Forwarded",
+    "IdleElapsed",
+    "Info",
+    "Sender",
+    "StopOrder",
+    "Urge",
+]
 
 
-class Call:
-    """A message whose sender waits for `reply`."""
+class Sender:
+    """Who asked: answer with `reply(value)`, now or later, from any thread (S165).
 
-    __slots__ = ("message", "reply", "sender")
+    Attributes:
+        ref: the asking actor's reference, or None when a plain thread asks.
+    """
 
-    def __init__(self, message: Any, reply: Reply, sender: Any) -> None:
+    __slots__ = ()
+
+    ref: Any
+
+    def reply(self, value: Any) -> bool:
+        """Answer; tell whether this was the first answer and somebody may still get it."""
+        raise NotImplementedError
+
+
+class Call(Sender):
+    """A message whose sender waits for an answer in `future`; one of the two below."""
+
+    __slots__ = ()
+
+    message: Any
+
+    @property
+    def future(self) -> Reply:
+        """Where the answer goes."""
+        raise NotImplementedError
+
+
+class Asked(Reply, Call):
+    """What `ask` sends: the message, who sent it and the future of the answer in one object."""
+
+    __slots__ = ("message", "ref")
+
+    def __init__(self, message: Any = None, ref: Any = None) -> None:
+        """Keep the message and the asking actor's ref or None."""
+        self.message = message
+        self.ref = ref
+        # As Reply.__init__, without its call.
+        self._cell = []
+        self._callbacks = None
+
+    @property
+    def future(self) -> Reply:
+        """Where the answer goes."""
+        return self
+
+    def reply(self, value: Any) -> bool:
+        """Answer; tell whether this was the first answer."""
+        return self.settle(value)
+
+
+class Forwarded(Call):
+    """A call whose future somebody else made."""
+
+    __slots__ = ("_future", "message", "ref")
+
+    def __init__(self, message: Any, future: Reply, ref: Any) -> None:
         """Keep the message, where the answer goes, and the asking actor's ref or None."""
         self.message = message
-        self.reply = reply
-        self.sender = sender
+        self._future = future
+        self.ref = ref
+
+    @property
+    def future(self) -> Reply:
+        """Where the answer goes."""
+        return self._future
+
+    def reply(self, value: Any) -> bool:
+        """Answer; tell whether this was the first answer."""
+        return self._future.settle(value)
 
 
 class Info:

@@ -102,7 +102,8 @@ class Mailbox:
     def close(self) -> None:
         """Refuse what comes and reject what waits."""
         self.closed = True
-        self.drain()
+        if self.control or self.user:
+            self.drain()
 
     def drain(self) -> None:
         """Reject everything that waits. Several threads may do this at once."""

@@ -18,9 +18,8 @@ from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, Unkn
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
-    from supervisors._runtime.ref import ActorRef
 
-__all__ = ["NameBook", "Via", "book_and_key", "process_names", "register_name", "registered"]
+__all__ = ["NameBook", "Via", "book_and_key", "process_names", "registered"]
 __all__ += ["unregister_name", "via", "whereis"]
 
 
@@ -146,30 +145,6 @@ def whereis(name: Any) -> Any:
         return None
     owner = book.owner_of(key)
     return None if owner is None else owner.actor_ref
-
-
-def register_name(name: Hashable, ref: ActorRef) -> bool:
-    """Give a living actor a (further) plain name; False when the name is taken.
-
-    Raises:
-        ChildSpecError: None is no name, and a name must be hashable (S129).
-
-    Example:
-        >>> from supervisors import GenServer
-        >>> ref = GenServer.start()
-        >>> register_name("example-name", ref), whereis("example-name") is ref, ref.stop()
-        (True, True, True)
-        >>> whereis("example-name") is None
-        True
-    """
-    if name is None:
-        text = "None is no name: give any other hashable"
-        raise ChildSpecError(SpecProblem.BAD_NAME, text)
-    book, key, value = book_and_key(name)
-    process = ref.process
-    if process is None or book.claim(key, process, value) is not None:
-        return False
-    return not process.has_ended()
 
 
 def unregister_name(name: Hashable) -> bool:

@@ -144,7 +144,9 @@ class _Observed:
             counter.busy_since = begun
             counter.began += 1
         error: str | None = None
-        self._trace(TraceStep.BEGINS, item)
+        # The item may have let go of it at the end.
+        message = item.message if isinstance(item, Call | Info) else item
+        self._trace(TraceStep.BEGINS, item, message)
         try:
             self._receive(item)
         except BaseException as raised:
@@ -154,16 +156,20 @@ class _Observed:
             if counter is not None:
                 counter.handled += 1
                 counter.busy_since = None
-            self._trace(TraceStep.ENDS, item, timers.clock.now() - begun, error)
+            self._trace(TraceStep.ENDS, item, message, timers.clock.now() - begun, error)
 
     def _trace(
-        self, step: TraceStep, item: Any, seconds: float | None = None, error: str | None = None
+        self,
+        step: TraceStep,
+        item: Any,
+        message: Any,
+        seconds: float | None = None,
+        error: str | None = None,
     ) -> None:
         tracer = self.tracer
         if tracer is None:
             return
         ref = self._process.actor_ref
-        message = item.message if isinstance(item, Call | Info) else item
         try:
             tracer(TraceEvent(ref, step, _kind(item), message, seconds, error))
         except BaseException as failure:  # noqa: BLE001  the observer's error, not the actor's

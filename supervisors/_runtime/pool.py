@@ -1,21 +1,30 @@
 """Many actors on few threads.
 
 A process whose slot was taken lies in one run queue; a worker takes it out and runs one batch.
-A worker that waits for a reply is counted as blocked and replaced at once, so a chain of asks
-longer than any bound still ends. Blocking that the library cannot see (`time.sleep`, a lock, C
-code) is noticed by a watcher: while something waits in the queue and no batch has ended for one
-tick, it adds a worker, up to `max_workers`. Surplus workers end when they find nothing to do.
+What another thread queues wakes a worker that waits. What a worker queues from within a turn it
+takes itself after that turn: to wake another for it costs tens of µs, and under the GIL the two
+would only take turns. A worker that waits for a reply is counted as blocked and replaced at once,
+so a chain of asks longer than any bound still ends. Blocking that the library cannot see
+(`time.sleep`, a lock, C code) is noticed by a watcher: while something waits in the queue and no
+batch has ended for one tick, it wakes a worker or adds one, up to `max_workers`. Surplus workers
+end when they find nothing to do.
+
+Law: no process lies in the queue while every worker waits. Who queues appends and *then* looks for
+a waiting worker; who is going to wait says so and *then* looks into the queue. Each of these steps
+is one of a deque's own, atomic with the GIL and without it.
 """
 
 from __future__ import annotations
 
-import queue
+import sys
 import threading
+import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import flush, runs_here
-from supervisors._runtime.turns import run_turn
+from supervisors._runtime.turns import BATCH, fail_turn, run_turn
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
@@ -26,10 +35,18 @@ __all__ = ["PoolDispatcher", "pool"]
 
 _WORKERS = 2
 _MAX_WORKERS = 256
-_TICK = 0.005
+_TICK = 0.001
 _LINGER = 1.0
+# Ticks with an empty queue after which the watcher goes to sleep; to wake it costs a wake-up.
+_QUIET = 20
 # Turns in a row that a worker runs because one handed over to the next.
 _CHAIN = 64
+# When the watcher wakes so many times later than it wanted, threads wait for the GIL; then it adds
+# a worker in one tick out of so many.
+_LATE = 3
+_LATE_TICKS = 8
+# Whether threads run Python code at the same time.
+_PARALLEL = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class PoolDispatcher:
@@ -39,7 +56,7 @@ class PoolDispatcher:
         workers: threads that run when nothing blocks; more give no throughput under the GIL.
         max_workers: up to how many the watcher adds for blocking it cannot see. Waits that the
             library sees are replaced beyond it.
-        tick: seconds without progress after which the watcher adds a worker.
+        tick: seconds without progress after which the watcher wakes or adds a worker.
     """
 
     runs_in_any_thread = True
@@ -48,7 +65,9 @@ class PoolDispatcher:
         self, workers: int = _WORKERS, max_workers: int = _MAX_WORKERS, tick: float = _TICK
     ) -> None:
         """Start without threads; they come with the first process."""
-        self._queue: queue.SimpleQueue[Process] = queue.SimpleQueue()
+        self._queue: deque[Process] = deque()
+        # The locks at which workers wait, each until one more process is queued.
+        self._parked: deque[threading.Lock] = deque()
         self._lock = threading.Lock()
         self._target = workers
         self._max_workers = max_workers
@@ -73,10 +92,25 @@ class PoolDispatcher:
 
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""
-        self._queue.put(process)
+        self._queue.append(process)
+        if self._parked and (current.host is not self or _PARALLEL):
+            self._rouse()
         if not self._is_watched:
             self._is_watched = True
             self._watching.set()
+
+    def schedule_elsewhere(self, process: Process) -> None:
+        """Queue a process from a worker that may be busy for long."""
+        self.schedule(process)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        """Wake the worker that went to wait last, if one waits."""
+        try:
+            gate = self._parked.pop()
+        except IndexError:
+            return
+        gate.release()
 
     def detach(self, process: Process) -> None:
         """Forget a process that has ended; the pool holds nothing of it."""
@@ -89,6 +123,9 @@ class PoolDispatcher:
         try:
             if short:
                 self._add_worker()
+            elif self._queue:
+                # This worker was to take it.
+                self._rouse()
             reply.block(timeout)
         finally:
             with self._lock:
@@ -123,20 +160,40 @@ class PoolDispatcher:
                 raise
 
     def _work(self) -> None:
-        current.host = self
-        take, put = self._queue.get, self._queue.put
+        here = current.__dict__
+        here["host"] = self
+        take, put = self._queue.popleft, self._queue.append
+        gate = threading.Lock()
+        gate.acquire()
         while True:
             try:
-                process = take(timeout=_LINGER)
-            except queue.Empty:
-                if self._may_leave():
-                    return
-                continue
-            if run_turn(process):
-                put(process)
+                process = take()
+            except IndexError:
+                if self._park(gate):
+                    continue
+                return
+            try:
+                # As run_turn, without its call.
+                if process.take_turn(BATCH, here):
+                    put(process)
+            except BaseException as error:  # noqa: BLE001  as there
+                fail_turn(process, error)
             self._progress += 1
-            if current.next is not None:
+            if here["next"] is not None:
                 self._follow_up()
+
+    def _park(self, gate: threading.Lock) -> bool:
+        """Wait for a process in the queue; False when this worker is one too many."""
+        self._parked.append(gate)
+        if not self._queue and gate.acquire(timeout=_LINGER):
+            return True
+        try:
+            self._parked.remove(gate)
+        except ValueError:
+            # Somebody has taken the gate out and opens it.
+            gate.acquire()
+            return True
+        return bool(self._queue) or not self._may_leave()
 
     def _follow_up(self) -> None:
         """Run what the last turn handed over, and so on; but others get their turn too."""
@@ -145,7 +202,7 @@ class PoolDispatcher:
             if process is None:
                 return
             if run_turn(process):
-                self._queue.put(process)
+                self._queue.append(process)
             self._progress += 1
         flush()
 
@@ -159,32 +216,47 @@ class PoolDispatcher:
 
     def _watch(self) -> None:
         """Add workers while the queue stands still; sleep while it is empty."""
-        pause = threading.Event()
-        reported = False
+        reported, quiet, late = False, 0, 0
         while True:
             self._watching.wait()
-            seen = self._progress
-            pause.wait(self._tick)
-            if self._queue.empty():
-                self._watching.clear()
-                self._is_watched = False
-                # A process queued between the lines above must not go unwatched.
-                if not self._queue.empty():
-                    self._is_watched = True
-                    self._watching.set()
+            seen, began = self._progress, time.monotonic()
+            time.sleep(self._tick)
+            if not self._queue:
                 reported = False
+                quiet += 1
+                if quiet >= _QUIET:
+                    quiet = 0
+                    self._rest()
                 continue
+            quiet = 0
             if self._progress != seen:
                 continue
-            if self._workers - self._blocked < self._max_workers:
+            if time.monotonic() - began > _LATE * self._tick:
+                # This thread itself was kept from running: they compute, and more of them would not
+                # go faster. But they may do so in C code and in part.
+                late += 1
+                if late % _LATE_TICKS:
+                    continue
+            if self._parked:
+                self._rouse()
+            elif self._workers - self._blocked < self._max_workers:
                 self._add_worker()
             elif not reported:
                 reported = True
                 execute(
                     ("supervisors", "pool", "exhausted"),
-                    {"workers": self._workers, "queued": self._queue.qsize()},
+                    {"workers": self._workers, "queued": len(self._queue)},
                     {},
                 )
+
+    def _rest(self) -> None:
+        """Let the watcher wait until something is queued."""
+        self._watching.clear()
+        self._is_watched = False
+        # A process queued between the lines above must not go unwatched.
+        if self._queue:
+            self._is_watched = True
+            self._watching.set()
 
 
 pool = PoolDispatcher()

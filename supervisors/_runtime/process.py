@@ -20,6 +20,7 @@ Laws:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
 from supervisors._runtime.tracing import crashed, forget_traceback
-from supervisors.errors import NoProcError, StartError
+from supervisors.errors import StartError
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from supervisors._runtime.ref import ActorRef
 
 __all__ = ["Process"]
+
+_ASKED = (Call, Inquiry)
 
 
 class Process(Inlet):
@@ -72,6 +75,7 @@ class Process(Inlet):
         "name_book",
         "parent",
         "reason",
+        "unusual",
     )
 
     def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
@@ -83,6 +87,8 @@ class Process(Inlet):
         self.initialised = False
         self.handling: Any = IDLE
         self.dispatcher: Dispatcher | None = None
+        # Whether a GenServer hibernates, waits for a Timeout or has Pykka's on_receive.
+        self.unusual = False
         # Who started it linked; and, where that is a supervisor, the number it knows it by.
         self.parent: Process | None = None
         self.incarnation = 0
@@ -112,15 +118,6 @@ class Process(Inlet):
     def has_ended(self) -> bool:
         """Tell whether terminate() has returned, or the process was fenced off."""
         return self.ended
-
-    def path(self) -> str:
-        """Return the labels of its supervisors and its own, joined by "/"."""
-        own = self.label or str(self.actor_ref.name or type(self.actor).__name__)
-        return own if self.parent is None else f"{self.parent.path()}/{own}"
-
-    def gone(self) -> NoProcError:
-        """Return the error for who still expected something of this process."""
-        return NoProcError(self.actor_ref, self.reason)
 
     # ---- the start ----------------------------------------------------------------------------
 
@@ -188,21 +185,66 @@ class Process(Inlet):
 
     # ---- the turns ----------------------------------------------------------------------------
 
-    def run_batch(self, budget: int) -> bool:
-        """Handle up to `budget` messages; tell whether more wait. Only the slot's holder calls."""
+    def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
+        """Handle up to `budget` messages; when none is left, give the slot back.
+
+        Only the slot's holder calls; True when it holds it still and is to go on.
+        """
         if self.ended:
             return False
-        self._thread_id = current.ident
-        previous = current.process
-        current.process = self
+        mailbox = self.mailbox
+        control = mailbox.control
+        user = NOTHING if mailbox.suspended else mailbox.user
+        take, receive = user.popleft, self.actor._otp_receive
+        self._thread_id = here["ident"]
+        previous, here["process"] = here["process"], self
+        more = False
         try:
-            return self._handle_some(budget)
+            if self._boot is not None:
+                more, user = self._begin(), NOTHING
+            while True:
+                if control:
+                    with suppress(IndexError):
+                        more = self._obey(control.popleft()) or more
+                    if more or self.ended:
+                        break
+                    continue
+                if budget == 0 or not user:
+                    more = more or bool(user)
+                    break
+                try:
+                    item = take()
+                except IndexError:
+                    # Drained by who ended the process.
+                    break
+                budget -= 1
+                self.handling = item
+                if self.ended:
+                    self._reject(item)
+                    break
+                try:
+                    receive(item)
+                except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
+                    self.crash(error, item)
+                self.handling = IDLE
         finally:
-            current.process = previous
+            here["process"] = previous
             self.handling = IDLE
             # First idle, then this look, as `kill` first ends and then looks whether it is idle.
             if self.ended:
                 self._come_back()
+        if self.ended:
+            if here["forked"]:
+                # The handler has forked and this is the child, whose only purpose is over.
+                os._exit(0)
+            return False
+        if more:
+            return True
+        mailbox.slot.release()
+        # Somebody may have put a message while the slot was still taken.
+        return bool(
+            mailbox.control or (mailbox.user and not mailbox.suspended)
+        ) and mailbox.slot.acquire(False)
 
     def _come_back(self) -> None:
         """Tell that the thread has left a process that was fenced off."""
@@ -211,45 +253,16 @@ class Process(Inlet):
         if fenced and unstopped.note_returned(self):
             report_returned(self.actor_ref)
 
-    def _handle_some(self, budget: int) -> bool:
+    def _begin(self) -> bool:
+        """Run the init in a turn of its own: who waits for the start comes before any handler."""
         boot, self._boot = self._boot, None
+        # A kill may have come in between.
         if boot is not None:
-            # A turn of its own: whoever waits for the start comes before any handler.
             self._run_boot(boot)
-            while self.mailbox.control and not self.ended:
-                with suppress(IndexError):
-                    self._obey(self.mailbox.control.popleft())
-            return not self.ended and (self._boot is not None or self.mailbox.has_work())
-        control, user = self.mailbox.control, self.mailbox.user
-        if self.mailbox.suspended:
-            user = NOTHING
-        take, receive = user.popleft, self.actor._otp_receive
-        while True:
-            if control:
-                # Whoever closes the mailbox drains it.
-                with suppress(IndexError):
-                    if self._obey(control.popleft()):
-                        return True
-                if self.ended:
-                    return False
-                continue
-            if budget == 0:
-                return bool(user)
-            try:
-                item = take()
-            except IndexError:
-                # Empty, or drained by who ended the process.
-                return False
-            budget -= 1
-            self.handling = item
-            if self.ended:
-                self._reject(item)
-                return False
-            try:
-                receive(item)
-            except BaseException as error:  # noqa: BLE001  whatever a handler raises ends it alone
-                self.crash(error, item)
-            self.handling = IDLE
+        while self.mailbox.control and not self.ended:
+            with suppress(IndexError):
+                self._obey(self.mailbox.control.popleft())
+        return not self.ended and (self._boot is not None or self.mailbox.has_work())
 
     def _run_boot(self, boot: Callable[[], None]) -> None:
         self.handling = BOOTING
@@ -304,7 +317,7 @@ class Process(Inlet):
             self.initialised = False
             reason = self.actor._otp_run_terminate(reason, last_message)
         if isinstance(reason, Crashed):
-            forget_traceback(reason.exception)
+            forget_traceback(reason.exception, reason.trace)
         self.finish(reason)
 
     def kill(self) -> None:
@@ -340,21 +353,18 @@ class Process(Inlet):
     def _tell_the_end(self) -> None:
         reason = self.reason or Normal()
         self._boot = None
+        actor, ref = self.actor, self.actor_ref
         self.mailbox.close()
         for book in self._books or ():
             book.release_owner(self)
-        strike(self.actor_ref)
+        strike(ref)
         root.discard(self)
-        self.actor._otp_mark_stopped()
+        actor._otp_mark_stopped()
         self._answer_open_calls(reason)
         undone = self._untie()
-        for timer in undone.timers:
-            timer.cancel()
-        for monitor in undone.watches:
-            monitor.cancel()
-        for monitor in undone.monitors:
-            monitor.fire(reason)
-        self.actor._otp_after_end(reason)
+        if undone is not None:
+            undone.undo(reason)
+        actor._otp_after_end(reason)
         if not self._came_up:
             self._start_cut_short(reason)
         elif self.parent is not None and self.incarnation:
@@ -363,7 +373,7 @@ class Process(Inlet):
         if self._stop_waiters:
             # Who waits may be called back.
             flush()
-        for linked in undone.links:
+        for linked in () if undone is None else undone.links:
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
@@ -371,17 +381,18 @@ class Process(Inlet):
         if self.dispatcher is not None:
             self.dispatcher.detach(self)
         # Refs outlive their actors; they must not keep the dead one's state alive.
-        self.actor_ref.process = None
+        ref.process = None
 
     def _answer_open_calls(self, reason: ExitReason) -> None:
         call, words = self.handling, self._last_words
-        if isinstance(call, Call | Inquiry):
+        if isinstance(call, _ASKED):
             if words is None or isinstance(reason, Abandoned):
-                call.reply.fail(self.gone())
+                call.future.fail(self.gone())
             elif words[0]:
-                call.reply.settle(words[1])
+                call.future.settle(words[1])
             else:
-                call.reply.fail(words[1])
-        # A copy in one step: others may answer, and so take out, at this moment.
-        for reply in (self._deferred or set()).copy():
-            reply.fail(self.gone())
+                call.future.fail(words[1])
+        if self._deferred:
+            # A copy in one step: others may answer, and so take out, at this moment.
+            for reply in self._deferred.copy():
+                reply.fail(self.gone())

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from pykka import ActorDeadError
 
 from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.name_table import Entry, NameTable, strict
 from supervisors._runtime.key_locks import LockBook
 from supervisors._runtime.names import NameBook, whereis
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.signals import end_link, link, send_exit, unlink
 from supervisors.exits import Normal, Shutdown
 
@@ -179,5 +182,9 @@ class RegistryBook(NameBook):
         for listener in self._listeners:
             # By name at each event: a listener that was restarted is found again.
             ref = whereis(listener)
-            if ref is not None:
+            if isinstance(ref, ActorRef):
                 ref.send_info(event)
+            elif ref is not None:
+                # A plain Pykka actor, which may end at this moment.
+                with suppress(ActorDeadError):
+                    ref.tell(event)

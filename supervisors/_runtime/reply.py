@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from collections import deque
@@ -19,6 +20,12 @@ from supervisors.telemetry import execute, is_interrupt
 __all__ = ["Reply"]
 
 _FOREIGN: tuple[pykka.Future[Any], ...] = ()
+# Held for the making of a list of callbacks only, once in the life of a reply that is waited for.
+_making = threading.Lock()
+
+
+class SecondOutcome(RuntimeError, queue.Full):
+    """A future was given a second outcome; Pykka raises `queue.Full` there."""
 
 
 class Reply(pykka.Future[Any]):
@@ -36,14 +43,19 @@ class Reply(pykka.Future[Any]):
         (3, 4)
     """
 
+    # Outcomes are (ok, value). Who settles appends his and is the first if `_cell` begins with it:
+    # to append is atomic, with the GIL and without it.
+    __slots__ = ("_callbacks", "_cell")
+
     # Almost no reply has a get hook, so it is no instance attribute until there is one; it stands
-    # in a tuple, or it would become a method. `_outcome` is (ok, value) and `_callbacks` a deque;
-    # both live in __dict__ so that setdefault() makes "first" atomic, with and without the GIL.
+    # in a tuple, or it would become a method.
     _hook: tuple[Callable[[float | None], Any]] | None = None
     _sources: tuple[pykka.Future[Any], ...] = _FOREIGN
 
     def __init__(self) -> None:
         """Start unsettled."""
+        self._cell: list[tuple[bool, Any]] = []
+        self._callbacks: deque[Callable[[], object]] | None = None
 
     def __repr__(self) -> str:
         """Tell the state, not the value."""
@@ -53,7 +65,14 @@ class Reply(pykka.Future[Any]):
 
     def settle(self, value: Any) -> bool:
         """Give the value; tell whether it was the first outcome."""
-        return self._settle((True, value))
+        outcome = (True, value)
+        cell = self._cell
+        cell.append(outcome)
+        if cell[0] is not outcome:
+            return self._is_first(outcome)
+        if self._callbacks is not None:
+            self._run_callbacks()
+        return True
 
     def fail(self, error: BaseException) -> bool:
         """Give an exception to raise at whoever waits; tell whether it was the first outcome."""
@@ -61,14 +80,14 @@ class Reply(pykka.Future[Any]):
 
     def settle_quietly(self, outcome: tuple[bool, Any]) -> None:
         """Take (ok, value) as the outcome without calling anybody back: after a fork."""
-        self.__dict__.pop("_callbacks", None)
-        self.__dict__.setdefault("_outcome", outcome)
+        self._callbacks = None
+        self._is_first(outcome)
 
     def set(self, value: Any = None) -> None:
         """Give the value, as Pykka does.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
         self._refuse_second(self._hook is None and self.settle(value))
 
@@ -76,7 +95,7 @@ class Reply(pykka.Future[Any]):
         """Give the exception of an exc_info triple, by default the one being handled.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
         kind, error, trace = exc_info or sys.exc_info()
         if error is None:
@@ -89,22 +108,31 @@ class Reply(pykka.Future[Any]):
         """Compute the value with `func(timeout)` when it is first asked for, as Pykka does.
 
         Raises:
-            RuntimeError: when there is an outcome already.
+            RuntimeError: when there is an outcome already; also a `queue.Full`, as in Pykka.
         """
-        self._refuse_second("_outcome" not in self.__dict__)
+        self._refuse_second(not self._cell)
         self._hook = (func,)
 
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
-        if self.__dict__.setdefault("_outcome", outcome) is not outcome:
+        if not self._is_first(outcome):
             return False
         self._run_callbacks()
         return True
+
+    def _is_first(self, outcome: tuple[bool, Any]) -> bool:
+        """Give an outcome if there is none; a later one is not kept."""
+        cell = self._cell
+        cell.append(outcome)
+        if cell[0] is outcome:
+            return True
+        del cell[1:]
+        return False
 
     @staticmethod
     def _refuse_second(was_first: bool) -> None:
         if not was_first:
             msg = "this future has its outcome, or its get hook, already"
-            raise RuntimeError(msg)
+            raise SecondOutcome(msg)
 
     # ---- waiting ------------------------------------------------------------------------------
 
@@ -115,23 +143,23 @@ class Reply(pykka.Future[Any]):
             CallTimeout: when it does not come in time.
             BaseException: what the actor raised.
         """
-        outcome = self.__dict__.get("_outcome")
-        if outcome is None:
-            if isinstance(timeout, timedelta):
-                timeout = timeout.total_seconds()
-            if self._hook is not None:
-                outcome = self._run_hook(self._hook[0], timeout)
-            else:
-                host = current.host
-                if host is None:
-                    self.block(timeout)
-                else:
-                    host.wait(self, timeout)
-                outcome = self.__dict__["_outcome"]
-        ok, value = outcome
+        cell = self._cell
+        ok, value = cell[0] if cell else self._await_outcome(timeout)
         if ok:
             return value
         raise value
+
+    def _await_outcome(self, timeout: float | timedelta | None) -> tuple[bool, Any]:
+        if isinstance(timeout, timedelta):
+            timeout = timeout.total_seconds()
+        if self._hook is not None:
+            return self._run_hook(self._hook[0], timeout)
+        host = current.host
+        if host is None:
+            self.block(timeout)
+        else:
+            host.wait(self, timeout)
+        return self._cell[0]
 
     def result(self, timeout: float | timedelta | None = None) -> Any:
         """Return the value like get(); the word of `concurrent.futures`."""
@@ -140,32 +168,58 @@ class Reply(pykka.Future[Any]):
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
         """Return the exception instead of raising it, or None, waiting like get()."""
         try:
-            self.get(timeout=timeout)
-        except CallTimeout as error:
+            if not self.done():
+                self.get(timeout=timeout)
+        except CallTimeout:
+            # Where an outcome came when the time was just over, that is the answer.
             if not self.done():
                 raise
+        except BaseException as error:  # noqa: BLE001  what a get hook raises is no outcome
             return error
+        try:
+            self.get()
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the answer
             return error
         return None
 
     def done(self) -> bool:
         """Tell whether get() would return or raise at once."""
-        if "_outcome" in self.__dict__:
+        if self._cell:
             return True
         sources = self._sources
         return bool(sources) and all(isinstance(s, Reply) and s.done() for s in sources)
+
+    def gate(self) -> threading.Lock:
+        """Return what opens when there is an outcome; only for who has just made this reply."""
+        gate = threading.Lock()
+        gate.acquire()
+        self._callbacks = deque((gate.release,))
+        return gate
+
+    def get_at(self, gate: threading.Lock, timeout: float | timedelta | None) -> Any:
+        """Return the value like get(), in a thread without a host."""
+        if isinstance(timeout, timedelta):
+            timeout = timeout.total_seconds()
+        if not self._cell:
+            self._wait_at(gate, timeout)
+        ok, value = self._cell[0]
+        if ok:
+            return value
+        raise value
 
     def block(self, timeout: float | None) -> None:
         """Wait in this thread, without telling its host."""
         gate = threading.Lock()
         gate.acquire()
         self._call_when_settled(gate.release)
+        self._wait_at(gate, timeout)
+
+    def _wait_at(self, gate: threading.Lock, timeout: float | None) -> None:
         bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
-        if not gate.acquire(timeout=bound) and "_outcome" not in self.__dict__:
+        if not gate.acquire(timeout=bound) and not self._cell:
             # Who asks again and again must not leave a gate each time.
             with suppress(ValueError, IndexError):
-                self.__dict__["_callbacks"].remove(gate.release)
+                self._all_callbacks().remove(gate.release)
             raise CallTimeout(timeout)
 
     def _run_hook(
@@ -198,13 +252,20 @@ class Reply(pykka.Future[Any]):
                 source.add_done_callback(one_is_done)
 
     def _call_when_settled(self, fn: Callable[[], object]) -> None:
-        self.__dict__.setdefault("_callbacks", deque()).append(fn)
-        if "_outcome" in self.__dict__:
+        self._all_callbacks().append(fn)
+        if self._cell:
             self._run_callbacks()
+
+    def _all_callbacks(self) -> deque[Callable[[], object]]:
+        """Return what is to be called back; it is made with the first of them."""
+        with _making:
+            if self._callbacks is None:
+                self._callbacks = deque()
+            return self._callbacks
 
     def _run_callbacks(self) -> None:
         # Both the settler and a late registrant may get here; popleft() hands each one out once.
-        callbacks = self.__dict__.get("_callbacks")
+        callbacks = self._callbacks
         while callbacks:
             try:
                 fn = callbacks.popleft()

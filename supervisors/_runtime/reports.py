@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 from supervisors._runtime.items import Info
 from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.exits import Crashed, ExitReason
-from supervisors.telemetry import execute
+from supervisors.telemetry import execute, wanted
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
+
+_CRASHED = ("supervisors", "actor", "crashed")
 
 __all__ = ["report_abandoned", "report_crash", "report_dead_letter", "report_returned"]
 
 
 def report_crash(process: Process, reason: ExitReason, last_message: object) -> None:
     """Tell of an end that was not clean; a clean one is silent (S176)."""
-    if not isinstance(reason, Crashed):
+    if not isinstance(reason, Crashed) or not wanted(_CRASHED):
         return
     # Of a task: the actors that had it started, the nearest first (S185).
     callers = " < ".join(map(str, getattr(process.actor, "_otp_callers", ())))
     status, status_error = _status(process, reason, last_message)
     execute(
-        ("supervisors", "actor", "crashed"),
+        _CRASHED,
         {"count": 1},
         {
             "actor": str(process.actor_ref),

@@ -47,8 +47,10 @@ class Root:
 
     def discard(self, process: Process) -> None:
         """Forget a process that has ended."""
-        with self._lock:
-            self._members.pop(process, None)
+        # Without the lock: who is added at this moment is looked at once more by `add`.
+        if process in self._members:
+            with self._lock:
+                self._members.pop(process, None)
 
     def members(self) -> list[Process]:
         """Return what lives, oldest first."""

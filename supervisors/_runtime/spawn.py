@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -32,7 +33,9 @@ __all__ = [
     "READY",
     "Refused",
     "StartOptions",
+    "boot",
     "confirm",
+    "dispatcher_of",
     "refuse",
     "spawn",
     "start_error",
@@ -75,7 +78,12 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
         return {key: value for key, value in named.items() if value is not None}
 
 
-def _dispatcher(cls: type[Actor], options: StartOptions) -> Dispatcher:
+def dispatcher_of(cls: type[Actor], options: StartOptions) -> Dispatcher:
+    """Return who runs actors of this class.
+
+    Raises:
+        ValueError: that is no dispatcher.
+    """
     chosen = cls.dispatcher if options.dispatcher is None else options.dispatcher
     if isinstance(chosen, str):
         found = _DISPATCHERS.get(chosen)
@@ -128,13 +136,16 @@ def spawn(
         ChildSpecError, UnknownRegistryError, ValueError: a bad name, registry or dispatcher.
         StartError: __init__ raised, or no thread could be started.
     """
-    dispatcher = _dispatcher(cls, options)
+    dispatcher = dispatcher_of(cls, options)
     timeout = as_seconds(options.start_timeout, "start_timeout")
-    _refuse_held(options.name)
+    name = options.name
+    if name is not None:
+        _refuse_held(name)
     actor = _make(cls, args, kwargs)
     process = actor._process
     ref = process.actor_ref
-    _take_name(process, options.name)
+    if name is not None:
+        _take_name(process, name)
     if parent is not None:
         process.adopt(parent, incarnation)
     enlist(ref)
@@ -142,28 +153,29 @@ def spawn(
         # Killed by who found it under its name; that came before it could be unregistered.
         strike(ref)
     armed: list[Timer] = []
-
-    def finished(outcome: Started | StartIgnored | StartFailed) -> None:
-        for timer in armed:
-            timer.cancel()
-        on_started(outcome)
-
-    process.expect_start(finished)
+    process.expect_start(on_started if timeout is None else partial(_over, armed, on_started))
     if before_launch is not None:
         before_launch(process)
-    process.may_wait = timeout is None
     if timeout is not None:
+        process.may_wait = False
         armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
     try:
-        process.launch(dispatcher, lambda: _boot(actor, args, kwargs))
+        process.launch(dispatcher, partial(boot, actor, args, kwargs))
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
 
 
+def _over(
+    armed: list[Timer], on_started: OnStarted, outcome: Started | StartIgnored | StartFailed
+) -> None:
+    """Tell of the outcome, and let the time-out be."""
+    for timer in armed:
+        timer.cancel()
+    on_started(outcome)
+
+
 def _refuse_held(name: Any) -> None:
     """Refuse a name that is held before anything of the class runs."""
-    if name is None:
-        return
     book, key, _ = book_and_key(name)
     holder = book.owner_of(key)
     if holder is not None:
@@ -171,8 +183,6 @@ def _refuse_held(name: Any) -> None:
 
 
 def _take_name(process: Process, name: Any) -> None:
-    if name is None:
-        return
     book, key, value = book_and_key(name)
     process.actor_ref.name = key
     holder = book.claim(key, process, value)
@@ -196,7 +206,7 @@ def _make(cls: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ac
     return actor
 
 
-def _boot(actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def boot(actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Run the init, in the actor's first turn."""
     process = actor._process
     cls = type(actor)

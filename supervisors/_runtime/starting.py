@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,8 +15,10 @@ from supervisors._machines.vocabulary import (
     ChildIgnored,
     ChildStarted,
     Event,
+    StartChild,
 )
 from supervisors._runtime.actor import Actor
+from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
@@ -23,7 +27,7 @@ from supervisors._runtime.items import StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import spawn
+from supervisors._runtime.spawn import StartOptions, boot, dispatcher_of, spawn, start_error
 from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NotAvailableError, StartError
@@ -36,6 +40,7 @@ class StartingActor(Actor):
     """The part of a supervisor that starts children; not for direct use."""
 
     _otp_lives: dict[int, Process]
+    _otp_news: deque[Event]
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
@@ -49,56 +54,100 @@ class StartingActor(Actor):
 
     # ---- starting a child ----------------------------------------------------------------------
 
-    def _otp_start_child(
-        self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
-    ) -> list[Event]:
-        """Start a child; its outcome comes as a message, or in the returned events."""
-        cls, plain = _actor_class(spec.start), plain_class(spec.start)
-        if cls is None and plain is None:
-            return self._otp_call_start(incarnation, spec, args)
-        post = self._process.post_next
-        made: list[Process] = []
+    def _otp_start_child(self, command: StartChild) -> None:
+        """Start a child; its outcome comes as a message, or is added to the news."""
+        incarnation, spec, args = command.incarnation, command.spec, command.args
+        launch = _launch_of(spec)
+        if launch is None:
+            self._otp_news.extend(self._otp_call_start(incarnation, spec, args))
+            return
+        process = self._process
+        try:
+            if launch.is_simple:
+                self._otp_start_simply(launch, incarnation, spec, args)
+            else:
+                process.handling = spec
+                self._otp_start_with_care(launch, incarnation, spec, args)
+        except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
+            self._otp_news.append(_failed(incarnation, spec, error))
+        finally:
+            process.handling = IDLE
 
-        def started(outcome: Started | StartIgnored | StartFailed) -> None:
-            match outcome:
-                case Started(ref):
-                    post(ChildStarted(incarnation, ref))
-                case StartIgnored():
-                    post(ChildIgnored(incarnation))
-                case StartFailed(reason, error):
-                    if isinstance(error, StartError):
-                        error.child_id = spec.id
-                    if made and isinstance(made[0].reason, Abandoned):
-                        post(ChildAbandoned(incarnation))
-                    post(ChildFailed(incarnation, reason, error))
+    def _otp_start_simply(
+        self, launch: _Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> None:
+        """Start a child as `spawn` does, where neither name nor time-out nor __init__ is in play.
+
+        Nobody can know the process before it is in `ActorRegistry`, so what comes before needs no
+        lock; the slot and the dispatcher are there when the first order comes.
+        """
+        cls: type[Actor] = launch.cls  # type: ignore[assignment]
+        dispatcher = dispatcher_of(cls, launch.options)
+        try:
+            actor = cls()
+        except Exception as error:
+            raise start_error(cls, crashed(error)) from error
+        process = actor._process
+        process.parent, process.incarnation = self._process, incarnation
+        process._on_started = partial(self._otp_tell_start, process, spec)
+        process._boot = partial(boot, actor, args, launch.kwargs)
+        process.mailbox.slot.acquire()
+        process.dispatcher = dispatcher
+        enlist(process.actor_ref)
+        self._otp_prepare(process, spec)
+        self._otp_take_in(process, spec, incarnation)
+        try:
+            dispatcher.attach(process)
+        except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
+            process.finish(crashed(error))
+
+    def _otp_start_with_care(
+        self, launch: _Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> None:
+        """Start a child by `spawn`, or one of plain Pykka."""
+        made: list[Process] = []
 
         def note(process: Process) -> None:
             made.append(process)
             self._otp_prepare(process, spec)
             self._otp_take_in(process, spec, incarnation)
 
-        # A class's own __init__ runs here.
-        if cls is None or cls.__init__ is not Actor.__init__:
+        def started(outcome: Started | StartIgnored | StartFailed) -> None:
+            # It is told before it is known only where the start is refused, which raises as well.
+            self._otp_tell_start(made[0] if made else None, spec, outcome, incarnation)
+
+        if launch.has_init:
             flush()
-        self._process.handling = spec
         ties: Any = {
             "parent": self._process,
             "incarnation": incarnation,
             "before_launch": note,
         }
-        try:
-            if cls is not None:
-                options, kwargs = take_options(dict(spec.kwargs))
-                if spec.name is not None:
-                    options = msgspec.structs.replace(options, name=spec.name)
-                spawn(cls, args, kwargs, options, started, **ties)
-            elif plain is not None:
-                start_plain(plain, args, dict(spec.kwargs), spec.name, started, **ties)
-        except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
-            return [_failed(incarnation, spec, error)]
-        finally:
-            self._process.handling = IDLE
-        return []
+        if launch.cls is not None:
+            spawn(launch.cls, args, launch.kwargs, launch.options, started, **ties)
+        else:
+            start_plain(launch.plain, args, dict(spec.kwargs), spec.name, started, **ties)
+
+    def _otp_tell_start(
+        self,
+        process: Process | None,
+        spec: ChildSpec,
+        outcome: Started | StartIgnored | StartFailed,
+        incarnation: int = 0,
+    ) -> None:
+        """Send the outcome of a start to this supervisor; called in any thread."""
+        post = self._process.post_next
+        incarnation = incarnation or process.incarnation  # type: ignore[union-attr]
+        if isinstance(outcome, Started):
+            post(ChildStarted(incarnation, outcome.ref))
+        elif isinstance(outcome, StartIgnored):
+            post(ChildIgnored(incarnation))
+        else:
+            if isinstance(outcome.error, StartError):
+                outcome.error.child_id = spec.id
+            if process is not None and isinstance(process.reason, Abandoned):
+                post(ChildAbandoned(incarnation))
+            post(ChildFailed(incarnation, outcome.reason, outcome.error))
 
     def _otp_call_start(
         self, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
@@ -133,6 +182,43 @@ class StartingActor(Actor):
         return [ChildStarted(incarnation, result)]
 
 
+class _Launch(NamedTuple):
+    """How the children of one specification are started, where that is no callable's business."""
+
+    cls: type[Actor] | None
+    plain: Any
+    options: StartOptions
+    kwargs: dict[str, Any]
+    # Whether making the object runs something that a user wrote.
+    has_init: bool
+    # Whether there is nothing to be seen to but the class and its arguments.
+    is_simple: bool
+
+
+def _launch_of(spec: ChildSpec) -> _Launch | None:
+    """Return how children of this specification are started; None: by calling its start."""
+    try:
+        launch: _Launch | None = spec._launch
+    except AttributeError:
+        launch = _find_launch(spec)
+        # Found once: neither a specification nor what a class is derived from changes.
+        object.__setattr__(spec, "_launch", launch)
+    return launch
+
+
+def _find_launch(spec: ChildSpec) -> _Launch | None:
+    cls, plain = _actor_class(spec.start), plain_class(spec.start)
+    if cls is None and plain is None:
+        return None
+    options, kwargs = take_options(dict(spec.kwargs))
+    if spec.name is not None:
+        options = msgspec.structs.replace(options, name=spec.name)
+    has_init = cls is None or cls.__init__ is not Actor.__init__
+    # What the class says of its making (a time-out of 0 too) is looked at by `spawn`.
+    is_simple = not has_init and options.name is None and options.start_timeout is None
+    return _Launch(cls, plain, options, kwargs, has_init, is_simple)
+
+
 def _actor_class(start: Any) -> type[Actor] | None:
     """Return the class that `start` starts without further ado, else None."""
     if isinstance(start, type) and issubclass(start, Actor):
@@ -153,7 +239,10 @@ def _ours(cls: type) -> list[type]:
 
 
 def _label(spec: ChildSpec, incarnation: int) -> str:
-    return str(incarnation if spec.id is None else spec.id)
+    label = spec.id
+    if label.__class__ is str:
+        return label
+    return str(incarnation if label is None else label)
 
 
 def _failed(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:

@@ -12,7 +12,8 @@ from supervisors._runtime.directives import Continue, Hibernate, Timeout
 from supervisors._runtime.doing import STASHED, Doing
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, StopOrder, Urge
 from supervisors._runtime.pykka_names import PROXY_MESSAGES
-from supervisors.errors import StashFullError
+from supervisors._runtime.status import change_code
+from supervisors.errors import NotAvailableError, StashFullError
 from supervisors.exits import ExitReason
 
 __all__ = ["StashingActor"]
@@ -35,7 +36,8 @@ class StashingActor(Actor):
     """What becomes of a message for a full mailbox.
 
     "error": ask and tell raise MailboxFullError, a cast is dropped. "block": the sender waits for
-    room, however long that takes; the actor itself gets MailboxFullError. "drop_oldest": what has
+    room, however long that takes, and gets NoProcError when the actor ends meanwhile; the actor
+    itself gets MailboxFullError. "drop_oldest": what has
     waited longest is dropped. "drop_newest": the new one is. The asker of a dropped call gets
     MailboxFullError; each dropped message is told as ("supervisors", "mailbox", "dropped"), and
     one that nobody waits for as a dead letter, too.
@@ -65,6 +67,18 @@ class StashingActor(Actor):
             self._process.mailbox.user = lane
 
     # ---- the stash ----------------------------------------------------------------------------
+
+    def code_change(self, *args: Any, **kwargs: Any) -> None:
+        """Bring the state into the shape that new code wants; `introspect.change_code()` calls it.
+
+        Runs in the suspended actor. It may set `self.__class__` to the new class. Where it raises,
+        attributes and class are what they were.
+        """
+        what = f"change_code of a {type(self).__name__}, which has no code_change() of its own"
+        raise NotAvailableError(what)
+
+    def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        change_code(self, lambda: self.code_change(*args, **kwargs))
 
     def stash(self) -> None:
         """Put the message that is being handled aside, until unstash_all().

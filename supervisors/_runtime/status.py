@@ -12,7 +12,7 @@ from supervisors.exits import ExitReason
 if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
 
-__all__ = ["StatusParts", "attributes_of", "format_parts", "replace_attributes"]
+__all__ = ["StatusParts", "attributes_of", "change_code", "format_parts", "replace_attributes"]
 
 _OWN = frozenset({"_process", "_actor_ref", "_stopped_event"})
 
@@ -70,6 +70,28 @@ def replace_attributes(
         del attributes[name]
     attributes.update(new)
     return new
+
+
+def change_code(actor: Actor, change: Callable[[], object]) -> None:
+    """Let a suspended actor change its class and attributes; all or none.
+
+    Raises:
+        RuntimeError: the actor is not suspended.
+        Exception: what `change` raised.
+    """
+    if not actor._process.mailbox.suspended:
+        msg = f"{actor} is not suspended: suspend() it, then change its code, then resume() it"
+        raise RuntimeError(msg)
+    cls, old = type(actor), attributes_of(actor)
+    try:
+        change()
+    except BaseException:
+        actor.__class__ = cls
+        attributes = vars(actor)
+        for name in attributes_of(actor).keys() - old.keys():
+            del attributes[name]
+        attributes.update(old)
+        raise
 
 
 def format_parts(actor: Actor, parts: StatusParts) -> tuple[Any, str | None]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from pykka import messages
 
-from supervisors._machines.reconfiguring import reconfigure
+from supervisors._machines.reconfiguring import reconfigure, replace_rules
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
@@ -28,7 +29,6 @@ from supervisors._machines.vocabulary import (
     ChildIgnored,
     ChildReturned,
     ChildStarted,
-    Command,
     ConfirmStart,
     EmitReport,
     Event,
@@ -51,7 +51,9 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
-from supervisors._runtime.items import Call, EndSelf, Info, StopOrder
+from supervisors._runtime.in_place import end_idle, take_turn
+from supervisors._runtime.inheriting import inherit
+from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
@@ -62,19 +64,23 @@ from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import (
     NoProcError,
-    NotAvailableError,
     SelfCallError,
     StartError,
     UnexpectedMessageError,
 )
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
-from supervisors.telemetry import execute
+from supervisors.telemetry import execute, wanted
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest", "ask_supervisor"]
 
 _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
 _EVENTS = (*_NEWS, TimerFired)
 _GONE = (ChildIgnored, ChildFailed, ChildExited)
+_SHUTDOWN = Shutdown()
+_REPORTED = {
+    kind: ("supervisors", "supervisor" if kind is Report.GAVE_UP else "child", str(kind))
+    for kind in Report
+}
 
 
 class SupervisorRequest(msgspec.Struct, frozen=True):
@@ -97,6 +103,9 @@ class SupervisingActor(StartingActor):
     trap_exit = True
 
     _otp_machine: SupervisionMachine | None = None
+    _otp_feeds_at_once: ClassVar[bool] = True
+    # The number of the thread that gives the machine its events at this moment.
+    _otp_fed_by: int = 0
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan | None:
         """Return what to be, or None to be ignored."""
@@ -107,33 +116,51 @@ class SupervisingActor(StartingActor):
         if plan is None:
             return IGNORED
         self._otp_lives: dict[int, Process] = {}
+        # What is to be given to the machine next, before any message.
+        self._otp_news: deque[Event] = deque()
+        # Whose requests are open; the process fails them when it ends.
+        self._otp_asked: set[Reply] = set()
+        self._process._deferred = self._otp_asked
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
-        self._otp_machine = SupervisionMachine(plan.flags, plan.children, random.random)
+        flags, children = plan.flags, plan.children
+        self._otp_machine = SupervisionMachine(flags, children, random.random, self._otp_end_now)
+        inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested())
         return DEFERRED
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Notice whether the class looks at what it gets before the machine does."""
+        super().__init_subclass__(**kwargs)
+        cls._otp_feeds_at_once = cls._otp_receive is SupervisingActor._otp_receive
+
     def _otp_receive(self, item: Any) -> None:
         process = self._process
-        if type(item) is Call:
-            process.defer(item.reply)
         # Only user code, such as a child's __init__, is something that a kill can meet.
         process.handling = IDLE
         if isinstance(item, _EVENTS):
             self._otp_feed(item)
-        elif type(item) is Call and isinstance(item.message, SupervisorRequest):
-            request = item.message
-            self._otp_feed(RequestReceived(item.reply, request.verb, request.argument))
+        elif isinstance(item, Call) and isinstance(item.message, SupervisorRequest):
+            self._otp_serve(item.message, item.future)
         elif type(item) is EndSelf or type(item) is messages._ActorStop:
             self._otp_stop_ordered(Normal())
         elif type(item) is not Info or not isinstance(item.message, Exit):
             # Children are watched without links; an Exit from anybody else means nothing (S87).
             self._otp_refuse(item)
 
+    def _otp_serve(self, request: SupervisorRequest, reply: Reply) -> None:
+        """Take a request; its asker is told of the end, should that come before the answer."""
+        process = self._process
+        self._otp_asked.add(reply)
+        if process.ended:
+            reply.fail(process.gone())
+            return
+        self._otp_feed(RequestReceived(reply, request.verb, request.argument))
+
     def _otp_refuse(self, item: Any) -> None:
         """Refuse and report what is no request; it must not cost a subtree (S87, S101)."""
         message = item.message if isinstance(item, Call | Info) else item
-        if type(item) is Call:
-            item.reply.fail(UnexpectedMessageError(self, message))
+        if isinstance(item, Call):
+            item.future.fail(UnexpectedMessageError(self, message))
         execute(
             ("supervisors", "actor", "unexpected_message"),
             {"count": 1},
@@ -151,9 +178,28 @@ class SupervisingActor(StartingActor):
         self._otp_feed(ShutdownRequested(reason, deadline))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
+        news = ChildExited(incarnation, reason)
         if isinstance(reason, Abandoned):
             self._process.post(ChildAbandoned(incarnation))
-        self._process.post_next(ChildExited(incarnation, reason))
+        elif self._otp_fed_by == current.ident and self._otp_looks_at_nothing():
+            # It was ended by what this supervisor is doing at this moment, in this thread.
+            self._otp_news.append(news)
+            return
+        self._process.post_next(news)
+
+    def _otp_end_now(self, incarnation: int) -> ExitReason | None:
+        """End a child in this turn, if it is idle and has nothing to do for its end."""
+        process = self._otp_lives.get(incarnation)
+        if process is None or not self._otp_looks_at_nothing():
+            return None
+        if not end_idle(process, _SHUTDOWN, by_parent=True):
+            return None
+        self._otp_lives.pop(incarnation, None)
+        return _SHUTDOWN
+
+    def _otp_looks_at_nothing(self) -> bool:
+        """Tell whether what comes goes to the machine as it is, and nobody watches it."""
+        return self._otp_feeds_at_once and "_otp_receive" not in self.__dict__
 
     def _otp_child_returned(self, incarnation: int) -> None:
         if not self._process.ended:
@@ -182,8 +228,11 @@ class SupervisingActor(StartingActor):
         return None if machine is None else describe(machine, timers.clock.now())
 
     def _otp_replace_state(self, fn: Any) -> Any:
-        what = "replace_state of a supervisor (use its requests, such as start_child)"
-        raise NotAvailableError(what)
+        machine, old = self._otp_machine, self._otp_state()
+        if machine is None or old is None:
+            raise self._process.gone()
+        replace_rules(machine, old, fn(old))
+        return self._otp_state()
 
     def _otp_change_code(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._process.mailbox.suspended:
@@ -200,73 +249,92 @@ class SupervisingActor(StartingActor):
         machine = self._otp_machine
         if machine is None:
             return
-        events: deque[Event] = deque([event])
-        while events:
-            event = events.popleft()
-            if isinstance(event, _GONE):
-                self._otp_lives.pop(event.incarnation, None)
-            for command in machine.handle(event, timers.clock.now()):
-                if self._process.ended:
+        process, news, deeds, now = self._process, self._otp_news, _DEEDS, timers.clock.now
+        outer, self._otp_fed_by = self._otp_fed_by, current.ident
+        try:
+            while True:
+                if isinstance(event, _GONE):
+                    self._otp_lives.pop(event.incarnation, None)
+                for command in machine.handle(event, now()):
+                    if process.ended:
+                        news.clear()
+                        return
+                    deeds[type(command)](self, command)
+                if not news:
                     return
-                events.extend(self._otp_carry_out(command))
+                event = news.popleft()
+        finally:
+            self._otp_fed_by = outer
 
-    def _otp_carry_out(self, command: Command) -> list[Event]:
-        match command:
-            case StartChild(incarnation, spec, args):
-                return self._otp_start_child(incarnation, spec, args)
-            case StopChild(incarnation, deadline):
-                process = self._otp_lives.get(incarnation)
-                if process is not None:
-                    process.order_from_supervisor(StopOrder(Shutdown(), deadline=deadline))
-            case KillChild(incarnation, whole):
-                process = self._otp_lives.get(incarnation)
-                if process is not None:
-                    if whole:
-                        kill_tree(process)
-                    else:
-                        process.kill()
-            case ArmTimer(kind, incarnation, delay):
-                process = self._otp_lives.get(incarnation)
-                if kind is TimerKind.STOP_DEADLINE and (process is None or process.ended):
-                    return []  # The news of it is on its way.
-                replaced = self._otp_timers.pop((kind, incarnation), None)
-                if replaced is not None:
-                    replaced.cancel()
-                fired = TimerFired(kind, incarnation)
-                timer = timers.after(delay, lambda: self._process.post(fired))
-                self._process.keep_timer(timer)
-                self._otp_timers[kind, incarnation] = timer
-            case CancelTimer(kind, incarnation):
-                cancelled = self._otp_timers.pop((kind, incarnation), None)
-                if cancelled is not None:
-                    cancelled.cancel()
-            case RetryLater(incarnation):
-                self._process.post(TimerFired(TimerKind.RETRY, incarnation))
-            case AnswerRequest(token, value):
-                token.settle(value)
-            case RefuseRequest(token, error):
-                token.fail(error)
-            case EmitReport():
-                self._otp_report(command)
-            case ConfirmStart():
-                confirm(self._process)
-            case RefuseStart(reason, child_id, error):
-                self._otp_refuse_start(reason, child_id, error)
-            case FinishSupervisor(reason):
-                self._process.end(reason)
-        return []
+    # ---- what the commands come to; each may add to the news ------------------------------------
 
-    def _otp_refuse_start(self, reason: ExitReason, child_id: Any, cause: Any) -> None:
+    def _otp_stop_child(self, command: StopChild) -> None:
+        process = self._otp_lives.get(command.incarnation)
+        if process is not None:
+            process.order_from_supervisor(StopOrder(_SHUTDOWN, deadline=command.deadline))
+
+    def _otp_kill_child(self, command: KillChild) -> None:
+        process = self._otp_lives.get(command.incarnation)
+        if process is not None:
+            if command.whole:
+                kill_tree(process)
+            else:
+                process.kill()
+
+    def _otp_arm(self, command: ArmTimer) -> None:
+        kind, incarnation = command.kind, command.incarnation
+        if kind is TimerKind.STOP_DEADLINE:
+            process = self._otp_lives.get(incarnation)
+            if process is None or process.ended:
+                return  # The news of it is on its way.
+        replaced = self._otp_timers.pop((kind, incarnation), None)
+        if replaced is not None:
+            replaced.cancel()
+        fired = TimerFired(kind, incarnation)
+        timer = timers.after(command.delay, lambda: self._process.post(fired))
+        self._process.keep_timer(timer)
+        self._otp_timers[kind, incarnation] = timer
+
+    def _otp_disarm(self, command: CancelTimer) -> None:
+        if self._otp_timers:
+            cancelled = self._otp_timers.pop((command.kind, command.incarnation), None)
+            if cancelled is not None:
+                cancelled.cancel()
+
+    def _otp_retry_later(self, command: RetryLater) -> None:
+        self._process.post(TimerFired(TimerKind.RETRY, command.incarnation))
+
+    def _otp_answer(self, command: AnswerRequest) -> None:
+        token = command.token
+        self._otp_asked.discard(token)
+        token.settle(command.value)
+
+    def _otp_refuse_request(self, command: RefuseRequest) -> None:
+        token = command.token
+        self._otp_asked.discard(token)
+        token.fail(command.error)
+
+    def _otp_confirm(self, _: ConfirmStart) -> None:
+        confirm(self._process)
+
+    def _otp_finish(self, command: FinishSupervisor) -> None:
+        self._process.end(command.reason)
+
+    def _otp_refuse_start(self, command: RefuseStart) -> None:
+        reason, child_id = command.reason, command.child_id
         text = f"{type(self).__name__} did not start: its child {child_id!r} did not"
         error = StartError(text, reason=reason, child_id=child_id)
-        error.__cause__ = cause
+        error.__cause__ = command.error
         outcome = StartFailed(reason, error)
         self._process.fail_start(outcome, lambda: self._process.finish(reason))
 
     def _otp_report(self, report: EmitReport) -> None:
-        noun = "supervisor" if report.kind is Report.GAVE_UP else "child"
+        event = _REPORTED[report.kind]
+        quiet = report.requested and report.kind is Report.CHILD_STARTED
+        if not wanted(event, quiet=quiet):
+            return
         execute(
-            ("supervisors", noun, str(report.kind)),
+            event,
             {"count": 1, "restarts": report.restarts},
             {
                 "supervisor": self._process.path(),
@@ -279,6 +347,23 @@ class SupervisingActor(StartingActor):
         )
 
 
+# How each command is carried out; a subclass may have reports of its own.
+_DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
+    StartChild: SupervisingActor._otp_start_child,
+    StopChild: SupervisingActor._otp_stop_child,
+    KillChild: SupervisingActor._otp_kill_child,
+    ArmTimer: SupervisingActor._otp_arm,
+    CancelTimer: SupervisingActor._otp_disarm,
+    RetryLater: SupervisingActor._otp_retry_later,
+    AnswerRequest: SupervisingActor._otp_answer,
+    RefuseRequest: SupervisingActor._otp_refuse_request,
+    EmitReport: lambda actor, command: actor._otp_report(command),
+    ConfirmStart: SupervisingActor._otp_confirm,
+    RefuseStart: SupervisingActor._otp_refuse_start,
+    FinishSupervisor: SupervisingActor._otp_finish,
+}
+
+
 def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
     """Ask and wait; a supervisor has no handlers, so its step may run in the thread that waits.
 
@@ -287,11 +372,22 @@ def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
         SelfCallError: it asks itself.
         ActorError: it refuses.
     """
-    process, reply = ref.process, Reply()
+    process = ref.process
     if process is None:
         raise NoProcError(ref)
     if process is current.process:
         raise SelfCallError(ref)
-    call = Call(request, reply, None)
-    help_along(lambda: process.post_next(call), reply)
-    return reply.get()
+    call = Asked(request)
+
+    def put() -> None:
+        actor: Any = process.actor
+        served = (
+            current.helping
+            and actor._otp_looks_at_nothing()
+            and take_turn(process, lambda: actor._otp_serve(request, call))
+        )
+        if not served:
+            process.post_next(call)
+
+    help_along(put, call)
+    return call.get()

@@ -105,8 +105,8 @@ class TaskActor(Actor):
 
     def _otp_receive(self, item: Any) -> None:
         """Refuse: a task takes no messages; only one that was told to stop gets here at all."""
-        if type(item) is Call:
-            item.reply.fail(UnhandledMessageError(self, "handle_call", item.message))
+        if isinstance(item, Call):
+            item.future.fail(UnhandledMessageError(self, "handle_call", item.message))
 
 
 def prepare(process: Process) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.reply import Reply
     from supervisors._runtime.signals import Monitor
     from supervisors._runtime.timers import Timer
+    from supervisors.exits import ExitReason
 
 __all__ = ["Ties", "Undone"]
 
@@ -32,6 +33,15 @@ class Undone(msgspec.Struct, frozen=True):
     watches: tuple[Monitor, ...]
     links: tuple[Process, ...]
     timers: tuple[Timer, ...]
+
+    def undo(self, reason: ExitReason) -> None:
+        """Cancel timers and watches, then deliver the Downs; links are left to the caller."""
+        for timer in self.timers:
+            timer.cancel()
+        for monitor in self.watches:
+            monitor.cancel()
+        for monitor in self.monitors:
+            monitor.fire(reason)
 
 
 class Ties:
@@ -176,9 +186,11 @@ class Ties:
 
     # ---- the end ------------------------------------------------------------------------------
 
-    def _untie(self) -> Undone:
+    def _untie(self) -> Undone | None:
         """Take everything that is to be undone; after the end nothing comes in any more."""
         with self.claim:
+            if not (self._monitors or self._watches or self._links or self._timers):
+                return None
             undone = Undone(
                 tuple(self._monitors or ()),
                 tuple(self._watches or ()),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
 from supervisors.exits import Crashed, TraceEntry
 
 __all__ = ["crashed", "forget_traceback"]
 
-_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+_PACKAGE = __file__.rpartition("_runtime")[0]
 
 
 def crashed(error: BaseException, *, keep_traceback: bool = False) -> Crashed:
@@ -23,12 +21,17 @@ def crashed(error: BaseException, *, keep_traceback: bool = False) -> Crashed:
     """
     reason = Crashed(error, _entries(error.__traceback__))
     if not keep_traceback:
-        forget_traceback(error)
+        forget_traceback(error, reason.trace)
     return reason
 
 
-def forget_traceback(error: BaseException) -> None:
-    """Turn the tracebacks of an exception, and of those it came from, into notes."""
+def forget_traceback(error: BaseException, known: tuple[TraceEntry, ...] = ()) -> None:
+    """Turn the tracebacks of an exception, and of those it came from, into notes.
+
+    Args:
+        error: the exception.
+        known: what is to be kept of its own traceback, where that was looked for already.
+    """
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -37,7 +40,8 @@ def forget_traceback(error: BaseException) -> None:
             continue
         seen.add(id(each))
         waiting += [each.__cause__, each.__context__]
-        entries = _entries(each.__traceback__)
+        traced = each.__traceback__
+        entries = known if known and traced and each is error else _entries(traced)
         each.__traceback__ = None
         if entries:
             lines = [f'  File "{at.file}", line {at.line}, in {at.function}' for at in entries]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
 from supervisors._runtime.tracing import crashed
@@ -12,30 +11,28 @@ from supervisors.telemetry import execute
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["BATCH", "run_turn"]
+__all__ = ["BATCH", "fail_turn", "run_turn"]
 
 BATCH = 64
 """Messages that one process handles before others get their turn."""
 
 
-def run_turn(process: Process) -> bool:
-    """Run one batch and, when nothing is left, give the slot back; tell whether to go on."""
+def run_turn(process: Process, here: dict[str, Any] | None = None) -> bool:
+    """Run one batch and, when nothing is left, give the slot back; tell whether to go on.
+
+    Args:
+        process: whose turn it is; its slot is taken.
+        here: this thread's values of `current`, where they are at hand.
+    """
     try:
-        more = process.run_batch(BATCH)
+        return process.take_turn(BATCH, current.__dict__ if here is None else here)
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own; nothing must hang
-        execute(
-            ("supervisors", "pool", "turn_failed"), {"count": 1}, {"error": type(error).__name__}
-        )
-        process.finish(crashed(error))
+        fail_turn(process, error)
         return False
-    if more:
-        return True
-    if process.ended:
-        if current.forked:
-            # The handler has forked and this is the child, whose only purpose is over.
-            os._exit(0)
-        return False
-    mailbox = process.mailbox
-    mailbox.slot.release()
-    # Somebody may have put a message while the slot was still taken.
-    return mailbox.has_work() and mailbox.slot.acquire(False)
+
+
+def fail_turn(process: Process, error: BaseException) -> None:
+    """Report an error of the runtime itself, and end the process that it met."""
+    event = ("supervisors", "pool", "turn_failed")
+    execute(event, {"count": 1}, {"error": type(error).__name__})
+    process.finish(crashed(error))

@@ -14,7 +14,7 @@ from supervisors._runtime.timers import timers
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["Unstopped", "unstopped", "unstopped_under"]
+__all__ = ["Unstopped", "bequeath", "left_to", "unstopped", "unstopped_under"]
 
 
 class Unstopped(msgspec.Struct, frozen=True):
@@ -40,6 +40,8 @@ class Unstopped(msgspec.Struct, frozen=True):
 
 _lock = threading.Lock()
 _stuck: dict[Process, tuple[int, str, float]] = {}
+# Abandoned child → the supervisor that took the place of its own, and the child's number there.
+_heirs: dict[Process, tuple[Process, int]] = {}
 
 
 def note_abandoned(process: Process, thread_id: int) -> None:
@@ -54,10 +56,46 @@ def note_returned(process: Process) -> bool:
     """Remove an actor whose handler has returned at last; tell whether it was listed."""
     with _lock:
         listed = _stuck.pop(process, None) is not None
+        heir = _heirs.pop(process, None)
     parent = process.parent
+    if heir is not None:
+        supervisor, number = heir
+        supervisor.actor._otp_child_returned(number)
     if listed and parent is not None and process.incarnation:
         parent.actor._otp_child_returned(process.incarnation)
     return listed
+
+
+def left_to(supervisor: Process) -> list[Process]:
+    """List the abandoned children of those whose place in the tree this supervisor has taken."""
+    with _lock:
+        return [
+            process
+            for process in _stuck
+            if process.incarnation
+            and process.parent is not None
+            and process.parent is not supervisor
+            and _in_one_place(process.parent, supervisor)
+        ]
+
+
+def _in_one_place(one: Process, other: Process) -> bool:
+    """Tell whether both are, or were, the same child of the same supervisors up to one that lives.
+
+    Tops of trees have no place, so a tree that is started anew knows nothing of the one before.
+    """
+    if one.label is None or one.label != other.label or one.parent is None or other.parent is None:
+        return False
+    return one.parent is other.parent or _in_one_place(one.parent, other.parent)
+
+
+def bequeath(process: Process, supervisor: Process, number: int) -> bool:
+    """Tell this supervisor, too, when the handler returns; False when it has returned already."""
+    with _lock:
+        if process not in _stuck:
+            return False
+        _heirs[process] = (supervisor, number)
+        return True
 
 
 def unstopped() -> list[Unstopped]:

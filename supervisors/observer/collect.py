@@ -12,6 +12,7 @@ from supervisors._runtime.root import root
 from supervisors._runtime.unstopped import unstopped
 from supervisors.clock import Deadline, MonotonicClock, as_seconds
 from supervisors.errors import CallTimeout, NoProcError
+from supervisors.exits import Crashed
 from supervisors.observer.records import SystemSnapshot, TreeNode
 from supervisors.supervisor import SupervisorRef
 
@@ -36,7 +37,9 @@ def snapshot(
     return SystemSnapshot(trees, tuple(str(entry) for entry in unstopped()))
 
 
-def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
+def _node(
+    label: str, ref: Any, restarts: int, deadline: Deadline, last_reason: str | None = None
+) -> TreeNode:
     class_name = ref.actor_class.__name__
     process = getattr(ref, "process", None)
     if not isinstance(ref, SupervisorRef):
@@ -46,6 +49,7 @@ def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
             class_name=class_name,
             state="running" if ref.is_alive() else "dead",
             restarts=restarts,
+            last_reason=last_reason,
             mailbox=0 if process is None else len(process.mailbox),
         )
     try:
@@ -53,7 +57,12 @@ def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
     except (NoProcError, CallTimeout) as error:
         state = "dead" if isinstance(error, NoProcError) else "silent"
         return TreeNode(
-            label=label, kind="supervisor", class_name=class_name, state=state, restarts=restarts
+            label=label,
+            kind="supervisor",
+            class_name=class_name,
+            state=state,
+            restarts=restarts,
+            last_reason=last_reason,
         )
     return TreeNode(
         label=label,
@@ -61,6 +70,7 @@ def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
         class_name=class_name,
         state="running",
         restarts=restarts,
+        last_reason=last_reason,
         mailbox=0 if process is None else len(process.mailbox),
         strategy="dynamic" if info.dynamic else info.strategy,
         counted=info.counted,
@@ -71,6 +81,8 @@ def _node(label: str, ref: Any, restarts: int, deadline: Deadline) -> TreeNode:
 
 
 def _child(child_id: Any, info: ChildInfo, deadline: Deadline) -> TreeNode:
+    # A crash names the exception's type here, never its text.
+    last_reason = None if info.last_reason is None else _word(info.last_reason)
     if info.ref is None or info.ref is RESTARTING:
         return TreeNode(
             label=str(child_id),
@@ -78,5 +90,11 @@ def _child(child_id: Any, info: ChildInfo, deadline: Deadline) -> TreeNode:
             class_name="",
             state="stopped" if info.ref is None else "restarting",
             restarts=info.restarts,
+            last_reason=last_reason,
         )
-    return _node(str(child_id), info.ref, info.restarts, deadline)
+    return _node(str(child_id), info.ref, info.restarts, deadline, last_reason)
+
+
+def _word(reason: Any) -> str:
+    """Name the reason; what a Shutdown carries may be what a user sent."""
+    return repr(reason) if isinstance(reason, Crashed) else type(reason).__name__

@@ -17,6 +17,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
         state: "running", "restarting", "stopped", "silent" (did not answer in time) or "dead".
         restarts: starts after the first.
         mailbox: user messages that wait.
+        last_reason: why it ended, or did not start, the last time; None where neither has happened.
         strategy: of a supervisor: its strategy, or "dynamic".
         counted: of a supervisor: restarts that count at this moment; None where each child has a
             budget of its own.
@@ -31,6 +32,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     restarts: int = 0
     mailbox: int = 0
+    last_reason: str | None = None
     strategy: str | None = None
     counted: int | None = None
     max_restarts: int | None = None

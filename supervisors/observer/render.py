@@ -14,9 +14,9 @@ _GAP = "  "
 def render(snapshot: SystemSnapshot) -> str:
     """Draw all trees of a snapshot, one line an actor, in columns.
 
-    The columns: the tree; strategy or class; state or restart budget; restarts; waiting messages.
-    Restarts and waiting messages are left out where they are 0. Control characters in labels are
-    replaced.
+    The columns: the tree; strategy or class; state or restart budget; restarts; the reason of the
+    last end; waiting messages. The last three are left out where there are none. Control characters
+    in labels are replaced.
 
     Example:
         >>> node = TreeNode(label="a", kind="worker", class_name="Cache", state="running")
@@ -51,6 +51,8 @@ def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
     row = [head + _clean(node.label), what, state]
     if node.restarts:
         row.append(f"restarted {node.restarts}×")
+    if node.last_reason is not None:
+        row.append(f"last: {_clean(node.last_reason)}")
     if node.mailbox:
         row.append(f"{node.mailbox} waiting")
     yield tuple(row)

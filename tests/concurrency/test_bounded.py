@@ -11,6 +11,7 @@ from supervisors import (
     CircuitBreaker,
     CircuitOpenError,
     GenServer,
+    Killed,
     MailboxFullError,
     NoProcError,
     dead_letters,
@@ -75,6 +76,55 @@ def test_block_in_pooled_actors() -> None:
     assert len(ref.ask("notes", timeout=DEADLINE)) == 40 * EACH
     for actor in (ref, *senders):
         actor.stop()
+
+
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_blocked_senders_hear_of_the_end(way: str) -> None:
+    """Who waits for room when the actor ends is told so: nothing looks as if it had arrived."""
+    entered, gate = threading.Event(), threading.Event()
+
+    class Slow(Sink):
+        mailbox_limit, mailbox_overflow = 1, "block"
+
+        def handle_cast(self, message: Any) -> None:
+            entered.set()
+            gate.wait(DEADLINE)
+
+    ref = Slow.start()
+    ref.tell("in its handler")
+    assert entered.wait(DEADLINE)
+    ref.tell("queued")
+    lane = ref.process.mailbox.user
+    errors: list[Any] = []
+    letters: list[Any] = []
+
+    def noted(act: Any) -> None:
+        try:
+            errors.append(act())
+        except NoProcError as error:
+            errors.append(error)
+
+    senders = [ref.tell, ref.tell, ref.cast, lambda message: ref.ask(message, timeout=DEADLINE)]
+
+    def end() -> None:
+        pause = threading.Event()
+        while len(lane._waiting) < len(senders):
+            pause.wait(0.001)
+        if way == "kill":
+            ref.exit(Killed())
+        else:
+            ref.stop(block=False)
+        gate.set()
+
+    acts = [lambda send=send: noted(lambda: send("blocked")) for send in senders]
+    watch = ref.monitor()
+    with dead_letters.subscribe(letters.append):
+        together(*acts, end)
+        watch.wait(DEADLINE)
+    assert [type(error) for error in errors].count(NoProcError) == 3
+    assert errors.count(None) == 1
+    # The queued one and the cast, which never raises.
+    assert len(letters) == 2
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import pytest
@@ -228,9 +229,10 @@ def replaced_within_a_handler(name: str, start: Callable[[], Any]) -> bool:
     return False
 
 
+@pytest.mark.parametrize("kill", [True, False], ids=["kills", "stops"])
 @pytest.mark.parametrize("where", ["handler", "init", "init in the caller"])
-def test_a_handler_that_kills_does_not_hold_the_supervisor(where: str) -> None:
-    """The killed actor is replaced while the handler, or init, that killed it still runs."""
+def test_a_handler_that_ends_another_does_not_hold_the_supervisor(where: str, kill: bool) -> None:
+    """The ended actor is replaced while the handler, or init, that ended it still runs."""
 
     class Killing(GenServer):
         def init(self, at_once: bool) -> None:
@@ -238,7 +240,8 @@ def test_a_handler_that_kills_does_not_hold_the_supervisor(where: str) -> None:
 
         def kill(self) -> bool:
             victim = whereis("victim")
-            return replaced_within_a_handler("victim", lambda: victim.exit(Killed()))
+            end = partial(victim.exit, Killed()) if kill else victim.stop
+            return replaced_within_a_handler("victim", end)
 
         def handle_call(self, request: Any, sender: Any) -> bool:
             return self.replaced or self.kill()
@@ -313,6 +316,32 @@ def test_a_caller_deep_in_calls_ends_no_supervisor() -> None:
         ref = in_thread(lambda: deepen(600, lambda: crowd.start_child(Calling)))
         assert ref.is_alive()
         assert crowd.count_children().active == 1
+
+
+def test_a_supervisor_is_not_told_of_an_end_that_was_its_own_doing() -> None:
+    """It hears of an end once: by news, or because it ended the child in its own turn."""
+    told: list[Any] = []
+    with DynamicSupervisor.start_link() as crowd:
+        ref, actor = crowd.start_child(Noting.child_spec({})), crowd.process.actor
+        actor._otp_child_ended = lambda *news: told.append(news)
+        crowd.terminate_child(ref)
+        assert (told, ref.is_alive(), crowd.count_children().specs) == ([], False, 0)
+        del actor._otp_child_ended
+
+
+def test_stop_runs_nothing_of_others_in_the_context_of_the_caller() -> None:
+    """What a monitor calls at the end sees none of the context variables of who stops the actor."""
+    variable = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    def stop() -> Any:
+        variable.set("the caller's")
+        ref = GenServer.start()
+        ref.monitor(lambda _: seen.append(variable.get()))
+        return ref.stop()
+
+    assert in_thread(stop)
+    assert seen == ["untouched"]
 
 
 @pytest.mark.contract("S190")

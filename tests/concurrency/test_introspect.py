@@ -52,14 +52,14 @@ def test_suspended_actor_rests(dispatcher: str) -> None:
     introspect.suspend(ref, timeout=DEADLINE)
     batches: list[int] = []
     process = ref.process
-    handle = process._handle_some
+    run = process.take_turn
 
     class Counted(type(process)):  # type: ignore[misc]
         __slots__ = ()
 
-        def _handle_some(self, budget: int) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             batches.append(budget)
-            return bool(handle(budget))
+            return bool(run(budget, here))
 
     process.__class__ = Counted
     for number in range(10):

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import Counter
 from functools import partial
 from typing import Any
 
+import pykka
 import pytest
 
 from supervisors import (
     Abandoned,
+    AlreadyRegisteredError,
     CallTimeout,
     KeyRegistered,
     KeyUnregistered,
     Killed,
     NoProcError,
     Registry,
+    Shutdown,
     UnknownRegistryError,
+    monitor,
+    register_name,
     unstopped,
+    via,
+    whereis,
 )
 from supervisors._runtime import registry_book
 from supervisors._runtime.signals import unlink
@@ -391,3 +399,72 @@ def test_more_waiters_than_workers() -> None:
         reply.get(timeout=DEADLINE)
     assert sorted(got) == list(range(40))
     stop([*refs, other, rooms])
+
+
+class Plain(pykka.ThreadingActor):
+    """An actor that knows nothing of registries."""
+
+    use_daemon_thread = True
+
+    def __init__(self, notes: queue.SimpleQueue[Any] | None = None) -> None:
+        super().__init__()
+        self.notes = notes
+
+    def on_receive(self, message: Any) -> Any:
+        if self.notes is not None:
+            self.notes.put(message)
+        return message
+
+
+@pytest.mark.contract("S133", "S134", "S138")
+def test_plain_pykka_actor_holds_keys() -> None:
+    """Keys of a plain Pykka actor are found, given back, freed at its end, and end it in turn."""
+    rooms = Registry.start()
+    first, second = Plain.start(), Plain.start()
+    rooms.register("a", 1, owner=first)
+    rooms.register("b", 2, owner=first)
+    assert rooms.lookup("a") == [(first, 1)]
+    assert whereis(via(rooms, "a")) is first
+    assert (rooms.keys(first), rooms.values("b", first)) == (["a", "b"], [2])
+    with pytest.raises(AlreadyRegisteredError) as caught:
+        rooms.register("a", owner=second)
+    assert caught.value.ref is first
+    rooms.unregister("a", owner=first)
+    assert rooms.unregister_match("b", 3, owner=first) == 0
+    rooms.register("a", owner=second)
+    down = monitor(first)
+    first.stop()
+    down.wait(DEADLINE)
+    assert rooms.entries() == [("a", second, None)]
+    with pytest.raises(NoProcError):
+        rooms.register("late", owner=first)
+    down = monitor(second)
+    rooms.stop(timeout=DEADLINE)
+    assert isinstance(down.wait(DEADLINE).reason, Shutdown)
+
+
+def test_plain_pykka_actor_is_named() -> None:
+    """It takes a name beside its own, until it ends."""
+    ref = Plain.start()
+    assert register_name("plain", ref)
+    assert whereis("plain") is ref
+    down = monitor(ref)
+    ref.stop()
+    down.wait(DEADLINE)
+    assert whereis("plain") is None
+    assert not register_name("plain", ref)
+
+
+@pytest.mark.contract("S140")
+def test_plain_pykka_actor_listens() -> None:
+    """It is told what a GenServer is told, by tell; once it has ended it is passed over."""
+    notes: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    listener, holder = Plain.start(notes), Doer.start()
+    rooms = Registry.start(listeners=[listener])
+    rooms.register("a", 1, owner=holder)
+    rooms.unregister("a", owner=holder)
+    heard = [notes.get(timeout=DEADLINE) for _ in range(2)]
+    assert heard == [KeyRegistered(rooms, "a", holder, 1), KeyUnregistered(rooms, "a", holder)]
+    listener.stop()
+    rooms.register("b", owner=holder)
+    rooms.stop(timeout=DEADLINE)

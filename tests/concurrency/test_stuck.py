@@ -15,6 +15,7 @@ from supervisors import (
     Abandoned,
     ChildStuckError,
     DynamicSupervisor,
+    FailedToStartChild,
     GaveUp,
     Killed,
     Shutdown,
@@ -190,6 +191,8 @@ def test_stop_within() -> None:
         assert entry.seconds >= 0
         assert watch.wait(0).reason == Shutdown()
         assert log == ["b", "inner", "a"]
+        while sup.process is not None:  # what ended it has a last line to run
+            threading.Event().wait(0.001)
         assert sup.stop_within(1.0) == []
 
 
@@ -209,3 +212,101 @@ def test_start_timeout_of_a_request() -> None:
         with pytest.raises(ChildStuckError):
             sup.start_child(spec)
         gate.set()
+
+
+# ---- successors --------------------------------------------------------------------------------
+
+
+def nested(policy: str, strategy: str, **rules: Any) -> Any:
+    """Starts a supervisor of a supervisor, of whose three children the middle one has a policy."""
+    inner = Supervisor.child_spec(
+        [
+            Doer.child_spec(id="before"),
+            Doer.child_spec(id="a", on_stuck=policy),
+            Doer.child_spec(id="after", restart="temporary"),
+        ],
+        id="inner",
+        strategy=strategy,
+        max_restarts=0,
+    )
+    return Supervisor.start([inner], strategy="one_for_one", **rules)
+
+
+def restarted_inner(sup: Any, old: Any) -> Any:
+    """Waits until another inner supervisor runs, and returns it."""
+    end = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while (ref := ref_of(sup, "inner")) in {old, RESTARTING}:
+        assert time.monotonic() < end
+        pause.wait(0.001)
+    return ref
+
+
+def shown(sup: Any) -> dict[str, str]:
+    """Returns in which state each child is."""
+    return {
+        info.id: "held" if info.ref is RESTARTING else "stopped" if info.ref is None else "running"
+        for info in sup.which_children()
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "meanwhile"),
+    [
+        ("one_for_one", {"before": "running", "a": "held", "after": "running"}),
+        ("rest_for_one", {"before": "running", "a": "held", "after": "stopped"}),
+        ("one_for_all", {"before": "stopped", "a": "held", "after": "stopped"}),
+    ],
+)
+def test_wait_binds_the_successor(strategy: str, meanwhile: dict[str, str]) -> None:
+    """A restarted supervisor comes up, and waits with the child whose old instance still runs."""
+    sup = nested("wait", strategy)
+    inner = ref_of(sup, "inner")
+    old = ref_of(inner, "a")
+    with stuck(old) as gate:
+        # More than it bears: it abandons the stuck one, and is restarted by its own supervisor.
+        with told("supervisors", "supervisor", "gave_up") as gave_up:
+            ref_of(inner, "before").tell(boom)
+            old.exit(Killed())
+            assert gave_up.wait(DEADLINE)
+        new = restarted_inner(sup, inner)
+        assert shown(new) == meanwhile
+        assert [entry.path for entry in unstopped()] == ["Supervisor/inner/a"]
+        with told("supervisors", "child", "started") as started:
+            gate.set()
+            assert started.wait(DEADLINE)
+    end = time.monotonic() + DEADLINE
+    while set(shown(new).values()) != {"running"} and time.monotonic() < end:
+        threading.Event().wait(0.001)
+    assert shown(new) == dict.fromkeys(meanwhile, "running")
+    assert [info.restarts for info in new.which_children()] == [0, 0, 0]
+    assert ref_of(new, "a").ask("new", timeout=DEADLINE) == "new"
+    sup.stop(timeout=DEADLINE)
+
+
+def test_escalate_binds_the_successor() -> None:
+    """A restarted supervisor does not come up beside the stuck instance, so its own gives up."""
+    sup = nested("escalate", "one_for_one", max_restarts=2)
+    watch, inner = sup.monitor(), ref_of(sup, "inner")
+    old = ref_of(inner, "a")
+    with stuck(old):
+        old.exit(Killed())
+        reason = watch.wait(DEADLINE).reason
+    assert isinstance(reason, GaveUp)
+    assert (reason.child_id, reason.reason) == (
+        "inner",
+        Shutdown(FailedToStartChild("a", Abandoned())),
+    )
+
+
+def test_another_tree_is_not_bound() -> None:
+    """What is stuck in one tree holds nothing up in another one that is built alike."""
+    one, other = nested("wait", "one_for_one"), nested("wait", "one_for_one")
+    old = ref_of(ref_of(one, "inner"), "a")
+    with stuck(old):
+        old.exit(Killed())
+        inner = ref_of(other, "inner")
+        ref_of(inner, "before").tell(boom)
+        assert set(shown(restarted_inner(other, inner)).values()) == {"running"}
+    for sup in (one, other):
+        sup.stop(timeout=DEADLINE)

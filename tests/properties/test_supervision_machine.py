@@ -117,6 +117,7 @@ class Supervision(RuleBasedStateMachine):
         max_restarts=st.integers(0, 4),
         backoff=BACKOFFS,
         dynamic=st.booleans(),
+        quick=st.sets(st.sampled_from(IDS)),
     )
     def boot(
         self,
@@ -126,6 +127,7 @@ class Supervision(RuleBasedStateMachine):
         max_restarts: int,
         backoff: Backoff | None,
         dynamic: bool,
+        quick: set[str],
     ) -> None:
         """Starts the supervisor; dynamic ones begin empty."""
         rules: dict[str, Any] = {"max_restarts": max_restarts, "backoff": backoff}
@@ -142,6 +144,7 @@ class Supervision(RuleBasedStateMachine):
                 for child_id, (restart, shutdown, significant) in zip(IDS, kinds, strict=False)
             ]
             self.world = World(*children, strategy=strategy, auto_shutdown=mode, **rules)
+        self.world.quick = quick
         self.world.feed(BootRequested())
 
     def running(self) -> bool:

@@ -59,7 +59,8 @@ class Rig:
     """A machine and its world.
 
     Children start at once and stop at once when asked, but for those in `slow` and `stubborn`;
-    those in `stuck` are stubborn, and abandoned when they are killed.
+    those in `stuck` are stubborn, and abandoned when they are killed; those in `quick` are ended
+    where they stand, without being asked.
     `inits` holds for an id how its next inits end: "ok", "ignore", or a reason to fail with.
     `log` holds in words what the machine ordered and said.
     """
@@ -71,8 +72,9 @@ class Rig:
         rules["auto_shutdown"] = AutoShutdown(rules.get("auto_shutdown", "never"))
         self.sample = 0.5
         self.machine = SupervisionMachine(
-            Flags(dynamic=dynamic, **rules), specs, lambda: self.sample
+            Flags(dynamic=dynamic, **rules), specs, lambda: self.sample, self._end_now
         )
+        self.quick: set[Any] = set()
         self.now = 0.0
         self.log: list[str] = []
         self.reports: list[EmitReport] = []
@@ -193,6 +195,14 @@ class Rig:
             case RefuseStart() | FinishSupervisor():
                 self.log.append("refuse" if isinstance(command, RefuseStart) else "finish")
                 self.outcome = command
+
+    def _end_now(self, incarnation: int) -> ExitReason | None:
+        ref = self.alive.get(incarnation)
+        if ref is None or ref.child_id not in self.quick:
+            return None
+        self.log.append(f"end {ref.child_id}")
+        del self.alive[incarnation]
+        return Shutdown()
 
     def _end_child(self, incarnation: int, *, kill: bool) -> None:
         ref = self.alive.get(incarnation)

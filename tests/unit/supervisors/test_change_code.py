@@ -10,6 +10,7 @@ from supervisors import (
     IGNORE,
     ChildSpecError,
     DynamicSupervisor,
+    GenServer,
     MaxChildrenError,
     NotAvailableError,
     Supervisor,
@@ -124,8 +125,69 @@ def test_dynamic_supervisor(turns: ManualDispatcher) -> None:
     assert sup.stop()
 
 
-def test_no_supervisor(turns: ManualDispatcher) -> None:
-    """The code of another actor is not changed this way."""
+@pytest.mark.contract("S116")
+def test_lowered_max_children(turns: ManualDispatcher) -> None:
+    """Children beyond the new bound live on, and none is started before enough have ended."""
+    sup = DynamicSupervisor.start_link(max_children=4, dispatcher=turns)
+    refs = [sup.start_child(worker(turns, str(number))) for number in range(3)]
+    changed(sup, max_children=2)
+    assert [ref.is_alive() for ref in refs] == [True] * 3
+    for ref in refs[:2]:
+        with pytest.raises(MaxChildrenError, match="max_children=2 is reached"):
+            sup.start_child(worker(turns, "new"))
+        sup.terminate_child(ref)
+    assert sup.start_child(worker(turns, "new")).is_alive()
+    refs[2].tell("crash")
+    turns.run_until_idle()
+    assert sup.count_children().active == 2
+    assert sup.stop()
+
+
+class First(GenServer):
+    """The old code."""
+
+    def init(self) -> None:
+        self.count, self.extra = 1, [1]
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        return self.count
+
+    def code_change(self, fail: bool) -> None:
+        self.total = self.count * 10
+        del self.count
+        self.__class__ = Second  # type: ignore[assignment]
+        if fail:
+            raise KeyError("fail")
+
+
+class Second(GenServer):
+    """The new one."""
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        return self.total  # type: ignore[attr-defined]
+
+
+@pytest.mark.contract("S192")
+def test_gen_server(turns: ManualDispatcher) -> None:
+    """A GenServer's code_change brings its state into a new shape, or all stays as it was."""
+    ref = First.start(dispatcher=turns)
+    with pytest.raises(RuntimeError, match=r"is not suspended: suspend\(\) it"):
+        introspect.change_code(ref, fail=False)
+    with pytest.raises(KeyError):
+        changed(ref, fail=True)
+    assert (ref.ask("?"), introspect.get_state(ref)) == (1, {"count": 1, "extra": [1]})
+    introspect.suspend(ref)
+    reply = ref.ask("?", block=False)
+    introspect.change_code(ref, False)
+    introspect.resume(ref)
+    assert reply.get(timeout=0) == 10
+    assert introspect.get_state(ref) == {"extra": [1], "total": 10}
+    assert ref.stop()
+
+
+def test_no_code_change(turns: ManualDispatcher) -> None:
+    """A class without code_change() is not changed, and that is said."""
     ref, _ = probe(turns)
-    with pytest.raises(NotAvailableError, match="change_code of an actor that is no supervisor"):
+    with pytest.raises(NotAvailableError, match=r"has no code_change\(\) of its own"):
         changed(ref)
+    assert ref.is_alive()

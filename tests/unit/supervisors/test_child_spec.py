@@ -18,10 +18,12 @@ from supervisors import (
     DynamicSupervisor,
     GenServer,
     OnStuck,
+    PartitionSupervisor,
     Registry,
     Restart,
     SpecProblem,
     Supervisor,
+    TaskSupervisor,
     check_childspecs,
 )
 from supervisors.child_spec import as_child_spec, refuse_unknown
@@ -203,6 +205,35 @@ def test_published_specs_of_supervisors() -> None:
     assert [spec.shutdown for spec in specs] == [None, None, 5.0]
     spec = DynamicSupervisor.child_spec(restart="temporary", significant=True)
     assert spec.significant
+
+
+def test_published_specs_of_who_gets_stuck() -> None:
+    """Each class's child_spec() takes on_stuck, and keeps it from what it starts."""
+    before = Cache.child_spec()
+    specs = [
+        Cache.child_spec(on_stuck="wait"),
+        Supervisor.child_spec([], strategy="one_for_one", on_stuck="wait"),
+        DynamicSupervisor.child_spec(on_stuck="wait"),
+        PartitionSupervisor.child_spec(Cache, name="parts", on_stuck="wait"),
+        Registry.child_spec(on_stuck="wait"),
+        TaskSupervisor.child_spec(on_stuck="wait"),
+    ]
+    assert [spec.on_stuck for spec in specs] == [OnStuck.WAIT] * 6
+    assert before.on_stuck is Cache.child_spec().on_stuck is OnStuck.REPLACE
+    assert [spec.kwargs.get("on_stuck") for spec in specs] == [None] * 6
+    with pytest.raises(ChildSpecError, match="on_stuck must be one of 'replace', 'wait'"):
+        Cache.child_spec(on_stuck="kill")
+
+
+@pytest.mark.parametrize("kind", [DynamicSupervisor, TaskSupervisor, PartitionSupervisor])
+def test_max_abandoned_of_all_supervisors(kind: Any) -> None:
+    """Each kind of supervisor is told how many abandoned children it bears."""
+    own: tuple[Any, ...] = (Cache,) if kind is PartitionSupervisor else ()
+    name = {"name": "parts"} if own else {}
+    [planned, *_] = kind.child_spec(*own, max_abandoned=7, **name).args
+    assert getattr(planned, "flags", planned).max_abandoned == 7
+    with pytest.raises(ChildSpecError, match="max_abandoned must be a whole number"):
+        kind.child_spec(*own, max_abandoned=-1, **name)
 
 
 @pytest.mark.contract("S13")

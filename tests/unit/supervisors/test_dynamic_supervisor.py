@@ -146,3 +146,46 @@ def test_as_children(turns: ManualDispatcher) -> None:
     assert [info.type for info in sup.which_children()] == ["supervisor", "supervisor"]
     assert sup.stop()
     assert [ref.is_alive() for ref in refs] == [False, False]
+
+
+@pytest.mark.contract("S104")
+def test_template(turns: ManualDispatcher) -> None:
+    """All children are of the one template; what start_child is given stands behind its own."""
+    got: list[Any] = []
+
+    class Args(Worker):
+        def init(self, *args: Any, **kwargs: Any) -> None:
+            got.append((args, kwargs))
+            super().init("x")
+
+    template = Args.child_spec(2, restart="permanent", dispatcher=turns, a=1, b=2)
+    sup = DynamicSupervisor.start_link(template=template, extra_args=[1], dispatcher=turns)
+    ref, other = sup.start_child(args=[3, 4], kwargs={"b": 3}), sup.start_child()
+    assert got == [((1, 2, 3, 4), {"a": 1, "b": 3}), ((1, 2), {"a": 1, "b": 2})]
+    got.clear()
+    ref.tell("crash")
+    turns.run_until_idle()
+    assert got == [((1, 2, 3, 4), {"a": 1, "b": 3})]
+    assert sup.get_childspec(other).restart == "permanent"
+    assert sup.count_children().active == 2
+    assert sup.stop()
+
+
+@pytest.mark.contract("S104", "S115")
+def test_template_is_one_child(turns: ManualDispatcher) -> None:
+    """No list of children, nothing significant; other children are refused, and so is none."""
+    significant = worker(turns, "a", restart="transient", significant=True)
+    for bad in ([worker(turns, "a"), worker(turns, "b")], [], 3, significant):
+        with pytest.raises(ChildSpecError):
+            DynamicSupervisor.start_link(template=bad, dispatcher=turns)
+    sup = DynamicSupervisor.start_link(template=worker(turns, "a"), dispatcher=turns)
+    with pytest.raises(ChildSpecError, match=r"of its template 'a' only: give start_child\(args="):
+        sup.start_child(worker(turns, "b"))
+    other = DynamicSupervisor.start_link(dispatcher=turns)
+    with pytest.raises(ChildSpecError, match="has no template"):
+        other.start_child(args=(1,))
+    with pytest.raises(ChildSpecError, match="stand in its specification"):
+        other.start_child(worker(turns, "b"), args=(1,))
+    assert [len(each.which_children()) for each in (sup, other)] == [0, 0]
+    assert sup.stop()
+    assert other.stop()

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pykka
 import pytest
 
 from supervisors import (
     CallTimeout,
+    ChildSpecError,
     DynamicSupervisor,
     Hibernate,
     Killed,
@@ -120,7 +122,7 @@ def test_killed_inside_a_request(turns: ManualDispatcher) -> None:
     inquiry = Inquiry(lambda process: process.actor._otp_replace_state(hangs))
     process.order(inquiry)
     turns.run_until_idle()
-    assert isinstance(inquiry.reply.exception(0), NoProcError)
+    assert isinstance(inquiry.future.exception(0), NoProcError)
     assert unstopped() == []
 
 
@@ -247,7 +249,7 @@ def test_suspend_in_the_middle_of_a_batch(turns: ManualDispatcher) -> None:
     ref.tell(lambda actor: actor._process.order(inquiry))
     ref.tell("b")
     turns.run_until_idle()
-    assert (notes, inquiry.reply.done()) == (["init", "cast"], True)
+    assert (notes, inquiry.future.done()) == (["init", "cast"], True)
 
 
 @pytest.mark.contract("S190")
@@ -459,7 +461,7 @@ def test_status_by_the_hook(turns: ManualDispatcher) -> None:
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_supervisors(turns: ManualDispatcher, dynamic: bool) -> None:
-    """A supervisor's state is its rules and children; it cannot be replaced."""
+    """A supervisor's state is its rules and children, of which the rules can be replaced."""
     if dynamic:
         sup = DynamicSupervisor.start_link(dispatcher=turns)
         sup.start_child(Worker.child_spec("a", id="a", dispatcher=turns))
@@ -470,6 +472,36 @@ def test_supervisors(turns: ManualDispatcher, dynamic: bool) -> None:
     assert isinstance(info, SupervisorInfo)
     assert (info.dynamic, [line.restarts for _, line in info.children]) == (dynamic, [0])
     assert introspect.get_status(sup).state == info
-    with pytest.raises(NotAvailableError, match="replace_state of a supervisor"):
-        introspect.replace_state(sup, dict)
+    wanted = msgspec.structs.replace(info, max_restarts=0, max_seconds=9)
+    replaced = introspect.replace_state(sup, lambda _: wanted)
+    assert (replaced, introspect.get_state(sup)) == (wanted, wanted)
+    introspect.resume(sup)
+    sup.which_children()[0].ref.tell("crash")
+    turns.run_until_idle()
+    assert not sup.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"children": ()}, ValueError, "only max_restarts, max_seconds and"),
+        ({"counted": 7}, ValueError, "use the supervisor's requests"),
+        ({"max_restarts": -1}, ChildSpecError, "max_restarts must be"),
+        ({"strategy": "all"}, ChildSpecError, "strategy must be one of"),
+        (None, TypeError, r"must return a SupervisorInfo .*, not a NoneType"),
+    ],
+)
+def test_supervisor_rules_that_make_no_sense(
+    turns: ManualDispatcher, change: dict[str, Any] | None, error: type[Exception], text: str
+) -> None:
+    """They are refused, and so is whatever is no rule; all stays as it was."""
+    sup = start(turns, worker(turns, "a"))
+    before = introspect.get_state(sup)
+
+    def wrong(info: Any) -> Any:
+        return None if change is None else msgspec.structs.replace(info, **change)
+
+    with pytest.raises(error, match=text):
+        introspect.replace_state(sup, wrong)
+    assert introspect.get_state(sup) == before
     assert sup.stop()

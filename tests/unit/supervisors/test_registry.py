@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pykka
 import pytest
 
 from supervisors import (
@@ -16,7 +15,6 @@ from supervisors import (
     Exit,
     Killed,
     NoProcError,
-    NotAvailableError,
     NotUniqueError,
     Registry,
     Shutdown,
@@ -293,14 +291,6 @@ def test_malformed_listeners(listeners: Any) -> None:
         ChildSpecError, match=r"listeners must be|a name must be hashable|None is no name"
     ):
         Registry.start_link(listeners=listeners)
-
-
-def test_foreign_listener() -> None:
-    """A plain Pykka actor cannot listen in this version, and that is said."""
-    foreign: Any = pykka.ActorRef.__new__(pykka.ActorRef)
-    foreign.actor_class = pykka.ThreadingActor
-    with pytest.raises(NotAvailableError, match="as a listener"):
-        Registry.start_link(listeners=[foreign])
 
 
 @pytest.mark.parametrize("make", [Registry.start_link, Registry.start, Registry.child_spec])

@@ -123,7 +123,7 @@ def test_timeout(held: Held, crew: Any, timeout: Any) -> None:
     with pytest.raises(TaskAwaitError, match="was given up"):
         held.task.result()
     reply = held.task.ref.process.actor.job.reply
-    assert not reply.__dict__.get("_callbacks"), "a waiter was left behind"
+    assert not reply._callbacks, "a waiter was left behind"
     held.begin()
     assert held.ran == [1]
     assert isinstance(reply.get(), Value)

@@ -205,7 +205,7 @@ def test_which_children() -> None:
     machine.end("c", BOOM)
     assert machine.children() == [
         ChildInfo("d", machine.ref("d"), ChildType.WORKER, 0),
-        ChildInfo("c", machine.ref("c"), ChildType.WORKER, 1),
+        ChildInfo("c", machine.ref("c"), ChildType.WORKER, 1, last_reason=BOOM),
         ChildInfo("b", machine.ref("b"), ChildType.SUPERVISOR, 0),
         ChildInfo("a", None, ChildType.WORKER, 0),
     ]

@@ -296,3 +296,39 @@ def test_significant_child_is_refused_later_too() -> None:
     assert isinstance(refusal, ChildSpecError)
     assert refusal.problem == "bad_combination"
     assert machine.log == []
+
+
+# ---- ends that take no time --------------------------------------------------------------------
+
+
+@pytest.mark.contract("S76", "S93")
+def test_a_child_that_ends_at_once_is_not_asked() -> None:
+    """No order, no timer and no news of it; what follows is as for any other stop."""
+    machine = rig("abc")
+    machine.quick = {"a", "b", "c"}
+    machine.ask("terminate_child", "b")
+    assert machine.states() == {"a": "running", "b": "stopped", "c": "running"}
+    machine.shut_down()
+    assert machine.log == ["end b", "end c", "end a", "finish"]
+    assert machine.timers == {}
+
+
+@pytest.mark.contract("S30", "S76")
+def test_what_was_ordered_comes_before_an_end_at_once() -> None:
+    """The report of a crash comes before the first sibling is stopped, which is asked therefore."""
+    machine = rig("abcd", strategy="one_for_all")
+    machine.quick = set("abcd")
+    machine.end("b", BOOM)
+    stops = ["stop d", "end c", "end a"]
+    assert machine.log == [*stops, *(f"start {i}" for i in "abcd")]
+    kinds = [report.kind for report in machine.reports]
+    assert kinds == [Report.CHILD_TERMINATED, *[Report.CHILD_RESTARTED] * 4]
+
+
+@pytest.mark.contract("S78")
+def test_a_child_that_is_to_be_killed_is_not_ended_at_once() -> None:
+    """BRUTAL_KILL stays a kill."""
+    machine = Rig(spec("a", shutdown=BRUTAL_KILL)).boot()
+    machine.quick = {"a"}
+    machine.ask("terminate_child", "a")
+    assert machine.log == ["kill a"]

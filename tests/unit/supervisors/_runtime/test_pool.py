@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from typing import Any
 
 import pytest
 
+from supervisors import GenServer
+from supervisors._runtime.current import current
 from supervisors._runtime.own_thread import ThreadDispatcher
 from supervisors._runtime.pool import PoolDispatcher
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.turns import BATCH, run_turn
 from supervisors.exits import Crashed, ExitReason
+from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.stepped import Seen
 
 
@@ -22,18 +24,12 @@ class Fake:
     def __init__(self, work: int = 0) -> None:
         self.work = work
         self.ended = False
-        self.mailbox = self
-        self.slot = threading.Lock()
-        self.slot.acquire()
         self.actor_ref = self
         self.name = "fake"
         self.may_wait = True
 
-    def run_batch(self, budget: int) -> bool:
+    def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
         self.work -= min(self.work, budget)
-        return self.work > 0
-
-    def has_work(self) -> bool:
         return self.work > 0
 
 
@@ -50,29 +46,65 @@ def no_thread(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -
     return started
 
 
-def test_turn() -> None:
+class Noting(GenServer):
+    """Counts what it is told, and does it where it is a function."""
+
+    def init(self) -> None:
+        self.count = 0
+
+    def handle_cast(self, message: Any) -> None:
+        self.count += 1
+        if callable(message):
+            message()
+
+
+def taken(turns: ManualDispatcher) -> Any:
+    """A process whose slot the test holds."""
+    ref = Noting.start(dispatcher=turns)
+    turns.run_until_idle()
+    assert ref.process.mailbox.slot.acquire(blocking=False)
+    return ref.process
+
+
+def test_turn(turns: ManualDispatcher) -> None:
     """A turn is one batch; with nothing left the slot is given back."""
-    process: Any = Fake(BATCH + 1)
+    process = taken(turns)
+    for number in range(BATCH + 1):
+        process.actor_ref.tell(number)
     assert run_turn(process)
-    assert process.slot.locked()
+    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH, True)
     assert not run_turn(process)
-    assert not process.slot.locked()
+    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH + 1, False)
 
 
-def test_turn_meets_a_late_message() -> None:
+def test_turn_meets_a_late_message(turns: ManualDispatcher) -> None:
     """A message that came while the slot was given back is not forgotten."""
-    process: Any = Fake()
-    process.run_batch = lambda budget: setattr(process, "work", 1)
+    process = taken(turns)
+
+    class Slot:
+        taken = True
+
+        def release(self) -> None:
+            self.taken = False
+            process.mailbox.user.append("late")
+
+        def acquire(self, blocking: bool) -> bool:
+            was, self.taken = self.taken, True
+            return not was
+
+    process.mailbox.lane()
+    process.mailbox.slot = slot = Slot()
     assert run_turn(process)
-    assert process.slot.locked()
+    assert slot.taken
 
 
-def test_slot_of_the_dead() -> None:
+def test_slot_of_the_dead(turns: ManualDispatcher) -> None:
     """Nobody gets the slot of a process that has ended."""
-    process: Any = Fake()
-    process.ended = True
+    process = taken(turns)
+    process.actor_ref.tell(process.kill)
     assert not run_turn(process)
-    assert process.slot.locked()
+    assert process.ended
+    assert process.mailbox.slot.locked()
 
 
 def test_workers_come_with_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +159,7 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
     finished: list[ExitReason] = []
 
     class Broken(Fake):
-        def run_batch(self, budget: int) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             raise SystemExit
 
         def finish(self, reason: ExitReason) -> None:
@@ -136,28 +168,105 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
     ran: list[int] = []
 
     class Fine(Fake):
-        def run_batch(self, budget: int) -> bool:
+        def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
             ran.append(1)
             return False
 
-    items: list[Any] = [Broken(), Fine()]
-
-    class Queue:
-        def get(self, timeout: float) -> Any:
-            if not items:
-                raise queue.Empty
-            return items.pop(0)
-
-        def put(self, item: Any) -> None:
-            items.append(item)
-
-    pool._queue = Queue()  # type: ignore[assignment]
-    pool._may_leave = lambda: True  # type: ignore[method-assign]
-    pool._work()
+    pool._queue.extend((Broken(), Fine()))  # type: ignore[arg-type]
+    pool._park = lambda gate: False  # type: ignore[method-assign]
+    try:
+        pool._work()
+    finally:
+        current.host = None
     seen.close()
     assert ran == [1]
     assert [type(reason) for reason in finished] == [Crashed]
     assert [metadata["error"] for _, _, metadata in seen.events] == ["SystemExit"]
+
+
+def parked(pool: PoolDispatcher) -> threading.Lock:
+    """Let a worker wait, and return its gate."""
+    gate = threading.Lock()
+    gate.acquire()
+    pool._parked.append(gate)
+    return gate
+
+
+def test_another_thread_wakes_a_worker() -> None:
+    """Who is no worker wakes the one that went to wait last; a worker takes it itself."""
+    pool = PoolDispatcher()
+    pool._is_watched = True
+    first, last = parked(pool), parked(pool)
+    current.host = pool
+    try:
+        pool.schedule(Fake())  # type: ignore[arg-type]
+    finally:
+        current.host = None
+    assert last.locked()
+    pool.schedule(Fake())  # type: ignore[arg-type]
+    assert not last.locked()
+    assert first.locked()
+    pool.schedule_elsewhere(Fake())  # type: ignore[arg-type]
+    assert not first.locked()
+    pool.schedule(Fake())  # type: ignore[arg-type]
+    assert len(pool._queue) == 4
+
+
+def test_a_worker_that_waits_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was to take next is taken by another, woken before it waits."""
+    no_thread(monkeypatch)
+    pool = PoolDispatcher(workers=1)
+    pool._workers, pool._is_watched = 3, True
+    gate = parked(pool)
+    pool._queue.append(Fake())  # type: ignore[arg-type]
+    was_locked: list[bool] = []
+
+    class Waiting(Reply):
+        def block(self, timeout: float | None) -> None:
+            was_locked.append(gate.locked())
+
+    pool.wait(Waiting(), None)
+    assert was_locked == [False]
+
+
+def test_parking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker does not wait while something is queued, nor stay when it is one too many."""
+    pool = PoolDispatcher(workers=1)
+    pool._workers = 2
+    gate = threading.Lock()
+    gate.acquire()
+    pool._queue.append(Fake())  # type: ignore[arg-type]
+    assert pool._park(gate)
+    assert not pool._parked
+    pool._queue.clear()
+    monkeypatch.setattr("supervisors._runtime.pool._LINGER", 0.0)
+    assert not pool._park(gate)
+    assert not pool._parked
+    assert pool.threads() == (1, 0)
+    assert pool._park(gate)
+
+
+def test_parking_meets_a_waker() -> None:
+    """A worker whose gate was taken meanwhile waits for it to be opened, and works."""
+    pool = PoolDispatcher()
+
+    class Late(Fake):
+        pass
+
+    class Gate:
+        opened = 0
+
+        def acquire(self, timeout: float = -1) -> bool:
+            if timeout >= 0:
+                # Somebody takes the gate out just when the wait is over.
+                pool._parked.pop()
+                return False
+            self.opened += 1
+            return True
+
+    gate: Any = Gate()
+    assert pool._park(gate)
+    assert gate.opened == 1
 
 
 def test_own_thread_forgets(monkeypatch: pytest.MonkeyPatch) -> None:

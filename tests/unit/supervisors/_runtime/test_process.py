@@ -22,7 +22,7 @@ from supervisors import (
 )
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
-from supervisors._runtime.items import Call
+from supervisors._runtime.items import Forwarded
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.root import root
@@ -215,7 +215,7 @@ def test_kill_between_two_messages(turns: ManualDispatcher) -> None:
 
     ran: list[int] = []
     reply = Reply()
-    process.mailbox.user = Killing([Call(lambda _: ran.append(1), reply, None)])
+    process.mailbox.user = Killing([Forwarded(lambda _: ran.append(1), reply, None)])
     process.post("behind")
     process.mailbox.user.remove("behind")
     turns.run_until_idle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sys
 from datetime import timedelta
 from functools import partial
@@ -91,13 +92,46 @@ def test_waiting_in_vain_leaves_nothing() -> None:
     for _ in range(100):
         with pytest.raises(CallTimeout):
             reply.get(timeout=0)
-    assert len(reply.__dict__["_callbacks"]) == 0
+    assert len(reply._all_callbacks()) == 0
 
 
 def test_a_timeout_that_is_the_outcome() -> None:
     """exception() returns a CallTimeout that the actor raised."""
     error = CallTimeout(3)
     assert failed(error).exception(0) is error
+
+
+class Late(Reply):
+    """Its outcome comes when a wait for it has just timed out."""
+
+    outcome: BaseException | None = None
+
+    def block(self, timeout: float | None) -> None:
+        if self.outcome is None:
+            self.settle(1)
+        else:
+            self.fail(self.outcome)
+        raise CallTimeout(timeout)
+
+
+def test_an_outcome_at_the_last_moment() -> None:
+    """exception() never takes its own time-out for the outcome."""
+    assert Late().exception(0.5) is None
+    assert Late().map(str).exception(0.5) is None
+    late = Late()
+    late.outcome = ValueError()
+    assert late.exception(0.5) is late.outcome
+
+
+def test_second_outcome_is_pykkas_error() -> None:
+    """Code written for Pykka's future catches what a second outcome raises."""
+    for act in (Reply.set, Reply.set_exception, lambda reply: reply.set_get_hook(print)):
+        with pytest.raises(queue.Full):
+            act(settled(1))
+    hooked = Reply()
+    hooked.set_get_hook(lambda _: 1)
+    with pytest.raises(queue.Full):
+        hooked.set(2)
 
 
 def test_callbacks() -> None:

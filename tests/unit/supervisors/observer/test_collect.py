@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from supervisors import Backoff, DynamicSupervisor, Supervisor
+import pytest
+
+from supervisors import (
+    Backoff,
+    DynamicSupervisor,
+    GenServer,
+    Shutdown,
+    StartError,
+    Stop,
+    Supervisor,
+)
 from supervisors.observer import render, snapshot
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.trees import Worker
@@ -26,12 +36,15 @@ def test_tree(turns: ManualDispatcher) -> None:
     turns.run_until_idle()
     [top] = snapshot([app]).trees
     assert (top.label, top.strategy, top.counted, top.max_restarts) == ("app", "rest_for_one", 1, 9)
-    found = [(node.label, node.kind, node.state, node.restarts) for node in top.children]
+    found = [
+        (node.label, node.kind, node.state, node.restarts, node.last_reason)
+        for node in top.children
+    ]
     assert found == [
-        ("a", "worker", "stopped", 0),
-        ("b", "worker", "running", 1),
-        ("c", "worker", "running", 1),
-        ("crowd", "supervisor", "running", 1),
+        ("a", "worker", "stopped", 0, None),
+        ("b", "worker", "running", 1, "Crashed(ValueError)"),
+        ("c", "worker", "running", 1, None),
+        ("crowd", "supervisor", "running", 1, None),
     ]
     assert top.children[3].strategy == "dynamic"
     assert app.stop()
@@ -53,10 +66,46 @@ def test_dead_restarting_and_busy(turns: ManualDispatcher) -> None:
         worker.tell("x")
     trees = snapshot([app, worker]).trees
     assert trees[0].children[0].state == "restarting"
+    assert trees[0].children[0].last_reason == "Crashed(ValueError)"
     app.stop()
     worker.stop()
     assert [tree.state for tree in snapshot([app, worker]).trees] == ["dead", "dead"]
     assert "dead" in render(snapshot([app]))
+
+
+def test_last_reasons_hold_no_secret(turns: ManualDispatcher) -> None:
+    """The reason of a clean end, of a failed start and of a crash is its type, not its content."""
+
+    class Worker(GenServer):
+        def init(self) -> None:
+            if inits.pop():
+                raise KeyError("secret")
+
+        def handle_cast(self, message: Any) -> Any:
+            return Stop(Shutdown("secret"))
+
+    inits = [True, False, False]
+    sup = Supervisor.start_link(
+        [
+            Worker.child_spec(id="down", restart="transient", dispatcher=turns),
+            Worker.child_spec(id="fails", dispatcher=turns),
+        ],
+        strategy="one_for_one",
+        backoff=Backoff(),
+        dispatcher=turns,
+    )
+    sup.terminate_child("fails")
+    with pytest.raises(StartError):
+        sup.restart_child("fails")
+    for info in sup.which_children():
+        if info.id == "down":
+            info.ref.tell("end")
+    turns.run_until_idle()
+    [top] = snapshot([sup]).trees
+    reasons = [node.last_reason for node in top.children]
+    assert reasons == ["Shutdown", "Crashed(KeyError)"]
+    assert "secret" not in render(snapshot([sup]))
+    assert sup.stop()
 
 
 def test_waiting_messages(turns: ManualDispatcher) -> None:

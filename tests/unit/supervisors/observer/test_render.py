@@ -30,13 +30,15 @@ def sup(label: str, *children: TreeNode, **keys: Any) -> TreeNode:
 def test_tree() -> None:
     """Branches, columns, restarts and waiting messages."""
     inner = sup("inner", worker("x", restarts=2), worker("y", state="restarting", class_name=""))
-    snapshot = SystemSnapshot((sup("app", inner, worker("last", mailbox=7, restarts=1)),))
+    snapshot = SystemSnapshot(
+        (sup("app", inner, worker("last", mailbox=7, restarts=1, last_reason="Killed")),)
+    )
     assert render(snapshot).splitlines() == [
         "app       one_for_one  1 of 3 restarts in 5 s",
         "├─ inner  one_for_one  1 of 3 restarts in 5 s",
         "│  ├─ x   Cache        running                 restarted 2×",
         "│  └─ y   worker       restarting",
-        "└─ last   Cache        running                 restarted 1×  7 waiting",
+        "└─ last   Cache        running                 restarted 1×  last: Killed  7 waiting",
     ]
 
 

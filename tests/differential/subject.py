@@ -25,6 +25,7 @@ from supervisors import (
     ChildSpec,
     ChildSpecError,
     DynamicSupervisor,
+    DynamicSupervisorRef,
     FailedToStartChild,
     GaveUp,
     GenServer,
@@ -41,7 +42,7 @@ from supervisors import (
 )
 from supervisors._runtime.process import Process
 from supervisors.testing import ManualDispatcher
-from tests.conformance.otp.scenario import (
+from tests.differential.scenario import (
     Ask,
     Child,
     Dynamic,
@@ -155,6 +156,12 @@ def crowd(world: World, name: str, body: Dynamic) -> type[Crowd]:
     return type("Crowd", (Crowd,), {"world": world, "name": name, "body": body})
 
 
+def rules(world: World, body: Dynamic) -> dict[str, Any]:
+    """Returns the options of a dynamic supervisor; start_child appends name and inits."""
+    template = Actor.child_spec(world, restart=body.restart, dispatcher=world.dispatcher)
+    return {"max_restarts": body.intensity, "max_seconds": PERIOD, "template": template}
+
+
 def spec(world: World, child: Child) -> ChildSpec:
     """Returns the specification of a child."""
     keys: dict[str, Any] = {"id": child.name, "restart": child.restart}
@@ -166,9 +173,9 @@ def spec(world: World, child: Child) -> ChildSpec:
             return Actor.child_spec(world, child.name, inits, **keys)
         case Sup():
             return Tree.child_spec(world, child.name, child.body, **keys)
-        case Dynamic(intensity):
+        case Dynamic():
             return crowd(world, child.name, child.body).child_spec(
-                max_restarts=intensity, max_seconds=PERIOD, **keys
+                **rules(world, child.body), **keys
             )
 
 
@@ -213,9 +220,7 @@ def start_top(world: World, body: Sup | Dynamic) -> SupervisorRef:
         static(world, body)
         top = Tree.start(world, "top", body, dispatcher=world.dispatcher)
     else:
-        top = crowd(world, "top", body).start(
-            max_restarts=body.intensity, max_seconds=PERIOD, dispatcher=world.dispatcher
-        )
+        top = crowd(world, "top", body).start(**rules(world, body), dispatcher=world.dispatcher)
     return top
 
 
@@ -238,9 +243,7 @@ def perform(world: World, step: Step) -> None:
         case StartChild(supervisor, child):
             request(world, supervisor, lambda ref: ref.start_child(spec(world, child)), "ok none")
         case StartDynamic(supervisor, name, inits):
-            request(
-                world, supervisor, lambda ref: start_dynamic(world, ref, name, inits), "ok none"
-            )
+            request(world, supervisor, lambda ref: start_dynamic(ref, name, inits), "ok none")
         case Ask("terminate_dynamic", supervisor, name):
             target = world.refs.get(name)
             if target is None:
@@ -271,11 +274,10 @@ def look(ref: SupervisorRef, verb: str) -> Any:
     return value
 
 
-def start_dynamic(world: World, ref: SupervisorRef, name: str, inits: tuple[str, ...]) -> Any:
-    """Starts a child of a dynamic supervisor, of the type that all its children have."""
-    body: Dynamic = ref.actor_class.body
-    child = Child(name, body.restart, Worker(inits))
-    return ref.start_child(spec(world, child))
+def start_dynamic(ref: SupervisorRef, name: str, inits: tuple[str, ...]) -> Any:
+    """Starts a child of a dynamic supervisor, of the template that all its children have."""
+    assert isinstance(ref, DynamicSupervisorRef)
+    return ref.start_child(args=(name, inits))
 
 
 def living(world: World, name: str) -> Process | None:

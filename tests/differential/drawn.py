@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.conformance.otp.scenario import (
+from tests.differential.scenario import (
     FAULTS,
     Ask,
     Child,
@@ -141,6 +141,10 @@ def draw_step(draw: Draw, names: Names) -> Step:
 def draw_start(draw: Draw, names: Names) -> StartChild:
     """start_child with a new name, or with one that is there."""
     parent = draw(st.sampled_from(list(names.children)))
+    if draw(st.integers(0, 2)) == 0:
+        # Of any kind, a whole tree too; significant where that may have to be refused.
+        mode = draw(st.sampled_from(MODES))
+        return StartChild(parent, draw_child(draw, names, parent, mode, depth=1))
     name = draw(st.sampled_from([*FRESH, *names.children[parent]]))
     restart = draw(st.sampled_from(KINDS))
     return StartChild(parent, Child(name, restart, Worker(draw(inits))))

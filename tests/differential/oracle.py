@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from tests.conformance.otp.scenario import Scenario
+from tests.differential.scenario import Scenario
 
 SCRIPT = Path(__file__).with_name("supervision.escript")
 ESCRIPT = shutil.which("escript")

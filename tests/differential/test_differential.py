@@ -23,11 +23,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from supervisors.testing import ManualDispatcher
-from tests.conformance.otp import subject
-from tests.conformance.otp.drawn import scenarios
-from tests.conformance.otp.fixed import fixed
-from tests.conformance.otp.oracle import ESCRIPT, Oracle
-from tests.conformance.otp.scenario import Scenario, StartDynamic
+from tests.differential import subject
+from tests.differential.drawn import scenarios
+from tests.differential.fixed import fixed
+from tests.differential.oracle import ESCRIPT, Oracle
+from tests.differential.scenario import Scenario, StartDynamic
 
 pytestmark = pytest.mark.skipif(
     ESCRIPT is None, reason="escript is missing: no OTP to compare with"
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 LISTED = fixed()
 SEED = int(os.environ.get("OTP_SEED") or 20140101)
-DRAWN = int(os.environ.get("OTP_SCENARIOS") or 100)
+DRAWN = int(os.environ.get("OTP_SCENARIOS") or 200)
 
 
 @pytest.fixture(scope="module")

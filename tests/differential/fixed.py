@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.otp.scenario import (
+from tests.differential.scenario import (
     FAULTS,
     Ask,
     Child,

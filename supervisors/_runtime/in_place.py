@@ -1,0 +1,114 @@
+"""Turns of idle processes, run where they are wanted: without a message, a queue or a thread.
+
+Who finds a process idle takes its slot, and with it the right to run it, does what is to be done
+and gives the slot back. Laws:
+
+- A process is idle when its slot is free and nothing that could be handled now waits in it. What
+  waits there was sent before and comes before, so then a message has to be sent.
+- As in any turn: `ended` is looked at before anything of a user's runs, and what others put in
+  meanwhile gets its turn when the slot is given back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from supervisors._runtime.current import current
+from supervisors._runtime.doing import IDLE
+from supervisors._runtime.handover import flush, only_waits, runs_here
+from supervisors.exits import Crashed, ExitReason
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+
+__all__ = ["end_idle", "end_in_caller", "take_turn"]
+
+
+def take_turn(process: Process, act: Callable[[], None]) -> bool:
+    """Do `act` as a turn of an idle process in this thread; False, undone, when it is not idle."""
+    mailbox = process.mailbox
+    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+        return False
+    if not mailbox.slot.acquire(False):
+        return False
+    here = current
+    waits = mailbox.control or mailbox.user or mailbox.suspended
+    if waits or not process.initialised or process.ended:
+        _give_back(process)
+        return False
+    previous, here.process = here.process, process
+    process._thread_id = here.ident
+    try:
+        act()
+    except BaseException as error:  # noqa: BLE001  as for any handler
+        process.crash(error, None)
+    finally:
+        here.process = previous
+        process.handling = IDLE
+        if process.ended:
+            process._come_back()
+    if process.ended and here.forked:
+        # Something of a user's has forked and this is the child, whose only purpose is over.
+        os._exit(0)
+    _give_back(process)
+    return True
+
+
+def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -> bool:
+    """End an idle process whose end runs nothing of a user's; False, undone, where that is not so.
+
+    It is the turn in which the process would obey a StopOrder, which overtakes user messages.
+
+    Args:
+        process: which.
+        reason: why.
+        by_parent: whether its supervisor does this, and so need not be told.
+    """
+    mailbox = process.mailbox
+    if isinstance(reason, Crashed) or not process.actor._otp_ends_at_once:
+        return False
+    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+        return False
+    if not mailbox.slot.acquire(False):
+        return False
+    with process.claim:
+        ends = process.initialised and not process.ended and not mailbox.control
+        if ends:
+            process.ended, process.initialised, process.reason = True, False, reason
+            if by_parent:
+                process.incarnation = 0
+    if not ends:
+        _give_back(process)
+        return False
+    here = current
+    previous, here.process = here.process, process
+    try:
+        process._tell_the_end()
+    finally:
+        here.process = previous
+    return True
+
+
+def end_in_caller(process: Process, reason: ExitReason) -> bool:
+    """End an idle process in the thread of who waits for it; False where that must not be.
+
+    What others left to be called back, or told, at its end is called in no context of the caller's.
+    """
+    if process._monitors or process.mailbox.user or only_waits():
+        return False
+    ended = end_idle(process, reason)
+    # Its supervisor may have become this thread's next one, and the caller goes on now.
+    flush()
+    return ended
+
+
+def _give_back(process: Process) -> None:
+    mailbox = process.mailbox
+    mailbox.slot.release()
+    # Somebody may have put a message while the slot was taken.
+    if not (mailbox.control or mailbox.user) or not mailbox.has_work():
+        return
+    if mailbox.slot.acquire(False) and not runs_here(process, process.dispatcher, to_callers=False):
+        process.schedule()
