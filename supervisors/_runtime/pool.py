@@ -4,7 +4,7 @@ A process whose slot was taken lies in one run queue; a worker takes it out and 
 A worker that waits for a reply is counted as blocked and replaced at once, so a chain of asks
 longer than any bound still ends. Blocking that the library cannot see (`time.sleep`, a lock, C
 code) is noticed by a watcher: while something waits in the queue and no batch has ended for one
-tick, it adds a worker, up to `max_workers`. Surplus workers end when they find nothing to do.
+tick, it doubles the workers, up to `max_workers`. Surplus workers end when they find nothing to do.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PoolDispatcher:
         workers: threads that run when nothing blocks; more give no throughput under the GIL.
         max_workers: up to how many the watcher adds for blocking it cannot see. Waits that the
             library sees are replaced beyond it.
-        tick: seconds without progress after which the watcher adds a worker.
+        tick: seconds without progress after which the watcher adds workers.
     """
 
     runs_in_any_thread = True
@@ -176,8 +176,11 @@ class PoolDispatcher:
                 continue
             if self._progress != seen:
                 continue
-            if self._workers - self._blocked < self._max_workers:
-                self._add_worker()
+            room = self._max_workers - (self._workers - self._blocked)
+            if room > 0:
+                # Twice as many each tick, or sixteen that sleep would take sixteen ticks.
+                for _ in range(max(1, min(room, self._workers, self._queue.qsize()))):
+                    self._add_worker()
             elif not reported:
                 reported = True
                 execute(
