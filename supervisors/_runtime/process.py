@@ -368,11 +368,11 @@ class Process(Inlet):
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
+        # Refs outlive their actors; they must not keep the dead one's state alive.
+        ref.process = None
         self._answer_waiters()
         if self.dispatcher is not None:
             self.dispatcher.detach(self)
-        # Refs outlive their actors; they must not keep the dead one's state alive.
-        ref.process = None
 
     def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
         words = self._last_words
