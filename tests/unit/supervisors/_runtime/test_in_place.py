@@ -90,7 +90,8 @@ def test_an_end_at_once(turns: AnyThread) -> None:
 
 def test_an_object_with_a_terminate_of_its_own(turns: AnyThread) -> None:
     """What was set on the object is called, as what its class has."""
-    process, called = start(Plain, turns).process, []
+    process = start(Plain, turns).process
+    called: list[Any] = []
     process.actor.terminate = called.append
     assert not end_idle(process, Shutdown())
     assert called == []
