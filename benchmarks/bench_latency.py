@@ -20,6 +20,7 @@ from supervisors import GenServer
 _PAUSE = 0.002
 _ASLEEP = 0.3
 _SLEEPERS = 16
+_LINGER = 1.5
 _BACKLOG = 5_000
 
 
@@ -84,6 +85,8 @@ def beside_sleepers(cls: Any, sleeper: Any) -> Way:
     sleepers = [sleeper.start() for _ in range(_SLEEPERS)]
 
     def run(count: int) -> float:
+        # The threads that the last round was lent have left by then.
+        time.sleep(_LINGER)
         for ref in sleepers:
             ref.tell(_ASLEEP)
         worst = max(waits(quiet, count))

@@ -21,6 +21,7 @@ from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
+    from supervisors._runtime.actor import Actor
     from supervisors._runtime.process import Process
 
 __all__ = ["end_idle", "end_in_caller", "take_turn"]
@@ -66,8 +67,8 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         reason: why.
         by_parent: whether its supervisor does this, and so need not be told.
     """
-    mailbox = process.mailbox
-    if isinstance(reason, Crashed) or not process.actor._otp_ends_at_once:
+    mailbox, actor = process.mailbox, process.actor
+    if isinstance(reason, Crashed) or not actor._otp_ends_at_once or _is_patched(actor):
         return False
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
@@ -102,6 +103,15 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     # Its supervisor may have become this thread's next one, and the caller goes on now.
     flush()
     return ended
+
+
+def _is_patched(actor: Actor) -> bool:
+    """Tell whether this one object was given a terminate of its own, which its class has not."""
+    cls = type(actor)
+    return (
+        getattr(actor.terminate, "__func__", None) is not cls.terminate
+        or getattr(actor.on_stop, "__func__", None) is not cls.on_stop
+    )
 
 
 def _give_back(process: Process) -> None:
