@@ -34,23 +34,23 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
         return False
     if not mailbox.slot.acquire(False):
         return False
-    here = current
+    here = current.__dict__
     waits = mailbox.control or mailbox.user or mailbox.suspended
     if waits or not process.initialised or process.ended:
         _give_back(process)
         return False
-    previous, here.process = here.process, process
-    process._thread_id = here.ident
+    previous, here["process"] = here["process"], process
+    process._thread_id = here["ident"]
     try:
         act()
     except BaseException as error:  # noqa: BLE001  as for any handler
         process.crash(error, None)
     finally:
-        here.process = previous
+        here["process"] = previous
         process.handling = IDLE
         if process.ended:
             process._come_back()
-    if process.ended and here.forked:
+    if process.ended and here["forked"]:
         # Something of a user's has forked and this is the child, whose only purpose is over.
         os._exit(0)
     _give_back(process)
@@ -83,12 +83,12 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     if not ends:
         _give_back(process)
         return False
-    here = current
-    previous, here.process = here.process, process
+    here = current.__dict__
+    previous, here["process"] = here["process"], process
     try:
         process._tell_the_end()
     finally:
-        here.process = previous
+        here["process"] = previous
     return True
 
 
