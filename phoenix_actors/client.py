@@ -257,7 +257,8 @@ class SocketClient(ClientParts):
         """Join a topic, wait for the server's answer, and return the channel.
 
         While the client is disconnected the join is kept, its timeout running. Joining from inside
-        an actor makes that actor the subscriber: it gets each `Message` in handle_info.
+        an actor makes that actor the subscriber: it gets each `Message` in handle_info, and a plain
+        Pykka actor by tell().
 
         Args:
             topic: such as "room:lobby".
@@ -265,8 +266,7 @@ class SocketClient(ClientParts):
             channel: a ChannelActor class, `(class, *args)` or a ChildSpec; by default what
                 `topic_channel_map` says, else `default_channel_module`, else a plain ChannelActor.
             timeout: seconds for the server's answer; None waits for ever; by default join_timeout.
-            subscriber: the actor that gets the messages, instead of the calling one; a plain Pykka
-                actor, which names itself here, gets them by tell().
+            subscriber: the actor that gets the messages, instead of the calling one.
             on: handlers by event, in place before the join is sent.
 
         Raises:
