@@ -22,7 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from phoenix_actors.options import SocketOptions
 
 __all__ = ["Inbound", "Taken", "Ticket", "reading_on"]
+
+
+# What an empty queue is until something waits: a deque of its own takes 760 bytes.
+_NONE: Final[deque[Any]] = deque(maxlen=0)
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -66,16 +70,32 @@ class Inbound:
         Frame(join_ref=None, ref=None, topic='t', event='second')
     """
 
+    __slots__ = (
+        "_bytes",
+        "_closed",
+        "_kept",
+        "_lock",
+        "_options",
+        "_reader",
+        "_section",
+        "_sizes",
+        "_spare",
+        "_told",
+        "_waiting",
+        "policy",
+    )
+
     def __init__(self, options: SocketOptions) -> None:
         """Start empty."""
         self.policy = options.inbound_overflow
-        self._most = options.max_inbound_messages
-        self._most_bytes = options.max_inbound_bytes
-        self._changed = threading.Condition()
-        self._sizes: deque[int] = deque()
+        self._options = options
+        self._lock = threading.Lock()
+        # There while the reader pauses. One reader at most does: that of the open connection.
+        self._reader: threading.Condition | None = None
+        self._sizes: deque[int] = _NONE
         self._bytes = 0
         # For "drop_oldest" only: the messages, the section of each, and whether it is needed.
-        self._kept: deque[tuple[int, Frame, bool]] = deque()
+        self._kept: deque[tuple[int, Frame, bool]] = _NONE
         self._section = 0
         self._spare = 0  # tickets of this section whose message was dropped
         self._waiting = 0  # handlers of this channel that wait for the server
@@ -98,7 +118,8 @@ class Inbound:
 
     def _over(self, part: int) -> bool:
         """Tell whether more waits than the bound divided by `part`."""
-        most, most_bytes = self._most, self._most_bytes
+        options = self._options
+        most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
         return (most is not None and len(self._sizes) * part >= most) or (
             most_bytes is not None and self._bytes * part >= most_bytes
         )
@@ -107,17 +128,21 @@ class Inbound:
         self, frame: Frame, size: int, *, needed: bool = False
     ) -> tuple[Frame | Ticket | None, list[Frame]]:
         """Take a message in; return what to put into the mailbox, and what is dropped."""
-        with self._changed:
+        with self._lock:
             oldest = self.policy is Overflow.DROP_OLDEST
             dropped: list[Frame] = []
             while oldest and self.full and (former := self._drop_oldest()) is not None:
                 dropped.append(former)
             if self.policy is not Overflow.BLOCK and self.full and not needed:
                 return None, [*dropped, frame]
+            if self._sizes is _NONE:
+                self._sizes = deque()
             self._sizes.append(size)
             self._bytes += size
             if not oldest:
                 return frame, dropped
+            if self._kept is _NONE:
+                self._kept = deque()
             self._kept.append((self._section, frame, needed))
             if self._spare:
                 self._spare -= 1
@@ -136,19 +161,19 @@ class Inbound:
 
     def first_refusal(self) -> bool:
         """Tell whether this drop is the first since there was room."""
-        with self._changed:
+        with self._lock:
             told, self._told = self._told, True
             return not told
 
     def begin_section(self) -> None:
         """Something else goes into the mailbox, which no message may overtake."""
-        with self._changed:
+        with self._lock:
             self._section += 1
             self._spare = 0
 
     def take(self, item: Frame | Ticket) -> Frame | None:
         """Return the message that the actor took from its mailbox; None if it was dropped."""
-        with self._changed:
+        with self._lock:
             frame: Frame | None
             if isinstance(item, Ticket):
                 if not self._kept or self._kept[0][0] != item.section:
@@ -160,7 +185,7 @@ class Inbound:
                 self._bytes -= self._sizes.popleft()
             if not self._over(2):
                 self._told = False
-                self._changed.notify_all()
+                self._notify()
             return frame
 
     # ---- the reader's pause -------------------------------------------------------------------
@@ -172,31 +197,46 @@ class Inbound:
 
     def wait(self, released: Callable[[], bool]) -> None:
         """Wait until half of the messages are taken, or the reader is to read on otherwise."""
-        with self._changed:
+        with self._lock:
+            self._reader = reader = threading.Condition(self._lock)
             while self._over(2) and not (self._closed or self._waiting or released()):
-                self._changed.wait()
+                reader.wait()
+            self._reader = None
+
+    def _notify(self) -> None:
+        """Have a reader that waits look again; requires the lock."""
+        if self._reader is not None:
+            self._reader.notify_all()
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing waits here, nobody waits for it, and no ticket is out."""
+        with self._lock:
+            return not (
+                self._sizes or self._kept or self._spare or self._waiting or self._closed
+            ) and (self._reader is None)
 
     def wake(self) -> None:
         """Have a reader that waits look again."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._notify()
 
     def close(self) -> None:
         """The actor's life is over: nobody needs to wait for it."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._notify()
 
     @contextmanager
     def handler_waits(self) -> Iterator[None]:
         """Let the reader read on inside the block."""
-        with self._changed:
+        with self._lock:
             self._waiting += 1
-            self._changed.notify_all()
+            self._notify()
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._waiting -= 1
 
 
@@ -208,5 +248,6 @@ def reading_on() -> Iterator[None]:
     if topic is None:
         yield
         return
-    with topic.inbound.handler_waits():
+    core = topic.core
+    with (topic.inbound if core is None else core.own_inbound()).handler_waits():
         yield

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RoomBell", "drop_push", "octets", "report_full"]
 
+# For all bells, of which each channel has one: held for a few steps and seldom.
+_bells = threading.Lock()
+
 
 def octets(frame: Any) -> int:
     """Return the bytes that a frame, or what is prepared of one, takes on the wire.
@@ -68,12 +71,11 @@ class RoomBell:
         (True, False)
     """
 
-    __slots__ = ("_lock", "_waiters")
+    __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
         """Begin with nobody waiting."""
-        self._lock = threading.Lock()
-        self._waiters: list[Reply] = []
+        self._waiters: tuple[Reply, ...] = ()
 
     @property
     def awaited(self) -> bool:
@@ -83,8 +85,8 @@ class RoomBell:
     def waiter(self) -> Reply:
         """Return what the next ring settles."""
         waiter = Reply()
-        with self._lock:
-            self._waiters.append(waiter)
+        with _bells:
+            self._waiters = (*self._waiters, waiter)
         return waiter
 
     def wait(self, waiter: Reply, timeout: float | None) -> bool:
@@ -97,12 +99,12 @@ class RoomBell:
 
     def forget(self, waiter: Reply | None) -> None:
         """Wake this one no more."""
-        with self._lock:
-            self._waiters = [kept for kept in self._waiters if kept is not waiter]
+        with _bells:
+            self._waiters = tuple(kept for kept in self._waiters if kept is not waiter)
 
     def ring(self) -> None:
         """There may be room: everybody is to look."""
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
+        with _bells:
+            waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
             waiter.settle(value=True)

@@ -19,6 +19,7 @@ from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
+from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
 from phoenix_actors.message import ConnectionStatus
@@ -44,6 +45,8 @@ class Session:
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.codec = Codec(options.vsn, self.counters, options.json_library)
+        # What no channel actor has taken yet, of topics that had none so far: nothing.
+        self.no_inbound = Inbound(options)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
         self.wire: Wire | None = None

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
-from phoenix_actors.link.early import EarlyPushes
+from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
 from phoenix_actors.link.presence import Presence, checked_events
@@ -38,7 +37,7 @@ from phoenix_actors.machines.channel_events import (
 from phoenix_actors.machines.presence import JoinBegun
 from phoenix_actors.message import PHX_LEAVE, ChannelState
 from phoenix_actors.options import Overflow
-from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
+from supervisors import ActorRef, ChildSpec, ExitReason, Killed, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
@@ -62,6 +61,31 @@ class Topic:
         timeout: seconds for each join.
     """
 
+    __slots__ = (
+        "_early",
+        "_lock",
+        "_presence",
+        "closed",
+        "core",
+        "facade",
+        "inbound",
+        "join_count",
+        "joined_once",
+        "last_active",
+        "last_join",
+        "leaving",
+        "listeners",
+        "manager",
+        "name",
+        "params",
+        "presence_events",
+        "response",
+        "room",
+        "session",
+        "spec",
+        "timeout",
+    )
+
     def __init__(
         self,
         session: Session,
@@ -83,8 +107,8 @@ class Topic:
         self.last_join: tuple[Wire, int | None, str] | None = None
         self.last_active = timers.clock.now()
         self.core: ChannelCore | None = None
-        # What waits for the actor; each life has its own.
-        self.inbound = Inbound(session.options)
+        # What waits for the actor; each life has its own. This one is for who looks before any.
+        self.inbound = session.no_inbound
         self.leaving = False
         self.closed = False
         # Which ChannelManager has started it, so that none starts it twice.
@@ -92,7 +116,8 @@ class Topic:
         self.facade: Any = None
         self.listeners = Listeners(name)
         self._lock = threading.Lock()
-        self._early = EarlyPushes(name, session.options)
+        # Pushes between two lives; made with the first of them.
+        self._early: EarlyPushes | None = None
         start: Any = spec.start
         self._presence: Presence | None = None
         self.presence_events = checked_events(start.presence_events)
@@ -142,7 +167,9 @@ class Topic:
         self.room.ring()
         for deed in deeds:
             deed()
-        actor.monitor(lambda down: self._actor_ended(core, down))
+        if process.ended:
+            # Before it was attached, or meanwhile; then it has told so, perhaps too early.
+            self.actor_ended(actor, process.reason or Killed())
         return True
 
     def _publish(self, core: ChannelCore) -> None:
@@ -156,20 +183,23 @@ class Topic:
         gave_up = self.session.gave_up
         if gave_up is not None and generation is None:
             yield ConnectionGivenUp(gave_up)
-        for push in self._early.take():
+        for push in self._take_early():
             yield PushRequested(push.event, push.prepared, push.reply, push.left())
 
-    def _actor_ended(self, core: ChannelCore, down: Down) -> None:
-        """The actor of this life is gone; its pushes fail now and not by their time-outs."""
+    def actor_ended(self, actor: ActorRef, reason: ExitReason) -> None:
+        """An actor is gone; the pushes of its life fail now and not by their time-outs."""
+        core = self.core
+        if core is None or core.actor is not actor or core.orphaned_by is not None:
+            return
         pushes: list[PendingPush] = []
         with self._lock:
             if self.core is core:
                 self.core = None
                 pushes = core.wire.take_topic(self.name)
-            deeds = core.orphan(down.reason)
+            deeds = core.orphan(reason)
         with no_waiting_here():
             for push in pushes:
-                push.token.fail(ChannelClosed(self.name, push.event, down.reason, push.ref))
+                push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
             for deed in deeds:
                 deed()
         if self.leaving:
@@ -194,7 +224,7 @@ class Topic:
             core = self.core
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
-            core.inbound.close()
+            core.close_inbound()
             core.feed(LeaveRequested(timeout, left), may_write=may_write)
         if core is None or core.orphaned_by is not None:
             self.abandon()
@@ -218,7 +248,7 @@ class Topic:
         self.session.forget(self)
         with self._lock:
             self.leaving = self.closed = True
-            early = self._early.take()
+            early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()
         with no_waiting_here():
@@ -290,6 +320,11 @@ class Topic:
             if core is None or core.push(event, prepared, reply, timeout):
                 return
 
+    def _take_early(self) -> list[EarlyPush]:
+        """Take out what was pushed between two lives; requires holding the lock."""
+        early, self._early = self._early, None
+        return [] if early is None else early.take()
+
     def _core_or_keep(
         self, event: str, prepared: Any, reply: Reply, timeout: float | None
     ) -> ChannelCore | None:
@@ -302,6 +337,8 @@ class Topic:
                 return self.core
             if self.leaving:
                 raise ChannelClosed(self.name, event)
+            if self._early is None:
+                self._early = EarlyPushes(self.name, self.session.options)
             dropped = self._early.add(event, prepared, reply, timeout)
         for push in dropped:
             limit = self.session.options.max_pending_messages

@@ -14,9 +14,11 @@ from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, Pus
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
+from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
@@ -57,10 +59,18 @@ class Wire:
         self.session = session
         self.on_heartbeat = on_heartbeat
         self.on_reading = on_reading
-        label = str(session.options.name or "client")
+        options = session.options
+        label = str(options.name or "client")
+        # Of all channels.
+        self.rejoin_policy = RejoinPolicy(
+            backoff=guarded("rejoin_backoff", options.rejoin_backoff, REJOIN_STEPS),
+            retry_refused=options.retry_refused_rejoins,
+        )
         self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken, self._pushed)
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
+        # One object for all channels, and not a bound method for each.
+        self.give_ref = self.next_ref
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
         self._cores: dict[str, ChannelCore] = {}
