@@ -92,6 +92,7 @@ class _Sentinel(Enum):
 UNSET: Final = _Sentinel.UNSET
 BRUTAL_KILL: Final = _Sentinel.BRUTAL_KILL
 
+_NONE: Final[Mapping[str, Any]] = {}
 _E = TypeVar("_E", bound=StrEnum)
 _KEYS = (
     "id",
@@ -284,13 +285,12 @@ def _arguments(child_id: object, args: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(args)
 
 
-def _keywords(child_id: object, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    if kwargs is None:
-        return {}
+def _keywords(child_id: object, kwargs: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    kwargs = _NONE if kwargs is None else kwargs
     if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
         text = f"{_of(child_id, 'kwargs')} must map words to arguments, not be a {_type(kwargs)}"
         raise ChildSpecError(SpecProblem.BAD_START, text, kwargs)
-    return dict(kwargs)
+    return dict(kwargs) if kwargs else _NONE
 
 
 def _type(value: object) -> str:

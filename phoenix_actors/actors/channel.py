@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from phoenix_actors.link.core import Closed, Ended, Joined, JoinFailed
+from phoenix_actors.link.channel_news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import Taken, Ticket
 from phoenix_actors.link.presence import PRESENCE_EVENTS

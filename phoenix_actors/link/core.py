@@ -13,9 +13,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
-
 from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
+from phoenix_actors.link.channel_news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.overflow import drop_push, octets, report_full
@@ -43,30 +42,7 @@ if TYPE_CHECKING:
     from phoenix_actors.protocol.v2 import Prepared
     from supervisors import ActorRef, ExitReason
 
-__all__ = ["ChannelCore", "Closed", "Ended", "JoinFailed", "Joined"]
-
-
-class Joined(msgspec.Struct, frozen=True):
-    """To the channel actor: the server said ok."""
-
-    response: Any
-    join_count: int
-
-
-class JoinFailed(msgspec.Struct, frozen=True):
-    """To the channel actor: the server refused."""
-
-    response: Any
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """To the channel actor: not joined any more, for this reason."""
-
-    reason: CloseReason
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """To the channel actor: there is nothing more to come."""
+__all__ = ["ChannelCore"]
 
 
 Deeds: TypeAlias = list[Callable[[], object]]

@@ -63,6 +63,7 @@ class Topic:
 
     __slots__ = (
         "_early",
+        "_listeners",
         "_lock",
         "_presence",
         "closed",
@@ -74,7 +75,6 @@ class Topic:
         "last_active",
         "last_join",
         "leaving",
-        "listeners",
         "manager",
         "name",
         "params",
@@ -114,15 +114,16 @@ class Topic:
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
         self.facade: Any = None
-        self.listeners = Listeners(name)
+        # Made when somebody asks for it.
+        self._listeners: Listeners | None = None
         self._lock = threading.Lock()
         # Pushes between two lives; made with the first of them.
         self._early: EarlyPushes | None = None
         start: Any = spec.start
         self._presence: Presence | None = None
-        self.presence_events = checked_events(start.presence_events)
         # Rings when pushes that wait for the join may have gone.
         self.room = RoomBell()
+        self.presence_events = checked_events(start.presence_events)
         self.spec = spec.with_(id=self)
 
     def __repr__(self) -> str:
@@ -138,6 +139,19 @@ class Topic:
         """The channel's state; closed while no actor serves it."""
         core = self.core
         return ChannelState.CLOSED if core is None else core.machine.state
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who gets the topic's messages."""
+        listeners = self._listeners
+        if listeners is None:
+            with self._lock:
+                listeners = self._listeners
+                if listeners is None:
+                    listeners = self._listeners = Listeners(self.name)
+                    if self.closed:
+                        listeners.close()
+        return listeners
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
@@ -254,7 +268,8 @@ class Topic:
         with no_waiting_here():
             for push in early:
                 push.reply.fail(ChannelClosed(self.name, push.event))
-        self.listeners.close()
+        if self._listeners is not None:
+            self._listeners.close()
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -353,7 +368,8 @@ class Topic:
         """Give a message to whoever listens; runs on the channel's actor."""
         if frame.event in self.presence_events:
             self.presence().take(frame)
-        self.listeners.deliver(frame, self.facade)
+        if self._listeners is not None:
+            self._listeners.deliver(frame, self.facade)
 
     def presence(self) -> Presence:
         """Return who is present, kept since the join; made when a frame tells of it, or here."""

@@ -22,6 +22,9 @@ def strict(key: Hashable) -> Hashable:
         (False, False)
     """
     kind = type(key)
+    if kind is str:
+        # Equal to nothing but its like.
+        return key
     if isinstance(key, tuple) and kind.__eq__ is tuple.__eq__:
         return kind, tuple(map(strict, key))
     if kind is frozenset and isinstance(key, frozenset):

@@ -341,7 +341,7 @@ class Process(Inlet):
         reason = self.reason or Normal()
         self._boot = None
         self.mailbox.close()
-        for book in self._books or ():
+        for book in self._books:
             book.release_owner(self)
         strike(self.actor_ref)
         root.discard(self)

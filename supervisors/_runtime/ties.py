@@ -58,7 +58,7 @@ class Ties:
         self.claim = threading.Lock()
         self.ended = False
         self._told = False
-        self._books: list[NameBook] | None = None
+        self._books: tuple[NameBook, ...] = ()
         self._deferred: set[Reply] | None = None
         # A tuple while there are few, for an empty set takes 216 bytes.
         self._links: set[Process] | tuple[Process, ...] = ()
@@ -101,10 +101,8 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
-            if self._books is None:
-                self._books = []
             if book not in self._books:
-                self._books.append(book)
+                self._books = (*self._books, book)
             return True
 
     def keep_timer(self, timer: Timer) -> None:
