@@ -22,6 +22,9 @@ __all__ = [
     "HEARTBEAT_REPLY",
     "HEARTBEAT_SENT",
     "HEARTBEAT_TIMEOUT",
+    "HIBERNATION_BATCH",
+    "HIBERNATION_STARTED",
+    "HIBERNATION_TERMINATING",
     "HOOK_FAILED",
     "MESSAGE_RECEIVED",
     "MESSAGE_SENT",
@@ -70,6 +73,9 @@ MONITOR_CLEANUP: Final = (_PREFIX, "optimization", "performance_monitor_cleanup"
 MONITOR_ALERTS: Final = (_PREFIX, "optimization", "performance_monitor_alerts_triggered")
 MONITOR_TERMINATING: Final = (_PREFIX, "optimization", "performance_monitor_terminating")
 POOL_CLEANUP: Final = (_PREFIX, "optimization", "binary_pool_cleanup")
+HIBERNATION_STARTED: Final = (_PREFIX, "optimization", "hibernation_manager_started")
+HIBERNATION_BATCH: Final = (_PREFIX, "optimization", "hibernation_batch_completed")
+HIBERNATION_TERMINATING: Final = (_PREFIX, "optimization", "hibernation_manager_terminating")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")
 
 

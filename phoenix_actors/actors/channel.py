@@ -183,6 +183,11 @@ class ChannelActor(GenServer):
             case _:
                 return Stop(Normal())
 
+    def _otp_rouse(self, kind: type) -> None:
+        """Count as in use, whoever sent the message that wakes it."""
+        self._phx_topic.in_use = True
+        super()._otp_rouse(kind)
+
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Let the topic know, however this life ended."""
         super()._otp_after_end(reason)

@@ -96,7 +96,7 @@ class ChannelCore:
 
     def touched(self) -> None:
         """Note that the channel is in use, for the hibernation manager."""
-        self.topic.last_active = timers.clock.now()
+        self.topic.in_use = True
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says.
@@ -230,6 +230,22 @@ class ChannelCore:
         """Return what keeps the messages of this life, also those that are to come."""
         with self._lock:
             return self._own_inbound()
+
+    def holds(self) -> int:
+        """Return the bytes that `give_back` would give back now."""
+        inbound = self.inbound
+        return 0 if inbound is self.wire.session.no_inbound else inbound.memory
+
+    def give_back(self) -> int:
+        """Give back what an idle channel can do without; return its bytes. No turn may run."""
+        with self._lock:
+            inbound = self.inbound
+            if inbound is self.wire.session.no_inbound or not inbound.unused:
+                return 0
+            self.inbound = self.wire.session.no_inbound
+            if self.topic.core is self:
+                self.topic.inbound = self.inbound
+            return inbound.memory
 
     def close_inbound(self) -> None:
         """Nobody takes messages any more."""

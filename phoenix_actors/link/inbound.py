@@ -18,6 +18,7 @@ beyond the bound, for without it the state of the presences would stay wrong unt
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -207,6 +208,14 @@ class Inbound:
         """Have a reader that waits look again; requires the lock."""
         if self._reader is not None:
             self._reader.notify_all()
+
+    @property
+    def memory(self) -> int:
+        """The bytes that this takes while it is empty."""
+        queues = sum(
+            sys.getsizeof(queue) for queue in (self._sizes, self._kept) if queue is not _NONE
+        )
+        return sys.getsizeof(self) + sys.getsizeof(self._lock) + queues
 
     @property
     def unused(self) -> bool:

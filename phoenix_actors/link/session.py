@@ -22,8 +22,10 @@ from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
+from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
@@ -55,6 +57,7 @@ class Session:
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
         self.response_times = Histogram()
+        self.sleepers = Sleepers(options)
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}
@@ -99,6 +102,10 @@ class Session:
         """Return all wanted topics in the order in which they were first wanted."""
         with self._lock:
             return list(self._topics.values())
+
+    def hibernation_stats(self) -> dict[str, Any]:
+        """Return which channels sleep, and what that saved."""
+        return self.sleepers.stats(self.topics(), timers.clock.now())
 
     # ---- the connection's status ---------------------------------------------------------------
 

@@ -69,10 +69,11 @@ class Topic:
         "closed",
         "core",
         "facade",
+        "idle_since",
+        "in_use",
         "inbound",
         "join_count",
         "joined_once",
-        "last_active",
         "last_join",
         "leaving",
         "manager",
@@ -105,7 +106,9 @@ class Topic:
         self.join_count = 0
         # The last phx_join that was sent: wire, generation and join_ref.
         self.last_join: tuple[Wire, int | None, str] | None = None
-        self.last_active = timers.clock.now()
+        # Set by whoever uses the channel, taken back by the hibernation manager, which notes when.
+        self.in_use = True
+        self.idle_since = 0.0
         self.core: ChannelCore | None = None
         # What waits for the actor; each life has its own. This one is for who looks before any.
         self.inbound = session.no_inbound

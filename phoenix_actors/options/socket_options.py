@@ -26,7 +26,6 @@ _LATER_VALUE: Final = "is not available in this version"
 # Announced options that this version does not have. They are refused, not ignored.
 LATER: Final = frozenset(
     {
-        "hibernation_memory_threshold",
         "longpoll_fallback",
     }
 )
@@ -81,6 +80,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         json_library: an object with encode and decode, or with dumps and loads, for every frame.
+        hibernation_memory_threshold: bytes; an idle channel that would give back less stays as it
+            is, unless its class has an `on_hibernate` or it has a thread of its own.
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
             message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
             switches one off; those that are left out keep their defaults.
@@ -141,6 +142,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
+    hibernation_memory_threshold: int = 1
     performance_monitor: bool = True
     collection_interval: float = 30.0
     retention_period: float = 1800.0
@@ -361,6 +363,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,
+    "hibernation_memory_threshold": checks.whole,
     "performance_monitor": checks.flag,
     "collection_interval": checks.positive_seconds,
     "retention_period": checks.positive_seconds,
