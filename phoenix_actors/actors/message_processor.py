@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.session import Session
 from supervisors import GenServer
 
@@ -20,8 +19,7 @@ class MessageProcessor(GenServer):
     def init(self, session: Session) -> None:
         """Publish a codec."""
         self.session = session
-        options = session.options
-        session.codec = Codec(options.vsn, session.counters, options.json_library)
+        session.codec = session.new_codec()
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`.

@@ -9,6 +9,7 @@ from phoenix_actors.protocol.serializer import serializer_for
 
 if TYPE_CHECKING:
     from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.shared import SharedValues
     from phoenix_actors.message import Frame
     from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
@@ -23,12 +24,20 @@ class Codec:
     `complete`, which cannot fail, wherever the frame is sent (C26).
     """
 
-    __slots__ = ("_counters", "_serializer")
+    __slots__ = ("_counters", "_serializer", "_shared")
 
     def __init__(
-        self, vsn: str, counters: Counters, json_library: JsonLibrary | None = None
+        self,
+        vsn: str,
+        counters: Counters,
+        json_library: JsonLibrary | None = None,
+        shared: SharedValues | None = None,
     ) -> None:
-        """Speak this version, on the user's JSON library if there is one."""
+        """Speak this version, on the user's JSON library if there is one.
+
+        Decoded payloads share what is in `shared`, if that is given.
+        """
+        self._shared = shared
         self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
 
@@ -64,7 +73,7 @@ class Codec:
         """
         frame = self._serializer.decode_text(data)
         self._counters.add("decoded")
-        return frame
+        return frame if self._shared is None else self._shared.frame(frame)
 
     def decode_binary(self, data: bytes) -> Frame:
         """Return the frame of a binary message.

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
 from phoenix_actors.link.channel_news import Closed, Ended, Joined, JoinFailed
-from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.overflow import drop_push, octets, report_full
+from phoenix_actors.link.own_inbound import OwnInbound
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
@@ -52,7 +52,7 @@ _ANSWERED: Final = Reply()
 _ANSWERED.settle(None)
 
 
-class ChannelCore:
+class ChannelCore(OwnInbound):
     """One channel on one wire. Safe from any thread."""
 
     __slots__ = (
@@ -61,7 +61,6 @@ class ChannelCore:
         "_span",
         "_timers",
         "actor",
-        "inbound",
         "machine",
         "orphaned_by",
         "topic",
@@ -217,39 +216,6 @@ class ChannelCore:
             limit = session.options.max_inbound_messages or 0
             error = QueueFull(limit, self.topic.name, frame.event, dropped=True)
             after.append(lambda: session.notify(session.hooks.error, error))
-
-    def _own_inbound(self) -> Inbound:
-        """Return what keeps the messages of this life; requires the lock."""
-        if self.inbound is self.wire.session.no_inbound:
-            self.inbound = Inbound(self.wire.session.options)
-            if self.topic.core is self:
-                self.topic.inbound = self.inbound
-        return self.inbound
-
-    def own_inbound(self) -> Inbound:
-        """Return what keeps the messages of this life, also those that are to come."""
-        with self._lock:
-            return self._own_inbound()
-
-    def holds(self) -> int:
-        """Return the bytes that `give_back` would give back now."""
-        inbound = self.inbound
-        return 0 if inbound is self.wire.session.no_inbound else inbound.memory
-
-    def give_back(self) -> int:
-        """Give back what an idle channel can do without; return its bytes. No turn may run."""
-        with self._lock:
-            inbound = self.inbound
-            if inbound is self.wire.session.no_inbound or not inbound.unused:
-                return 0
-            self.inbound = self.wire.session.no_inbound
-            if self.topic.core is self:
-                self.topic.inbound = self.inbound
-            return inbound.memory
-
-    def close_inbound(self) -> None:
-        """Nobody takes messages any more."""
-        self.own_inbound().close()
 
     def _report_drop(self, word: str, event: str, after: Deeds) -> None:
         topic = self.topic.name

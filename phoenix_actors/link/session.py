@@ -22,6 +22,8 @@ from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.routes import RouteCounts
+from phoenix_actors.link.shared import SharedValues
 from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
@@ -46,7 +48,8 @@ class Session:
         self.hooks = Hooks()
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
-        self.codec = Codec(options.vsn, self.counters, options.json_library)
+        self.shared = SharedValues() if options.share_decoded else None
+        self.codec = self.new_codec()
         # What no channel actor has taken yet, of topics that had none so far: nothing.
         self.no_inbound = Inbound(options)
         self.client: Any = None
@@ -57,7 +60,9 @@ class Session:
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
         self.response_times = Histogram()
+        self.heartbeat_times = Histogram()
         self.sleepers = Sleepers(options)
+        self.route_counts = RouteCounts()
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}
@@ -71,6 +76,11 @@ class Session:
     def __repr__(self) -> str:
         """Tell status and topics."""
         return f"<Session {self._status} topics={len(self._topics)}>"
+
+    def new_codec(self) -> Codec:
+        """Return a codec as the options want it."""
+        options = self.options
+        return Codec(options.vsn, self.counters, options.json_library, self.shared)
 
     # ---- topics -------------------------------------------------------------------------------
 

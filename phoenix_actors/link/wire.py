@@ -14,6 +14,7 @@ from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, Pus
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import guarded
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
@@ -73,6 +74,7 @@ class Wire:
         self.give_ref = self.next_ref
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
+        self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
         self._cores_lock = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
@@ -154,6 +156,10 @@ class Wire:
             attempt.abort()
         if generation is not None:
             self.lost(generation, reason, clean=False)
+        with self._cores_lock:
+            # What becomes of this table now is no eviction any more: all of it is gone.
+            self._counts.evictions += len(self._cores)
+            self._counts = RouteCounts()
         with self._pushes_lock:
             timer, self._push_timer = self._push_timer, None
         if timer is not None:
@@ -170,6 +176,8 @@ class Wire:
         with self._cores_lock:
             former = self._cores.get(core.topic.name)
             self._cores[core.topic.name] = core
+            self._counts.insertions += 1
+            self._counts.evictions += former is not None
             return self._generation, former
 
     def detach(self, core: ChannelCore) -> None:
@@ -177,10 +185,16 @@ class Wire:
         with self._cores_lock:
             if self._cores.get(core.topic.name) is core:
                 del self._cores[core.topic.name]
+                self._counts.evictions += 1
 
     def core(self, topic: str) -> ChannelCore | None:
-        """Return the channel of a topic; one dictionary look-up."""
-        return self._cores.get(topic)
+        """Return the channel of a topic: one dictionary look-up. Only for the reader: it counts."""
+        core = self._cores.get(topic)
+        if core is None:
+            self._counts.misses += 1
+        else:
+            self._counts.hits += 1
+        return core
 
     def cores(self) -> list[ChannelCore]:
         """Return all channels in creation order."""

@@ -80,6 +80,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         json_library: an object with encode and decode, or with dumps and loads, for every frame.
+        share_decoded: equal strings and numbers of decoded messages become one object, and dicts
+            share their keys: for who keeps many messages. Each takes longer to decode.
         hibernation_memory_threshold: bytes; an idle channel that would give back less stays as it
             is, unless its class has an `on_hibernate` or it has a thread of its own.
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
@@ -139,6 +141,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     binary_pool_size: int = 1000
     binary_max_age: float = 300.0
     binary_cleanup_interval: float = 30.0
+    share_decoded: bool = False
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
@@ -360,6 +363,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "binary_pool_size": checks.whole,
     "binary_max_age": checks.positive_seconds,
     "binary_cleanup_interval": checks.positive_seconds,
+    "share_decoded": checks.flag,
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,

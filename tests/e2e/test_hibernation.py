@@ -32,6 +32,16 @@ def lane(channel: Channel) -> Any:
     return ref.process.mailbox.user
 
 
+def ran_often(log: Log, count: int) -> list[Any]:
+    """The handler's runs, once there are so many."""
+    return eventually(lambda: log.named("ran"), lambda ran: len(ran) == count)
+
+
+def seen_often(channel: Channel, count: int) -> None:
+    """Waits until the actor has so many messages."""
+    eventually(lambda: len(channel.call(None)) == count)
+
+
 @pytest.mark.contract("C184")
 def test_queues_are_given_back(connect: Connect) -> None:
     """What is counted as saved is gone, and the next frame finds everything as it was."""
@@ -64,10 +74,10 @@ def test_a_thread_is_given_back(connect: Connect) -> None:
     channel = client.join("room:a", channel=(Threaded, log))
     for number in range(3):
         channel.push("push_me", {})
-        eventually(lambda number=number: len(log.named("ran")) == number + 1)
+        ran = ran_often(log, number + 1)
         asleep(client)
-        (thread,) = log.named("ran")[-1]
-        eventually(lambda thread=thread: not thread.is_alive())
+        ran[-1][0].join(DEADLINE)
+        assert not ran[-1][0].is_alive()
     assert stats(client)["threads_given_back"] >= 3
     assert len({thread for (thread,) in log.named("ran")}) == 3
 
@@ -116,7 +126,7 @@ def test_nothing_is_lost_or_overtaken(connect: Connect) -> None:
             channel.push("push_me", {"n": number})
         else:
             channel.tell(number)
-        eventually(lambda number=number: len(channel.call(None)) == number + 1)
+        seen_often(channel, number + 1)
     assert channel.call(None) == list(range(100))
     assert stats(client)["total_hibernations"] > 3
 
