@@ -107,6 +107,10 @@ class Routes:
             with self._lock:
                 self._hits += 1
             return known[1]
+        if not self._size:
+            with self._lock:
+                self._misses += 1
+            return self._map.resolve(topic)
         with self._lock:
             topics, table = self._map, self._known
         route = topics.resolve(topic)
