@@ -103,7 +103,7 @@ class HibernationManager(GenServer):
             return
         held = core.holds() + holds(process)
         if held >= self.session.options.hibernation_memory_threshold or has_thread(process):
-            self._rest(core, process)
+            self._rest(core, process, hooked=False)
 
     def _give_back(self, message: _Asleep) -> None:
         """Do the second half for an actor with hooks, once its turn is over; unless it woke."""
@@ -111,16 +111,18 @@ class HibernationManager(GenServer):
         process = None if core is None else core.actor.process
         if core is None or process is None or not process.actor._otp_asleep:  # type: ignore[attr-defined]
             return
-        if not self._rest(core, process):
+        if not self._rest(core, process, hooked=True):
             self.send_after(_TURN, message)
 
-    def _rest(self, core: ChannelCore, process: Process) -> bool:
+    def _rest(self, core: ChannelCore, process: Process, *, hooked: bool) -> bool:
         """Let an idle actor give back its memory; False when it is not idle."""
 
         def also() -> int:
-            # No turn runs, and who sends a message now finds the actor asleep.
+            # No turn runs, and who sends a message now finds the actor asleep. One with hooks was
+            # asleep before; it may have been woken meanwhile, and then it stays awake.
             actor: Any = process.actor
-            actor._otp_asleep = actor._otp_at_rest = True
+            if not hooked:
+                actor._otp_asleep = actor._otp_at_rest = True
             return core.give_back()
 
         given_back = rest(process, also)

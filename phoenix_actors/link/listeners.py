@@ -5,13 +5,13 @@ They belong to the topic and not to an actor's life, so they survive restarts an
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.hooks import HookList, Subscription
+from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import Message
 from supervisors import ActorRef
@@ -27,7 +27,7 @@ Ref: TypeAlias = Any
 
 
 # For the listeners of all topics: held for a few steps, when one comes or goes.
-_changing = threading.Lock()
+_changing = shared_lock()
 _NOBODY: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 

@@ -7,9 +7,9 @@ raises the same error.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RoomBell", "drop_push", "octets", "report_full"]
 
 # For all bells, of which each channel has one: held for a few steps and seldom.
-_bells = threading.Lock()
+_bells = shared_lock()
 
 
 def octets(frame: Any) -> int:

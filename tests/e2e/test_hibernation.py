@@ -55,7 +55,7 @@ def test_queues_are_given_back(connect: Connect) -> None:
         seen = asleep(client)
         assert seen["total_memory_saved"] - before >= 760
         assert lane(channel) is NOTHING
-        assert len(channel._topic.inbound) == 0
+        assert channel._topic.inbound is client.session.no_inbound
     assert stats(client)["total_hibernations"] == 3
     assert [n for (n,) in log.named("pushed")] == [0, 1, 2]
 
