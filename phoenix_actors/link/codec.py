@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.pool import EncodedPayload
-from phoenix_actors.message import Frame
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, Frame
 from phoenix_actors.protocol.serializer import serializer_for
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Codec"]
 
 _BYTES: Final = (bytes, bytearray, memoryview)
+# Once in the life of most topics: the head would be kept for nothing.
+_SELDOM: Final = frozenset({PHX_JOIN, PHX_LEAVE})
 
 
 class Codec:
@@ -58,7 +60,7 @@ class Codec:
             return self._serializer.prepare_encoded(topic, event, payload.take())
         serializer, templates = self._serializer, self._templates
         named = type(topic) is str and type(event) is str
-        if templates is None or not named or isinstance(payload, _BYTES):
+        if templates is None or not named or event in _SELDOM or isinstance(payload, _BYTES):
             self._counters.add("encoded")
             return serializer.prepare(topic, event, payload)
         head = templates.head(topic, event, serializer.head)

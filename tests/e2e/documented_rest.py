@@ -34,6 +34,8 @@ def binary_options(phoenix: Phoenix, connect: Connect) -> None:
     channel = client.join("room:a")
     for number in range(10):
         channel.push("echo", {"n": number}).get()
+    for topic in ("room:b", "room:c"):
+        client.join(topic).push("echo", {}).get()
     stats = client.binary_pool.stats()
     assert (stats["template_hits"] >= 9, stats["templates"]) == (True, 2)
     assert (stats["max_pool_size"], stats["max_age"], stats["cleanup_interval"]) == (2, 600, 30)
