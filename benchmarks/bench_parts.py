@@ -136,7 +136,7 @@ def waking() -> list[Way]:
     process, core = channel.ref.process, client.client.session.topic("wake:0").core
 
     def asleep() -> int:
-        process.actor._otp_asleep = process.actor._otp_at_rest = True  # noqa: SLF001
+        process.actor._otp_asleep = process.unusual = True  # noqa: SLF001
         return int(core.give_back())
 
     def measured(*, hibernate: bool) -> Callable[[int], float]:

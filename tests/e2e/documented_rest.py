@@ -61,6 +61,8 @@ def hibernation_options(phoenix: Phoenix, connect: Connect) -> None:
         hibernation_enabled=True, hibernation_idle_timeout=0.02, hibernation_check_interval=0.02
     )
     channel = client.join("room:a")
+    # From now on it has something to give back.
+    channel.push("push_me", {})
     eventually(lambda: client.hibernation_manager.stats()["total_hibernations"] >= 1)
     assert channel.push("echo", 7).get().response == 7
 
