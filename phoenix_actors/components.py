@@ -21,16 +21,28 @@ __all__ = ["BinaryPoolClient", "ClientParts", "Component", "PerformanceMonitorCl
 
 # Keys of get_state() that put_state() does not take, and options that it replaces (C15).
 READ_ONLY: Final = frozenset({"joined_channels", "name", "status", "url", "vsn"})
-REPLACEABLE: Final = frozenset({"auth_token", "headers", "params"})
+REPLACEABLE: Final = frozenset({"auth_token", "headers", "params", "topic_channel_map"})
 
 
 class Component:
     """One component of a client. Safe from any thread."""
 
-    def __init__(self, name: str, find: Callable[[str], Any]) -> None:
-        """Made by the client; `find` gives the actor of the moment."""
+    def __init__(
+        self,
+        name: str,
+        find: Callable[[str], Any],
+        read: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
+        """Made by the client.
+
+        Args:
+            name: the component's id.
+            find: gives the actor of the moment.
+            read: gives the numbers, where they can be read without asking the actor.
+        """
         self._name = name
         self._find = find
+        self._read = read
 
     def __repr__(self) -> str:
         """Tell which one it is."""
@@ -49,7 +61,13 @@ class Component:
         return ref
 
     def stats(self) -> dict[str, Any]:
-        """Return its numbers; see the component's module for what they mean."""
+        """Return its numbers; see the component's module for what they mean.
+
+        Those of the pool, the routes and hibernation stand in tables that outlive the component;
+        they are read there and cost it nothing.
+        """
+        if self._read is not None:
+            return self._read()
         stats: dict[str, Any] = self.ref.call("stats")
         return stats
 
@@ -61,6 +79,15 @@ class PerformanceMonitorClient(Component):
         """Return all counts; sizes are bytes, durations seconds."""
         metrics: dict[str, Any] = self.ref.call("metrics")
         return metrics
+
+    def get_history(self) -> list[dict[str, Any]]:
+        """Return the data points that are kept, oldest first.
+
+        One is kept every `collection_interval`, for `retention_period`. `at` is a moment of the
+        monotonic clock, `timestamp` the same in seconds since 1970; counts are those so far.
+        """
+        points: list[dict[str, Any]] = self.ref.call("history")
+        return points
 
     def get_summary(self) -> dict[str, Any]:
         """Return the few numbers that tell most."""
@@ -84,7 +111,7 @@ class BinaryPoolClient(Component):
         self, name: str, find: Callable[[str], Any], session: Session, pool: EncodedPool
     ) -> None:
         """Made by the client."""
-        super().__init__(name, find)
+        super().__init__(name, find, pool.stats)
         self._session = session
         self._pool = pool
 
@@ -154,16 +181,19 @@ class ClientParts(SupervisorRef):
     def put_state(self, key: str, value: Any) -> None:
         """Keep a value of the application's with the client, or replace params or headers.
 
-        Those take what the options of that name take, and count from the next attempt to connect.
+        Those take what the options of that name take, and count from the next attempt to connect;
+        a new topic_channel_map counts from the next join.
 
         Raises:
-            InvalidOption: params or headers make no sense, or the key is another one of the
-                client's own, which are read only.
+            InvalidOption: such a value makes no sense, or the key is another one of the client's
+                own, which are read only.
         """
         if key in READ_ONLY:
             raise InvalidOption(key, "is the client's own state and read only")
         if key in REPLACEABLE:
             self.session.replace_option(key, value)
+            if key == "topic_channel_map":
+                self._top("routes").replace(self.session.options.topic_channel_map)
         else:
             self.session.put(key, value)
 
@@ -201,12 +231,12 @@ class ClientParts(SupervisorRef):
     @property
     def route_cache(self) -> Component:
         """Which channel class a topic gets."""
-        return Component("route_cache", self._component)
+        return Component("route_cache", self._component, self._top("routes").stats)
 
     @property
     def hibernation_manager(self) -> Component:
         """Idle channels."""
-        return Component("hibernation_manager", self._component)
+        return Component("hibernation_manager", self._component, self.session.hibernation_stats)
 
     @property
     def message_processor(self) -> Component:

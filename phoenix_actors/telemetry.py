@@ -46,6 +46,9 @@ __all__ = [
     "HEARTBEAT_REPLY",
     "HEARTBEAT_SENT",
     "HEARTBEAT_TIMEOUT",
+    "HIBERNATION_BATCH",
+    "HIBERNATION_STARTED",
+    "HIBERNATION_TERMINATING",
     "HOOK_FAILED",
     "MESSAGE_RECEIVED",
     "MESSAGE_SENT",
@@ -135,6 +138,9 @@ ROUTES_STARTED: Final = (_PREFIX, "optimization", "route_cache_started")
 ROUTES_CLEANUP: Final = (_PREFIX, "optimization", "route_cache_cleanup")
 ROUTES_EVICTION: Final = (_PREFIX, "optimization", "route_cache_lr_eviction")
 ROUTES_TERMINATING: Final = (_PREFIX, "optimization", "route_cache_terminating")
+HIBERNATION_STARTED: Final = (_PREFIX, "optimization", "hibernation_manager_started")
+HIBERNATION_BATCH: Final = (_PREFIX, "optimization", "hibernation_batch_completed")
+HIBERNATION_TERMINATING: Final = (_PREFIX, "optimization", "hibernation_manager_terminating")
 HOOK_FAILED: Final = (_PREFIX, "hook", "failed")
 
 

@@ -48,22 +48,27 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
         ttl=options.route_cache_ttl,
         sweep_interval=options.route_cleanup_interval,
         clock=timers.clock,
-        frames=lambda: (session.counters["routed"], session.counters["unknown_topic"]),
+        counts=session.route_counts,
     )
-    pool = EncodedPool(options.binary_pool_size, options.binary_max_age, timers.clock)
+    pool = EncodedPool(
+        options.binary_pool_size,
+        options.binary_max_age,
+        timers.clock,
+        sweep_interval=options.binary_cleanup_interval,
+        shared=session.shared,
+        templates=session.template_stats,
+    )
     return session, routes, pool
 
 
 def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildSpec]:
     """Return the children of a client, in start order."""
-    registry, options = session.registry_name, session.options
+    registry = session.registry_name
     return [
         Registry.child_spec(id=REGISTRY, name=registry),
         _worker(registry, "intents", Intents, session),
         _worker(registry, "performance_monitor", PerformanceMonitor, session, pool, routes),
-        _worker(
-            registry, "binary_pool", BinaryPool, pool, session, options.binary_cleanup_interval
-        ),
+        _worker(registry, "binary_pool", BinaryPool, pool, session),
         _worker(registry, "route_cache", RouteCache, routes),
         _worker(registry, "hibernation_manager", HibernationManager, session),
         _worker(registry, "message_processor", MessageProcessor, session),

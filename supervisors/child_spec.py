@@ -285,7 +285,7 @@ def _arguments(child_id: object, args: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _keywords(child_id: object, kwargs: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if kwargs is None or (kwargs.__class__ is dict and not kwargs):
+    if kwargs is None or kwargs is _NO_KEYWORDS or (kwargs.__class__ is dict and not kwargs):
         return _NO_KEYWORDS
     if not isinstance(kwargs, Mapping) or not all(isinstance(key, str) for key in kwargs):
         text = f"{_of(child_id, 'kwargs')} must map words to arguments, not be a {_type(kwargs)}"

@@ -22,11 +22,10 @@ _SWEEP = "sweep"
 class BinaryPool(GenServer):
     """Keeps the counts of encoded payloads, and sweeps; made by the client's tree."""
 
-    def init(self, pool: EncodedPool, session: Session, interval: float) -> None:
+    def init(self, pool: EncodedPool, session: Session) -> None:
         """Serve this table."""
         self.pool, self.session = pool, session
-        self.interval = interval
-        self.send_after(interval, _SWEEP)
+        self.send_after(pool.sweep_interval, _SWEEP)
 
     def handle_info(self, message: Any) -> None:
         """Sweep, and arm the next sweep."""
@@ -39,15 +38,13 @@ class BinaryPool(GenServer):
         if removed:
             measurements = {"patterns_removed": removed, "memory_freed_bytes": freed}
             emit(POOL_CLEANUP, {**measurements, "pool_size": self.pool.stats()["pool_size"]})
-        self.send_after(self.interval, _SWEEP)
+        self.send_after(self.pool.sweep_interval, _SWEEP)
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`."""
         if request != "stats":
             return super().handle_call(request, sender)
-        lookups = self.session.counters["encoded_by_template"]
-        templates = self.session.templates.stats(lookups)
-        return {**self.pool.stats(), **templates, "cleanup_interval": self.interval}
+        return self.pool.stats()
 
     def terminate(self, reason: ExitReason) -> None:
         """Tell what there was."""

@@ -60,6 +60,12 @@ class ChannelActor(GenServer):
     _phx_topic: Topic
     _phx_ticketed: Frame
     _phx_over: bool = False
+    _phx_hears_joins: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Notice whether the class has something to do when it is joined."""
+        super().__init_subclass__(**kwargs)
+        cls._phx_hears_joins = cls.handle_join is not ChannelActor.handle_join
 
     # ---- what a user overrides ----------------------------------------------------------------
 
@@ -179,6 +185,18 @@ class ChannelActor(GenServer):
                 return self.handle_close(reason)
             case _:
                 return Stop(Normal())
+
+    def _otp_rouse(self, kind: type) -> None:
+        """Count as in use, whoever sent the message that wakes it."""
+        self._phx_topic.in_use = True
+        super()._otp_rouse(kind)
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        """Let the topic know, however this life ended."""
+        super()._otp_after_end(reason)
+        topic = getattr(self, "_phx_topic", None)
+        if topic is not None:
+            topic.actor_ended(self.actor_ref, reason)
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Say good-bye when it is the whole client that stops."""

@@ -109,7 +109,11 @@ class ChannelManager(DynamicSupervisor):
             topic.abandon()
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
-        process.actor._phx_topic = spec.id  # type: ignore[attr-defined]  # a ChannelActor
+        actor: Any = process.actor  # a ChannelActor
+        actor._phx_topic = spec.id
+        # Here, where every channel actor gets the same attributes in the same order, they share
+        # one table of names; set for the first time at the first sleep, each would get its own.
+        actor._otp_asleep = False
 
     def _otp_report(self, report: EmitReport) -> None:
         topic: Topic = report.child_id

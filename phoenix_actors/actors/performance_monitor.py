@@ -31,7 +31,7 @@ from phoenix_actors.telemetry import (
     MONITOR_TERMINATING,
     emit,
 )
-from supervisors import CallTimeout, ExitReason, GenServer, NoProcError, via, whereis
+from supervisors import ExitReason, GenServer
 from supervisors._runtime.timers import timers
 
 __all__ = ["PerformanceMonitor"]
@@ -42,8 +42,22 @@ _MEGABYTE: Final = 1024 * 1024
 _MOST_POINTS: Final = 10_000
 # Look-ups in one interval below which a hit rate says nothing.
 _ENOUGH_LOOKUPS: Final = 100
-# Seconds for another component to answer.
-_PATIENCE: Final = 1.0
+
+
+class DataPoint(msgspec.Struct, frozen=True):
+    """The numbers of one moment; frames, bytes and CPU seconds are those so far."""
+
+    at: float
+    timestamp: float
+    message_queue_depth: int
+    memory_usage_mb: float | None
+    messages_sent: int
+    messages_received: int
+    bytes_sent: int
+    bytes_received: int
+    cpu_seconds: float
+    pushes_answered: int
+    push_p99_seconds: float | None
 
 
 class PerformanceMonitor(GenServer):
@@ -54,8 +68,8 @@ class PerformanceMonitor(GenServer):
         self.session, self.pool, self.routes = session, pool, routes
         self.started_at = timers.clock.now()
         self.collections = 0
-        # Moment, message_queue_depth, frames sent and received so far.
-        self.points: deque[tuple[float, int, int, int]] = deque(maxlen=_MOST_POINTS)
+        self.points: deque[DataPoint] = deque(maxlen=_MOST_POINTS)
+        self.first = self.point(self.started_at, self.system())
         options = session.options
         self.alerts = Alerts(options.alert_thresholds)
         self.lookups = (0, 0)
@@ -74,12 +88,12 @@ class PerformanceMonitor(GenServer):
 
     def collect(self, now: float) -> None:
         """Keep a data point, forget old ones, check the thresholds."""
-        system, counters = self.system(), self.session.counters
+        system = self.system()
         depth = system["message_queue_depth"]
-        self.points.append((now, depth, counters["frames_sent"], counters["frames_received"]))
+        self.points.append(self.point(now, system))
         self.collections += 1
         oldest, removed = now - self.session.options.retention_period, 0
-        while self.points[0][0] < oldest:
+        while self.points[0].at < oldest:
             self.points.popleft()
             removed += 1
         if removed:
@@ -97,12 +111,44 @@ class PerformanceMonitor(GenServer):
             alerts = [msgspec.structs.asdict(alert) for alert in new]
             emit(MONITOR_ALERTS, {"alerts_count": len(new)}, alerts=alerts)
 
+    def point(self, now: float, system: dict[str, Any]) -> DataPoint:
+        """Return the numbers of this moment."""
+        counters, times = self.session.counters, self.session.response_times.snapshot()
+        return DataPoint(
+            at=now,
+            timestamp=time.time(),
+            message_queue_depth=system["message_queue_depth"],
+            memory_usage_mb=system["memory_usage_mb"],
+            messages_sent=counters["frames_sent"],
+            messages_received=counters["frames_received"],
+            bytes_sent=counters["bytes_sent"],
+            bytes_received=counters["bytes_received"],
+            cpu_seconds=system["cpu_seconds"],
+            pushes_answered=int(times["count"] or 0),
+            push_p99_seconds=times["p99_seconds"],
+        )
+
+    def throughput(self, system: dict[str, Any]) -> dict[str, float | None]:
+        """Return what went over the wire per second since the last data point, or the start."""
+        last = self.points[-1] if self.points else self.first
+        now = self.point(timers.clock.now(), system)
+        seconds = now.at - last.at
+        names = ("messages_sent", "messages_received", "bytes_sent", "bytes_received")
+        rates: dict[str, float | None] = {
+            f"{name}_per_second": (getattr(now, name) - getattr(last, name)) / seconds
+            if seconds > 0
+            else None
+            for name in names
+        }
+        used = now.cpu_seconds - last.cpu_seconds
+        return {**rates, "cpu_utilization": used / seconds if seconds > 0 else None}
+
     def hit_rate(self) -> float | None:
         """Return the route cache's hit rate since the last time, if that says anything."""
         stats = self.routes.stats()
-        before, self.lookups = self.lookups, (stats["match_hits"], stats["match_misses"])
+        before, self.lookups = self.lookups, (stats["template_hits"], stats["template_misses"])
         hits, misses = self.lookups[0] - before[0], self.lookups[1] - before[1]
-        enough = stats["enabled"] and hits + misses >= _ENOUGH_LOOKUPS
+        enough = stats["template_enabled"] and hits + misses >= _ENOUGH_LOOKUPS
         return hits / (hits + misses) if enough else None
 
     def handle_call(self, request: Any, sender: Any) -> Any:
@@ -110,6 +156,8 @@ class PerformanceMonitor(GenServer):
         match request:
             case "stats" | "metrics":
                 return self.metrics()
+            case "history":
+                return [msgspec.structs.asdict(point) for point in self.points]
             case "summary":
                 return self.summary()
             case ("report", form):
@@ -122,9 +170,9 @@ class PerformanceMonitor(GenServer):
     def metrics(self) -> dict[str, Any]:
         """Return the counts; those of the wire are of the present Socket actor."""
         session = self.session
-        wire = session.wire
+        wire, system = session.wire, self.system()
         counters = session.counters.snapshot()
-        templates = session.templates.stats(counters.get("encoded_by_template", 0))
+        pool, routes = self.pool.stats(), self.routes.stats()
         return {
             "enabled": session.options.performance_monitor,
             "status": str(session.status),
@@ -134,29 +182,27 @@ class PerformanceMonitor(GenServer):
             "pending_replies": 0 if wire is None else wire.pending(),
             "queued_frames": 0 if wire is None else len(wire.outbox),
             "response_times": session.response_times.snapshot(),
-            "binary_pool": {**self.pool.stats(), **templates},
-            "route_cache": self.routes.stats(),
-            "hibernation": self.ask("hibernation_manager"),
+            "heartbeat_times": session.heartbeat_times.snapshot(),
+            "throughput": self.throughput(system),
+            "hit_rates": {
+                "route_cache": _rate(routes["hits"], routes["misses"]),
+                "topic_channel_map": _rate(routes["template_hits"], routes["template_misses"]),
+                "binary_pool": _rate(pool["hits"], pool["misses"]),
+            },
+            "binary_pool": pool,
+            "route_cache": routes,
+            "hibernation": session.hibernation_stats(),
             "transport": {
                 "messages_sent": counters.get("frames_sent", 0),
                 "messages_received": counters.get("frames_received", 0),
                 "bytes_sent": counters.get("bytes_sent", 0),
                 "bytes_received": counters.get("bytes_received", 0),
             },
-            "system": self.system(),
+            "system": system,
             "pushes": push_books(counters),
             "alerts": [msgspec.structs.asdict(alert) for alert in self.alerts.present],
             "counters": counters,
         }
-
-    def ask(self, component: str) -> dict[str, Any]:
-        """Return the stats of another component; none while it is being restarted."""
-        ref = whereis(via(self.session.registry_name, component))
-        try:
-            stats: dict[str, Any] = {} if ref is None else ref.call("stats", _PATIENCE)
-        except (NoProcError, CallTimeout):
-            return {}
-        return stats
 
     def system(self) -> dict[str, Any]:
         """Return what the whole Python process uses, and what waits in this client."""
@@ -216,6 +262,11 @@ class PerformanceMonitor(GenServer):
                 "alerts_triggered": self.alerts.triggered,
             }
             emit(MONITOR_TERMINATING, measurements)
+
+
+def _rate(hits: int, misses: int) -> float | None:
+    """Return the part of hits, or None where there was nothing to hit."""
+    return hits / (hits + misses) if hits + misses else None
 
 
 def _lines(prefix: str, values: dict[str, Any]) -> list[str]:

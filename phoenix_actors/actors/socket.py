@@ -215,6 +215,7 @@ class Socket(GenServer):
                 emit(RECONNECTION_ATTEMPT, {"delay_seconds": delay}, attempt=number)
             case events.ReportHeartbeat(round_trip):
                 session.heartbeat_rtt = round_trip
+                session.heartbeat_times.add(round_trip)
                 emit(HEARTBEAT_REPLY, {"round_trip_seconds": round_trip})
             case events.ReportHeartbeatTimeout(timeout):
                 emit(HEARTBEAT_TIMEOUT, {"timeout_seconds": timeout})

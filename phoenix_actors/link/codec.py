@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.pool import EncodedPayload
-from phoenix_actors.message import Frame
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, Frame
 from phoenix_actors.protocol.serializer import serializer_for
 
 if TYPE_CHECKING:
     from phoenix_actors.errors import DecodeError
     from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.shared import SharedValues
     from phoenix_actors.link.templates import Templates
     from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Codec"]
 
 _BYTES: Final = (bytes, bytearray, memoryview)
+# Once in the life of most topics: the head would be kept for nothing.
+_SELDOM: Final = frozenset({PHX_JOIN, PHX_LEAVE})
 
 
 class Codec:
@@ -27,7 +30,7 @@ class Codec:
     `complete`, which cannot fail, wherever the frame is sent (C26).
     """
 
-    __slots__ = ("_counters", "_serializer", "_templates")
+    __slots__ = ("_counters", "_serializer", "_shared", "_templates")
 
     def __init__(
         self,
@@ -35,9 +38,15 @@ class Codec:
         counters: Counters,
         json_library: JsonLibrary | None = None,
         templates: Templates | None = None,
+        shared: SharedValues | None = None,
     ) -> None:
-        """Speak this version, on the user's JSON library if there is one."""
+        """Speak this version, on the user's JSON library if there is one.
+
+        Heads of frames are kept in `templates`, and decoded payloads share what is in `shared`,
+        where these are given.
+        """
         self._templates = templates if templates is not None and templates.size else None
+        self._shared = shared
         self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
 
@@ -51,7 +60,7 @@ class Codec:
             return self._serializer.prepare_encoded(topic, event, payload.take())
         serializer, templates = self._serializer, self._templates
         named = type(topic) is str and type(event) is str
-        if templates is None or not named or isinstance(payload, _BYTES):
+        if templates is None or not named or event in _SELDOM or isinstance(payload, _BYTES):
             self._counters.add("encoded")
             return serializer.prepare(topic, event, payload)
         head = templates.head(topic, event, serializer.head)
@@ -79,12 +88,15 @@ class Codec:
         """
         frame = self._serializer.decode_text(data)
         self._counters.add("decoded")
-        return frame
+        return frame if self._shared is None else self._shared.frame(frame)
 
     def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames of several text messages; for one that is none, the error."""
         frames = self._serializer.decode_texts(texts)
         self._counters.add("decoded", [*map(type, frames)].count(Frame))
+        shared = self._shared
+        if shared is not None:
+            return [shared.frame(item) if isinstance(item, Frame) else item for item in frames]
         return frames
 
     def decode_binary(self, data: bytes) -> Frame:

@@ -12,24 +12,21 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
+from phoenix_actors.errors import JoinError, PhoenixError
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.overflow import drop_push, octets, report_full
-from phoenix_actors.link.schedules import guarded
+from phoenix_actors.link.own_inbound import Deeds, OwnInbound
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
-from phoenix_actors.machines.channel_rules import Phase, only_delivered
+from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.machines.push import PendingPush, push_failure
-from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason, Frame
-from phoenix_actors.options import Overflow
+from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason
 from phoenix_actors.telemetry import (
     CHANNEL_CLOSED,
     CHANNEL_JOINED,
@@ -37,26 +34,41 @@ from phoenix_actors.telemetry import (
     CHANNEL_LEAVE_DURATION,
     CHANNEL_LEFT,
     CHANNEL_STATUS,
-    FRAME_DROPPED,
     HOOK_FAILED,
     emit,
 )
+from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.protocol.v2 import Prepared
-    from supervisors import ActorRef, ExitReason, Reply
+    from supervisors import ActorRef, ExitReason
 
 __all__ = ["ChannelCore"]
 
+# What a topic has in the place of a future that is settled already.
+_ANSWERED: Final = Reply()
+_ANSWERED.settle(None)
 
-Deeds: TypeAlias = list[Callable[[], object]]
 
-
-class ChannelCore:
+class ChannelCore(OwnInbound):
     """One channel on one wire. Safe from any thread."""
+
+    __slots__ = (
+        "_joined",
+        "_leave_began",
+        "_lock",
+        "_span",
+        "_state",
+        "_timers",
+        "actor",
+        "machine",
+        "orphaned_by",
+        "topic",
+        "wire",
+    )
 
     def __init__(self, topic: Topic, wire: Wire, actor: ActorRef) -> None:
         """Serve this actor; its topic feeds the first events."""
@@ -66,11 +78,8 @@ class ChannelCore:
         options = wire.session.options
         self.machine = ChannelMachine(
             topic.name,
-            next_ref=wire.next_ref,
-            rejoin=RejoinPolicy(
-                backoff=guarded("rejoin_backoff", options.rejoin_backoff, REJOIN_STEPS),
-                retry_refused=options.retry_refused_rejoins,
-            ),
+            next_ref=wire.give_ref,
+            rejoin=wire.rejoin_policy,
             max_buffered=options.max_pending_messages,
             max_bytes=options.max_pending_bytes,
             overflow=options.overflow,
@@ -79,17 +88,15 @@ class ChannelCore:
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by: ExitReason | None = None
-        self.inbound = Inbound(options)
-        self._span = JoinSpan(topic.name)
+        # What the actor has not taken; the session's empty one until there is something.
+        self.inbound = wire.session.no_inbound
+        self._span: JoinSpan | None = None
         self._joined = False
         self._state = self.machine.state
         self._leave_began: float | None = None
         self._lock = threading.Lock()
-        self._timers: dict[str, Timer] = {}
-
-    def touched(self) -> None:
-        """Note that the channel is in use, for the hibernation manager."""
-        self.topic.last_active = timers.clock.now()
+        # Mostly none; then there is no dict for them.
+        self._timers: dict[str, Timer] | None = None
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says.
@@ -108,32 +115,6 @@ class ChannelCore:
             with no_waiting_here():
                 for deed in deeds:
                     deed()
-
-    def deliver(
-        self, messages: list[Frame], sizes: list[int], generation: int, *, unbounded: bool
-    ) -> int:
-        """Hand on messages of one read, none of the life cycle; return how many were taken in.
-
-        It does what `feed` does with each of them, in one step where they are only delivered. They
-        are all taken in, unless the channel must pause the reader, who comes again with the rest.
-        """
-        machine, inbound = self.machine, self.inbound
-        self.touched()
-        with self._lock:
-            if (
-                inbound.policy is Overflow.BLOCK
-                and machine.open
-                and machine.generation == generation
-                and only_delivered(machine.phase, machine.join_ref, messages)
-            ):
-                taken = inbound.offer_all(sizes, unbounded=unbounded)
-                self.actor.cast_all(messages if taken == len(messages) else messages[:taken])
-                return taken
-        for number, (frame, size) in enumerate(zip(messages, sizes, strict=True), 1):
-            self.feed(events.FrameArrived(frame, generation, size), may_write=False)
-            if inbound.must_pause and not unbounded:
-                return number
-        return len(messages)
 
     def take_in(
         self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None
@@ -166,7 +147,7 @@ class ChannelCore:
         Return what may run code of the user's.
         """
         self.orphaned_by = reason
-        self.inbound.close()
+        self.close_inbound()
         return self.take_in((events.ClientStopping(),))
 
     def give_way(self) -> Deeds:
@@ -254,31 +235,12 @@ class ChannelCore:
                     told = partial(emit, CHANNEL_LEAVE_DURATION, took, topic=self.topic.name)
                     after.append(told)
                 self.wire.detach(self)
-                self.inbound.close()
+                self._own_inbound().close()
                 self.actor.cast(Ended())
                 # Behind the answers to whoever waits: closing the topic answers who is left.
                 after.append(lambda: self.topic.core_ended(self))
             case _:
                 self._answer(command, after)
-
-    def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
-        """Hand a message to the actor, within the bounds (C82)."""
-        needed = frame.event in self.topic.presence_events
-        item, dropped = self.inbound.offer(frame, size, needed=needed)
-        if item is not None:
-            self.actor.cast(item)
-        for former in dropped:
-            self._report_drop(f"inbound_{self.inbound.policy}", former.event, after)
-        if dropped and self.inbound.policy is Overflow.ERROR and self.inbound.first_refusal():
-            session = self.wire.session
-            limit = session.options.max_inbound_messages or 0
-            error = QueueFull(limit, self.topic.name, frame.event, dropped=True)
-            after.append(lambda: session.notify(session.hooks.error, error))
-
-    def _report_drop(self, word: str, event: str, after: Deeds) -> None:
-        topic = self.topic.name
-        self.wire.session.counters.add(f"frames_dropped_{word}")
-        after.append(lambda: emit(FRAME_DROPPED, topic=topic, event=event, cause=word))
 
     def _answer(self, command: events.ChannelCommand, after: Deeds) -> None:
         """Answer whoever waits, once the lock is free."""
@@ -286,6 +248,10 @@ class ChannelCore:
             case events.SettleJoin(token, response):
                 self.topic.response = response
                 after.append(lambda: token.settle(response))
+                if token is self.topic.joined_once:
+                    # Who waits for it holds it; kept here it would take 0.9 kB for the life of the
+                    # topic.
+                    self.topic.joined_once = _ANSWERED
             case events.FailJoin(token, error):
                 if self.orphaned_by is None:
                     after.append(lambda: token.fail(error))
@@ -304,27 +270,38 @@ class ChannelCore:
         after: Deeds,
     ) -> None:
         """Tell the actor, and whoever listens to the events of this package."""
-        self.inbound.begin_section()
+        if self.inbound is not self.wire.session.no_inbound:
+            self.inbound.begin_section()
         topic = self.topic.name
         match command:
             case events.TellJoined(response, join_count):
                 self.topic.response = response
                 self.topic.join_count = join_count
                 self._joined = True
-                after.extend(self._span.stop(timers.clock.now()))
-                self.actor.cast(Joined(response, join_count))
+                after.extend(self._end_span("stop"))
+                # Where nothing would follow, it is not woken for it.
+                if getattr(self.actor.actor_class, "_phx_hears_joins", True):
+                    self.actor.cast(Joined(response, join_count))
                 after.append(lambda: emit(CHANNEL_JOINED, topic=topic, join_count=join_count))
             case events.TellJoinError(response):
-                after.extend(self._span.error("refused", timers.clock.now()))
+                after.extend(self._end_span("refused"))
                 self.actor.cast(JoinFailed(response))
             case events.TellClosed(reason):
                 self.actor.cast(Closed(reason))
                 name = type(reason if self.orphaned_by is None else self.orphaned_by).__name__
-                after.extend(self._span.error(name, timers.clock.now()))
+                after.extend(self._end_span(name))
                 if self._joined:
                     self._joined = False
                     after.append(lambda: emit(CHANNEL_LEFT, topic=topic, reason=name))
                 after.append(lambda: emit(CHANNEL_CLOSED, topic=topic, reason=name))
+
+    def _end_span(self, how: str) -> Iterable[Callable[[], object]]:
+        """Return what tells of the end of the join that is under way, if one is."""
+        span, self._span = self._span, None
+        if span is None:
+            return ()
+        now = timers.clock.now()
+        return span.stop(now) if how == "stop" else span.error(how, now)
 
     def _send_push(self, command: events.SendPush) -> None:
         wire = self.wire
@@ -386,6 +363,8 @@ class ChannelCore:
             return
         self.topic.last_join = (self.wire, self.wire.generation, join_ref)
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
+        if self._span is None:
+            self._span = JoinSpan(self.topic.name)
         after.extend(self._span.start(join_ref, timers.clock.now()))
 
     def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
@@ -397,12 +376,18 @@ class ChannelCore:
     def _arm(self, timer: str, serial: int, delay: float) -> None:
         self._cancel(timer)
         fired = TimerFired(timer, serial)
+        if self._timers is None:
+            self._timers = {}
         self._timers[timer] = timers.after(delay, lambda: self.feed(fired, may_write=False))
 
     def _cancel(self, timer: str) -> None:
+        if self._timers is None:
+            return
         armed = self._timers.pop(timer, None)
         if armed is not None:
             armed.cancel()
+        if not self._timers:
+            self._timers = None
 
 
 def _failing(push: PendingPush, reason: CloseReason) -> Callable[[], object]:

@@ -18,11 +18,12 @@ beyond the bound, for without it the state of the presences would stay wrong unt
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from phoenix_actors.options import SocketOptions
 
 __all__ = ["Inbound", "Taken", "Ticket", "reading_on"]
+
+
+# What an empty queue is until something waits: a deque of its own takes 760 bytes.
+_NONE: Final[deque[Any]] = deque(maxlen=0)
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -66,20 +71,39 @@ class Inbound:
         Frame(join_ref=None, ref=None, topic='t', event='second')
     """
 
+    __slots__ = (
+        "_bytes_in",
+        "_bytes_out",
+        "_closed",
+        "_keeps",
+        "_kept",
+        "_lock",
+        "_options",
+        "_reader",
+        "_section",
+        "_sizes",
+        "_spare",
+        "_told",
+        "_waiting",
+        "_watched",
+        "policy",
+    )
+
     def __init__(self, options: SocketOptions) -> None:
         """Start empty."""
         self.policy = options.inbound_overflow
-        self._most = options.max_inbound_messages
-        self._most_bytes = options.max_inbound_bytes
+        self._options = options
         self._keeps = self.policy is Overflow.DROP_OLDEST
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # There while the reader pauses. One reader at most does: that of the open connection.
+        self._reader: threading.Condition | None = None
         # Of what waits. Sizes are appended under the lock and taken out by the actor without it;
         # of the two sums the actor changes the second alone, so none is changed by two threads.
-        self._sizes: deque[int] = deque()
+        self._sizes: deque[int] = _NONE
         self._bytes_in = 0
         self._bytes_out = 0
         # For "drop_oldest" only: the messages, the section of each, and whether it is needed.
-        self._kept: deque[tuple[int, Frame, bool]] = deque()
+        self._kept: deque[tuple[int, Frame, bool]] = _NONE
         self._section = 0
         self._spare = 0  # tickets of this section whose message was dropped
         self._waiting = 0  # handlers of this channel that wait for the server
@@ -104,7 +128,8 @@ class Inbound:
 
     def _over(self, part: int) -> bool:
         """Tell whether more waits than the bound divided by `part`."""
-        most, most_bytes = self._most, self._most_bytes
+        options = self._options
+        most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
         return (most is not None and len(self._sizes) * part >= most) or (
             most_bytes is not None and (self._bytes_in - self._bytes_out) * part >= most_bytes
         )
@@ -113,16 +138,20 @@ class Inbound:
         self, frame: Frame, size: int, *, needed: bool = False
     ) -> tuple[Frame | Ticket | None, list[Frame]]:
         """Take a message in; return what to put into the mailbox, and what is dropped."""
-        with self._changed:
+        with self._lock:
             dropped: list[Frame] = []
             while self._keeps and self.full and (former := self._drop_oldest()) is not None:
                 dropped.append(former)
             if self.policy is not Overflow.BLOCK and self.full and not needed:
                 return None, [*dropped, frame]
+            if self._sizes is _NONE:
+                self._sizes = deque()
             self._sizes.append(size)
             self._bytes_in += size
             if not self._keeps:
                 return frame, dropped
+            if self._kept is _NONE:
+                self._kept = deque()
             self._kept.append((self._section, frame, needed))
             if self._spare:
                 self._spare -= 1
@@ -134,10 +163,11 @@ class Inbound:
 
         With `unbounded`, and where `must_pause` would not hold, that is all of them.
         """
-        with self._changed:
+        options = self._options
+        with self._lock:
             taken, total = len(sizes), sum(sizes)
             if not (unbounded or self._closed or self._waiting):
-                most, most_bytes = self._most, self._most_bytes
+                most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
                 if most is not None:
                     taken = min(taken, max(1, most - len(self._sizes)))
                 if most_bytes is not None and self.bytes + total >= most_bytes:
@@ -145,6 +175,8 @@ class Inbound:
                 if taken < len(sizes):
                     sizes = sizes[:taken]
                     total = sum(sizes)
+            if self._sizes is _NONE:
+                self._sizes = deque()
             self._sizes.extend(sizes)
             self._bytes_in += total
             return taken
@@ -161,14 +193,14 @@ class Inbound:
 
     def first_refusal(self) -> bool:
         """Tell whether this drop is the first since there was room."""
-        with self._changed:
+        with self._lock:
             told, self._told = self._told, True
             self._watched = True
             return not told
 
     def begin_section(self) -> None:
         """Something else goes into the mailbox, which no message may overtake."""
-        with self._changed:
+        with self._lock:
             self._section += 1
             self._spare = 0
 
@@ -184,13 +216,13 @@ class Inbound:
         # Who is to be told sets `_watched` and *then* looks how much waits; this looks after it
         # took. The lock of the deque orders the two on builds without the GIL.
         if self._watched:
-            with self._changed:
+            with self._lock:
                 self._tell_room()
         return item  # type: ignore[return-value]  # no Ticket
 
     def _take_kept(self, item: Frame | Ticket) -> Frame | None:
         """Do the same where a ticket stands for the message."""
-        with self._changed:
+        with self._lock:
             frame: Frame | None
             if isinstance(item, Ticket):
                 if not self._kept or self._kept[0][0] != item.section:
@@ -207,7 +239,7 @@ class Inbound:
         """Wake the reader when half is taken; requires holding the lock."""
         if not self._over(2):
             self._told = self._watched = False
-            self._changed.notify_all()
+            self._notify()
 
     # ---- the reader's pause -------------------------------------------------------------------
 
@@ -218,34 +250,57 @@ class Inbound:
 
     def wait(self, released: Callable[[], bool]) -> None:
         """Wait until half of the messages are taken, or the reader is to read on otherwise."""
-        with self._changed:
+        with self._lock:
+            self._reader = reader = threading.Condition(self._lock)
             while True:
                 self._watched = True
                 if not self._over(2) or self._closed or self._waiting or released():
-                    return
-                self._changed.wait()
+                    break
+                reader.wait()
+            self._reader = None
+
+    def _notify(self) -> None:
+        """Have a reader that waits look again; requires the lock."""
+        if self._reader is not None:
+            self._reader.notify_all()
+
+    @property
+    def memory(self) -> int:
+        """The bytes that this takes while it is empty."""
+        queues = sum(
+            sys.getsizeof(queue) for queue in (self._sizes, self._kept) if queue is not _NONE
+        )
+        return sys.getsizeof(self) + sys.getsizeof(self._lock) + queues
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing waits here, nobody waits for it, and no ticket is out."""
+        with self._lock:
+            return not (
+                self._sizes or self._kept or self._spare or self._waiting or self._closed
+            ) and (self._reader is None)
 
     def wake(self) -> None:
         """Have a reader that waits look again."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._notify()
 
     def close(self) -> None:
         """The actor's life is over: nobody needs to wait for it."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._notify()
 
     @contextmanager
     def handler_waits(self) -> Iterator[None]:
         """Let the reader read on inside the block."""
-        with self._changed:
+        with self._lock:
             self._waiting += 1
-            self._changed.notify_all()
+            self._notify()
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._waiting -= 1
 
 
@@ -266,5 +321,6 @@ def reading_on() -> Iterator[None]:
     if topic is None:
         yield
         return
-    with topic.inbound.handler_waits():
+    core = topic.core
+    with (topic.inbound if core is None else core.own_inbound()).handler_waits():
         yield

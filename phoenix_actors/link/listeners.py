@@ -5,12 +5,13 @@ They belong to the topic and not to an actor's life, so they survive restarts an
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.hooks import HookList, Subscription
+from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import Message
 from supervisors import ActorRef
@@ -26,18 +27,32 @@ Handlers = Mapping[str, Callable[[Any], object]]
 Ref: TypeAlias = Any
 
 
+# For the listeners of all topics: held for a few steps, when one comes or goes.
+_changing = shared_lock()
+_NOBODY: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
 class Listeners:
     """The listeners of one topic. Safe from any thread."""
+
+    __slots__ = (
+        "_closed",
+        "_handlers",
+        "_on_drop",
+        "_streams",
+        "_subscribers",
+        "_topic",
+        "deserted",
+    )
 
     def __init__(self, topic: str, on_drop: Callable[[str], object] = lambda _: None) -> None:
         """Start with none; `on_drop` takes the event of a message that a stream drops."""
         self._topic = topic
         self._on_drop = on_drop
-        self._lock = threading.Lock()
         # Replaced as a whole under the lock, read without it.
-        self._handlers: dict[str, HookList] = {}
+        self._handlers: Mapping[str, HookList] = _NOBODY
         self._streams: tuple[MessageStream, ...] = ()
-        self._subscribers: dict[Ref, tuple[Subscription, ...]] = {}
+        self._subscribers: Mapping[Ref, tuple[Subscription, ...]] = _NOBODY
         self._closed = False
         # The last subscriber has ended, so the topic is being left.
         self.deserted = False
@@ -46,7 +61,7 @@ class Listeners:
 
     def on(self, event: str, fn: Callable[[Any], object]) -> Subscription:
         """Call `fn(payload)` for each message of this event."""
-        with self._lock:
+        with _changing:
             hooks = self._handlers.get(event)
             if hooks is None:
                 hooks = HookList(f"on {event} of {self._topic}")
@@ -55,13 +70,13 @@ class Listeners:
 
     def off(self, event: str) -> None:
         """Call nobody any more for messages of this event."""
-        with self._lock:
+        with _changing:
             self._handlers = {name: kept for name, kept in self._handlers.items() if name != event}
 
     def stream(self, timeout: float | None) -> MessageStream:
         """Return an iterator over the messages from now on."""
         stream = MessageStream(timeout, self._drop)
-        with self._lock:
+        with _changing:
             closed = self._closed
             if not closed:
                 self._streams = (*self._streams, stream)
@@ -70,12 +85,12 @@ class Listeners:
         return stream
 
     def _drop(self, stream: MessageStream) -> None:
-        with self._lock:
+        with _changing:
             self._streams = tuple(kept for kept in self._streams if kept is not stream)
 
     def close(self) -> None:
         """End the streams; no more messages come."""
-        with self._lock:
+        with _changing:
             self._closed = True
             streams, self._streams = self._streams, ()
         for stream in streams:
@@ -91,7 +106,7 @@ class Listeners:
     def subscribe(self, ref: Ref, handlers: Handlers) -> None:
         """Send messages to this actor too; the handlers are its own and go with it."""
         added = tuple(self.on(event, fn) for event, fn in handlers.items())
-        with self._lock:
+        with _changing:
             self._subscribers = {
                 **self._subscribers,
                 ref: (*self._subscribers.get(ref, ()), *added),
@@ -102,7 +117,7 @@ class Listeners:
 
         False when there is nothing to take over: somebody lives, or the topic is being left.
         """
-        with self._lock:
+        with _changing:
             former = self._subscribers
             if not former or self.deserted or any(kept.is_alive() for kept in former):
                 return False
@@ -113,7 +128,7 @@ class Listeners:
 
     def unsubscribe(self, ref: Ref) -> bool:
         """Send this actor no more; True when it was the last, and the topic is to be left."""
-        with self._lock:
+        with _changing:
             gone = self._subscribers.get(ref)
             if gone is None:
                 return False

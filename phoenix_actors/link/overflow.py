@@ -6,9 +6,9 @@ counted; see `link.future` for the books.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
 
 __all__ = ["RoomBell", "drop_push", "octets", "report_full"]
+
+# For all bells, of which each channel has one: held for a few steps and seldom.
+_bells = shared_lock()
 
 
 def octets(frame: Any) -> int:
@@ -66,12 +69,11 @@ class RoomBell:
         (True, False)
     """
 
-    __slots__ = ("_lock", "_waiters")
+    __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
         """Begin with nobody waiting."""
-        self._lock = threading.Lock()
-        self._waiters: list[Reply] = []
+        self._waiters: tuple[Reply, ...] = ()
 
     @property
     def awaited(self) -> bool:
@@ -81,8 +83,8 @@ class RoomBell:
     def waiter(self) -> Reply:
         """Return what the next ring settles."""
         waiter = Reply()
-        with self._lock:
-            self._waiters.append(waiter)
+        with _bells:
+            self._waiters = (*self._waiters, waiter)
         return waiter
 
     def wait(self, waiter: Reply, timeout: float | None) -> bool:
@@ -95,12 +97,12 @@ class RoomBell:
 
     def forget(self, waiter: Reply | None) -> None:
         """Wake this one no more."""
-        with self._lock:
-            self._waiters = [kept for kept in self._waiters if kept is not waiter]
+        with _bells:
+            self._waiters = tuple(kept for kept in self._waiters if kept is not waiter)
 
     def ring(self) -> None:
         """There may be room: everybody is to look."""
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
+        with _bells:
+            waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
             waiter.settle(value=True)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
+from phoenix_actors.link.shared import SharedValues
 from supervisors.clock import Clock, MonotonicClock
 
 __all__ = ["EncodedPayload", "EncodedPool"]
@@ -48,6 +49,9 @@ class EncodedPool:
         size: how many are remembered.
         max_age: seconds for which one is.
         clock: tells the time.
+        sweep_interval: seconds between two sweeps, for whoever sweeps.
+        shared: what decoded payloads share, where they do; for the counts.
+        templates: gives the counts of the heads of frames, which are encoded once too.
 
     Example:
         >>> pool = EncodedPool(size=2, max_age=300.0)
@@ -59,9 +63,19 @@ class EncodedPool:
     """
 
     def __init__(
-        self, size: int = 1000, max_age: float = 300.0, clock: Clock | None = None
+        self,
+        size: int = 1000,
+        max_age: float = 300.0,
+        clock: Clock | None = None,
+        *,
+        sweep_interval: float = 30.0,
+        shared: SharedValues | None = None,
+        templates: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """Start with none."""
+        self._templates = templates
+        self.sweep_interval = sweep_interval
+        self._shared = shared
         self._size = size
         self._max_age = max_age
         self._now = (clock or MonotonicClock()).now
@@ -118,7 +132,8 @@ class EncodedPool:
     def stats(self) -> dict[str, Any]:
         """Return the counts: payloads encoded here, pushes that needed no encoding, what is kept.
 
-        Ages are seconds, of the oldest and the newest that is kept; None when there is none.
+        Ages are seconds, of the oldest and the newest that is kept; None when there is none. With
+        `share_decoded=True` there are also the counts of `SharedValues`.
         """
         with self._lock:
             now, kept = self._now(), list(self._kept.values())
@@ -132,8 +147,16 @@ class EncodedPool:
             }
         ages = [now - since for since, _ in kept]
         memory = sum(_bytes(encoded) for _, encoded in kept)
+        shared = {} if self._shared is None else self._shared.stats()
         return {
             **counts,
+            **shared,
+            **self._templates(),
+            "share_decoded": self._shared is not None,
+            "evictions": counts["removed"],
+            "bytes_held": memory + shared.get("bytes_held", 0),
+            "bytes_saved": shared.get("bytes_saved", 0),
+            "cleanup_interval": self.sweep_interval,
             "pool_size": len(kept),
             "max_pool_size": self._size,
             "max_age": self._max_age,

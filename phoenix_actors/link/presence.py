@@ -156,7 +156,8 @@ def checked_events(value: Any) -> tuple[str, str]:
     """
     match value:
         case (str() as state, str() as diff) if state and diff and state != diff:
-            return state, diff
+            # Mostly the one pair, which then is the same object for all topics.
+            return PRESENCE_EVENTS if value == PRESENCE_EVENTS else (state, diff)
         case _:
             problem = "must be the server's two words for a state and for a diff"
             raise InvalidOption("presence_events", problem)

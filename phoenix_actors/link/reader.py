@@ -21,7 +21,7 @@ from phoenix_actors.message import (
     Message,
     read_reply,
 )
-from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
+from phoenix_actors.telemetry import FAULT, FRAME_DROPPED, FRAME_UNREADABLE, MESSAGE_RECEIVED, emit
 from supervisors._runtime.timers import timers
 from supervisors.telemetry import wanted
 
@@ -100,10 +100,16 @@ class Reader:
             try:
                 frame = decode(data)
             except DecodeError as error:
-                self._wire.report_bad_frame(error)
+                self._report_bad(error)
             else:
                 self._wire.received(1, len(data))
                 self._dispatch(frame, len(data))
+
+    def _report_bad(self, error: DecodeError) -> None:
+        """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""
+        self._wire.session.counters.add("decode_errors")
+        emit(FRAME_UNREADABLE, problem=error.problem)
+        emit(FAULT, component="message_processor", event="decode", error="DecodeError")
 
     def texts(self, messages: list[bytes]) -> None:
         """Take text messages that were read together: as `text` does with each, in their order.
@@ -133,7 +139,7 @@ class Reader:
                     self._deliver(runs)
                     runs = {}
                 if isinstance(frame, DecodeError):
-                    self._wire.report_bad_frame(frame)
+                    self._report_bad(frame)
                 else:
                     self._wire.received(1, len(data))
                     self._dispatch(frame, len(data))
@@ -171,12 +177,13 @@ class Reader:
             begin, total = 0, sum(sizes)
             while begin < len(frames):
                 # Looked up anew after a pause: another life of the channel may be there now.
-                core = wire.core(topic)
+                core = None if topic == PHOENIX_TOPIC else wire.core(topic, 0)
                 count(len(frames) - begin, total)
-                if core is None or topic == PHOENIX_TOPIC:
+                if core is None:
                     for frame, size in zip(frames[begin:], sizes[begin:], strict=True):
                         self._dispatch(frame, size)
                     break
+                wire.found(len(frames) - begin)
                 begin += core.deliver(
                     frames[begin:], sizes[begin:], self._generation, unbounded=self._released
                 )
@@ -184,6 +191,7 @@ class Reader:
                     # The rest is received when it is taken in.
                     total = sum(sizes[begin:])
                     count(begin - len(frames), -total)
+                    wire.found(begin - len(frames))
                 if core.inbound.must_pause and not self._released:
                     self._pause(core.inbound)
 
@@ -211,7 +219,6 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
-        counters.add("routed")
         core.touched()
         core.feed(FrameArrived(frame, self._generation, size), may_write=False)
         if core.inbound.must_pause and not self._released:

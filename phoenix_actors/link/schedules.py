@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from phoenix_actors.machines.reconnect import step
-from phoenix_actors.options import Schedule
+from phoenix_actors.machines.reconnect import REJOIN_STEPS, RejoinPolicy, step
+from phoenix_actors.options import Schedule, SocketOptions
 from phoenix_actors.telemetry import HOOK_FAILED, emit
 
-__all__ = ["guarded"]
+__all__ = ["guarded", "rejoin_policy"]
 
 
 def guarded(option: str, schedule: Schedule, otherwise: Sequence[float]) -> Schedule:
@@ -32,3 +32,16 @@ def guarded(option: str, schedule: Schedule, otherwise: Sequence[float]) -> Sche
         return step(otherwise, attempt)
 
     return delay
+
+
+def rejoin_policy(options: SocketOptions) -> RejoinPolicy:
+    """Return when the channels of a client are joined again.
+
+    Example:
+        >>> rejoin_policy(SocketOptions.of(url="ws://h/socket", rejoin_backoff=[3.0])).delay(1, 0.5)
+        3.0
+    """
+    return RejoinPolicy(
+        backoff=guarded("rejoin_backoff", options.rejoin_backoff, REJOIN_STEPS),
+        retry_refused=options.retry_refused_rejoins,
+    )

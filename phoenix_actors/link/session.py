@@ -21,8 +21,12 @@ from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.fallback import transport_of
 from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
+from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.routes import RouteCounts
+from phoenix_actors.link.shared import SharedValues
+from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
@@ -48,7 +52,10 @@ class Session:
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
+        self.shared = SharedValues() if options.share_decoded else None
         self.codec = self.new_codec()
+        # What no channel actor has taken yet, of topics that had none so far: nothing.
+        self.no_inbound = Inbound(options)
         self.transport = transport_of(options)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
@@ -58,6 +65,9 @@ class Session:
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
         self.response_times = Histogram()
+        self.heartbeat_times = Histogram()
+        self.sleepers = Sleepers(options)
+        self.route_counts = RouteCounts()
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}
@@ -75,9 +85,13 @@ class Session:
         return f"<Session {self._status} topics={len(self._topics)}>"
 
     def new_codec(self) -> Codec:
-        """Return a codec of the options' version."""
+        """Return a codec as the options want it."""
         options = self.options
-        return Codec(options.vsn, self.counters, options.json_library, self.templates)
+        return Codec(options.vsn, self.counters, options.json_library, self.templates, self.shared)
+
+    def template_stats(self) -> dict[str, Any]:
+        """Return the counts of the heads of frames that are encoded once."""
+        return self.templates.stats(self.counters["encoded_by_template"])
 
     # ---- topics -------------------------------------------------------------------------------
 
@@ -109,6 +123,10 @@ class Session:
         """Return all wanted topics in the order in which they were first wanted."""
         with self._lock:
             return list(self._topics.values())
+
+    def hibernation_stats(self) -> dict[str, Any]:
+        """Return which channels sleep, and what that saved."""
+        return self.sleepers.stats(self.topics(), timers.clock.now())
 
     # ---- the connection's status ---------------------------------------------------------------
 

@@ -14,20 +14,17 @@ Laws:
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
 from phoenix_actors.link.core import ChannelCore
-from phoenix_actors.link.early import EarlyPushes
+from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
-from phoenix_actors.link.inbound import Inbound
-from phoenix_actors.link.listeners import Listeners
-from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
-from phoenix_actors.link.presence import Presence, checked_events
+from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
+from phoenix_actors.link.topic_record import TopicRecord
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
     ConnectionGivenUp,
@@ -37,23 +34,20 @@ from phoenix_actors.machines.channel_events import (
     SocketOpened,
 )
 from phoenix_actors.machines.presence import JoinBegun
-from phoenix_actors.message import PHX_LEAVE, ChannelState
+from phoenix_actors.message import PHX_LEAVE
 from phoenix_actors.options import Overflow
-from phoenix_actors.telemetry import FRAME_DROPPED, emit
-from supervisors import ActorRef, ChildSpec, Down, Killed, Reply
+from supervisors import ActorRef, ExitReason, Killed, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.session import Session
-    from phoenix_actors.link.wire import Wire
     from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
 
 __all__ = ["Topic"]
 
 
-class Topic:
+class Topic(TopicRecord):
     """A wanted topic of one client. Safe from any thread.
 
     Args:
@@ -64,80 +58,7 @@ class Topic:
         timeout: seconds for each join.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        name: str,
-        params: Mapping[str, Any] | Callable[[], Any],
-        spec: ChildSpec,
-        timeout: float | None,
-    ) -> None:
-        """Begin wanted, with no actor yet."""
-        self.session = session
-        self.name = name
-        self.params = params
-        self.timeout = timeout
-        # The answer to the first join, for whoever called join(); settled once.
-        self.joined_once = Reply()
-        self.response: Any = None
-        self.join_count = 0
-        # The last phx_join that was sent: wire, generation and join_ref.
-        self.last_join: tuple[Wire, int | None, str] | None = None
-        self.last_active = timers.clock.now()
-        self.core: ChannelCore | None = None
-        # What waits for the actor; each life has its own.
-        self.inbound = Inbound(session.options)
-        self.leaving = False
-        self.closed = False
-        # Which ChannelManager has started it, so that none starts it twice.
-        self.manager: Any = None
-        # What users hold; made anew when nobody holds one, so that it tells whether they do.
-        self.make_facade: Callable[[Topic], Any] = lambda topic: topic
-        self._facade: weakref.ref[Any] | None = None
-        self._facade_lock = threading.Lock()
-        # Served by an actor without code of the user's.
-        self.plain = False
-        self.listeners = Listeners(name, self._stream_dropped)
-        self._lock = threading.Lock()
-        self._early = EarlyPushes(name, session.options)
-        start: Any = spec.start
-        self._presence: Presence | None = None
-        self.presence_events = checked_events(start.presence_events)
-        # Rings when pushes that wait for the join may have gone.
-        self.room = RoomBell()
-        self.spec = spec.with_(id=self)
-
-    def __repr__(self) -> str:
-        """Tell name and state."""
-        return f"<Topic {self.name!r} {self.state} joins={self.join_count}>"
-
-    def __str__(self) -> str:
-        """Be shown by name, as the id of a child."""
-        return self.name
-
-    @property
-    def facade(self) -> Any:
-        """What users hold of the topic; the same one as long as somebody holds it."""
-        held = None if self._facade is None else self._facade()
-        if held is None:
-            with self._facade_lock:
-                held = None if self._facade is None else self._facade()
-                if held is None:
-                    held = self.make_facade(self)
-                    self._facade = weakref.ref(held)
-        return held
-
-    @property
-    def stray(self) -> bool:
-        """Whether no code of the user's can reach it, or be reached from it."""
-        held = self._facade is not None and self._facade() is not None
-        return self.plain and not held and not self.listeners
-
-    @property
-    def state(self) -> ChannelState:
-        """The channel's state; closed while no actor serves it."""
-        core = self.core
-        return ChannelState.CLOSED if core is None else core.machine.state
+    __slots__ = ()
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
@@ -167,7 +88,9 @@ class Topic:
         self.room.ring()
         for deed in deeds:
             deed()
-        actor.monitor(lambda down: self._actor_ended(core, down))
+        if process.ended:
+            # Before it was attached, or meanwhile; then it has told so, perhaps too early.
+            self.actor_ended(actor, process.reason or Killed())
         return True
 
     def _publish(self, core: ChannelCore) -> None:
@@ -181,20 +104,23 @@ class Topic:
         gave_up = self.session.gave_up
         if gave_up is not None and generation is None:
             yield ConnectionGivenUp(gave_up)
-        for push in self._early.take():
+        for push in self._take_early():
             yield PushRequested(push.event, push.prepared, push.reply, push.left())
 
-    def _actor_ended(self, core: ChannelCore, down: Down) -> None:
-        """The actor of this life is gone; its pushes fail now and not by their time-outs."""
+    def actor_ended(self, actor: ActorRef, reason: ExitReason) -> None:
+        """An actor is gone; the pushes of its life fail now and not by their time-outs."""
+        core = self.core
+        if core is None or core.actor is not actor or core.orphaned_by is not None:
+            return
         pushes: list[PendingPush] = []
         with self._lock:
             if self.core is core:
                 self.core = None
                 pushes = core.wire.take_topic(self.name)
-            deeds = core.orphan(down.reason)
+            deeds = core.orphan(reason)
         with no_waiting_here():
             for push in pushes:
-                push.token.fail(ChannelClosed(self.name, push.event, down.reason, push.ref))
+                push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
             for deed in deeds:
                 deed()
         if self.leaving:
@@ -219,7 +145,7 @@ class Topic:
             core = self.core
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
-            core.inbound.close()
+            core.close_inbound()
             core.feed(LeaveRequested(timeout, left), may_write=may_write)
         if core is None or core.orphaned_by is not None:
             self.abandon()
@@ -243,13 +169,14 @@ class Topic:
         self.session.forget(self)
         with self._lock:
             self.leaving = self.closed = True
-            early = self._early.take()
+            early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()
         with no_waiting_here():
             for push in early:
                 push.reply.fail(ChannelClosed(self.name, push.event))
-        self.listeners.close()
+        if self._listeners is not None:
+            self._listeners.close()
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -324,6 +251,11 @@ class Topic:
             if core is None or core.push(event, prepared, reply, timeout):
                 return
 
+    def _take_early(self) -> list[EarlyPush]:
+        """Take out what was pushed between two lives; requires holding the lock."""
+        early, self._early = self._early, None
+        return [] if early is None else early.take()
+
     def _core_or_keep(
         self, event: str, prepared: Any, reply: Reply, timeout: float | None
     ) -> ChannelCore | None:
@@ -336,6 +268,8 @@ class Topic:
                 return self.core
             if self.leaving:
                 raise ChannelClosed(self.name, event)
+            if self._early is None:
+                self._early = EarlyPushes(self.name, self.session.options)
             dropped = self._early.add(event, prepared, reply, timeout)
         for push in dropped:
             limit = self.session.options.max_pending_messages
@@ -350,12 +284,8 @@ class Topic:
         """Give a message to whoever listens; runs on the channel's actor."""
         if frame.event in self.presence_events:
             self.presence().take(frame)
-        self.listeners.deliver(frame, self)
-
-    def _stream_dropped(self, event: str) -> None:
-        """Count and tell that a stream, whose user takes nothing, dropped its oldest message."""
-        self.session.counters.add("frames_dropped_stream")
-        emit(FRAME_DROPPED, topic=self.name, event=event, cause="stream")
+        if self._listeners is not None:
+            self._listeners.deliver(frame, self)
 
     def presence(self) -> Presence:
         """Return who is present, kept since the join; made when a frame tells of it, or here."""

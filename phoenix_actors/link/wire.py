@@ -10,12 +10,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
+from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
 from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.routes import RouteCounts
+from phoenix_actors.link.schedules import rejoin_policy
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
@@ -23,7 +25,6 @@ from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
     FAULT,
-    FRAME_UNREADABLE,
     MESSAGE_SENT,
     SOCKET_CONNECTED,
     SOCKET_DISCONNECTED,
@@ -62,11 +63,16 @@ class Wire:
         self.on_heartbeat = on_heartbeat
         self.on_reading = on_reading
         label = str(session.options.name or "client")
+        # Of all channels.
+        self.rejoin_policy = rejoin_policy(session.options)
         self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken, self._pushed)
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
+        # One object for all channels, and not a bound method for each.
+        self.give_ref = self.next_ref
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
+        self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
         self._cores_lock = threading.Lock()
         self._attempts: dict[int, Attempt] = {}
@@ -163,6 +169,10 @@ class Wire:
         self.news.failed("Aborted", timers.clock.now())
         if generation is not None:
             self.lost(generation, reason, clean=False)
+        with self._cores_lock:
+            # What becomes of this table now is no eviction any more: all of it is gone.
+            self._counts.evictions += len(self._cores)
+            self._counts = RouteCounts()
         with self._pushes_lock:
             timer, self._push_timer = self._push_timer, None
         if timer is not None:
@@ -179,6 +189,8 @@ class Wire:
         with self._cores_lock:
             former = self._cores.get(core.topic.name)
             self._cores[core.topic.name] = core
+            self._counts.insertions += 1
+            self._counts.evictions += former is not None
             return self._generation, former
 
     def detach(self, core: ChannelCore) -> None:
@@ -186,10 +198,23 @@ class Wire:
         with self._cores_lock:
             if self._cores.get(core.topic.name) is core:
                 del self._cores[core.topic.name]
+                self._counts.evictions += 1
 
-    def core(self, topic: str) -> ChannelCore | None:
-        """Return the channel of a topic; one dictionary look-up."""
-        return self._cores.get(topic)
+    def core(self, topic: str, frames: int = 1) -> ChannelCore | None:
+        """Return the channel of a topic: one dictionary look-up, which counts for so many frames.
+
+        Only for the reader, as is `found`.
+        """
+        core = self._cores.get(topic)
+        if core is None:
+            self._counts.misses += frames
+        else:
+            self._counts.hits += frames
+        return core
+
+    def found(self, frames: int) -> None:
+        """Count frames whose channel was found by one look-up for all of them."""
+        self._counts.hits += frames
 
     def cores(self) -> list[ChannelCore]:
         """Return all channels in creation order."""
@@ -373,9 +398,3 @@ class Wire:
             attempt.abort()
         else:
             handle.abort()
-
-    def report_bad_frame(self, error: DecodeError) -> None:
-        """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""
-        self.session.counters.add("decode_errors")
-        emit(FRAME_UNREADABLE, problem=error.problem)
-        emit(FAULT, component="message_processor", event="decode", error="DecodeError")

@@ -20,16 +20,14 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel_events import ChannelTimer, DropCause
+from phoenix_actors.machines.channel_record import ChannelRecord
 from phoenix_actors.machines.channel_rules import RULES, Phase
-from phoenix_actors.machines.push_buffer import PushBuffer
-from phoenix_actors.machines.reconnect import RejoinPolicy
-from phoenix_actors.machines.timers import TimerFired, Timers
+from phoenix_actors.machines.timers import TimerFired
 from phoenix_actors.message import (
     LIFECYCLE_EVENTS,
     PHX_CLOSE,
     PHX_ERROR,
     PHX_REPLY,
-    ChannelState,
     ClientStopped,
     CloseReason,
     Frame,
@@ -39,7 +37,6 @@ from phoenix_actors.message import (
     ServerError,
     read_reply,
 )
-from phoenix_actors.options import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +46,7 @@ __all__ = ["ChannelMachine"]
 Commands: TypeAlias = list[events.ChannelCommand]
 
 
-class ChannelMachine:
+class ChannelMachine(ChannelRecord):
     """One channel. Not thread-safe: its shell hands in one event at a time.
 
     Args:
@@ -75,51 +72,7 @@ TellJoined(join_count=1)]
         <ChannelMachine 'room:lobby' joined join_ref='1' joins=1>
     """
 
-    def __init__(
-        self,
-        topic: str,
-        *,
-        next_ref: Callable[[], str],
-        rejoin: RejoinPolicy = RejoinPolicy(),  # noqa: B008  frozen
-        max_buffered: int = 500,
-        max_bytes: int | None = None,
-        overflow: Overflow = Overflow.ERROR,
-        join_count: int = 0,
-        random: Callable[[], float] = lambda: 0.5,
-    ) -> None:
-        self.topic = topic
-        self.phase = Phase.FRESH
-        self.join_ref: str | None = None
-        self.join_count = join_count
-        self.dropped: Counter[DropCause] = Counter()
-        self.timers = Timers()
-        self._next_ref = next_ref
-        self._rejoin = rejoin
-        self._random = random
-        self._buffer = PushBuffer(topic, max_buffered, self.timers, max_bytes, overflow)
-        self.generation = -1  # of the newest connection heard of
-        self.open = False
-        self._waiting: Any = None  # token of whoever waits for the join
-        self._timeout: float | None = None
-        self._tries = 0  # rejoins since the last success or the opening of the socket
-        self._leave_ref: str | None = None
-        self._leavers: list[Any] = []
-        self._reason: CloseReason | None = None
-        self._refused_for_good = False
-
-    @property
-    def full(self) -> bool:
-        """Whether one more push that has to wait for the join is one too many."""
-        return self._buffer.full
-
-    @property
-    def state(self) -> ChannelState:
-        """The state in the words of phoenix.js."""
-        if self.phase is Phase.FRESH:
-            return ChannelState.CLOSED
-        if self.phase is Phase.ENDED:
-            return ChannelState.ERRORED if self._refused_for_good else ChannelState.CLOSED
-        return ChannelState(self.phase.value)
+    __slots__ = ()
 
     def handle(self, event: events.ChannelEvent, now: float) -> Commands:
         """Take in one event at the moment `now`, in seconds; return what to do, in order.
@@ -200,7 +153,7 @@ TellJoined(join_count=1)]
         self.join_count += 1
         self._tries = 0
         commands: Commands = [*self.timers.cancel(ChannelTimer.JOIN, ChannelTimer.REJOIN)]
-        pushes, ended = self._buffer.take(now)
+        pushes, ended = self._unsent_pushes(now)
         commands += [*ended, *(self._push(push.request, push.deadline) for push in pushes)]
         commands += self._answer_join(events.SettleJoin, response)
         commands.append(events.TellJoined(response, self.join_count))
@@ -221,7 +174,7 @@ TellJoined(join_count=1)]
 
     def _join_timer(self, event: TimerFired, now: float) -> Commands:
         if event.timer == ChannelTimer.BUFFERED_PUSH:
-            return [*self._buffer.expire(now)]
+            return [*self.buffer.expire(now)]
         # A late ok must not leave a channel on the server that nobody here knows (C59).
         sent = self.join_ref
         leave: Commands = [] if sent is None else [events.SendLeave(sent, self._next_ref())]
@@ -295,18 +248,18 @@ TellJoined(join_count=1)]
 
     def _errored_timer(self, event: TimerFired, now: float) -> Commands:
         if event.timer == ChannelTimer.BUFFERED_PUSH:
-            return [*self._buffer.expire(now)]
+            return [*self.buffer.expire(now)]
         if event.timer == ChannelTimer.REJOIN:
             return self._send_join()
         return self._answer_join(events.FailJoin, JoinTimeout(self.topic, self._timeout))
 
     def _buffer_push(self, event: events.PushRequested, now: float) -> Commands:
         """Keep a push until the channel is joined (C68), if there is room (C81)."""
-        return [*self._buffer.add(event, now)]
+        return [*self.buffer.add(event, now)]
 
     def _given_up(self, event: events.ConnectionGivenUp, now: float) -> Commands:
         """Fail what waits for a connection that will not come (C116)."""
-        pushes, ended = self._buffer.take(now)
+        pushes, ended = self._unsent_pushes(now)
         commands: Commands = [*ended]
         commands += [events.FailPush(push.request.token, event.error) for push in pushes]
         return commands if self._waiting is None else commands + self._end_errored(event.error)
@@ -315,7 +268,7 @@ TellJoined(join_count=1)]
 
     def _leave(self, event: events.LeaveRequested, _: float) -> Commands:
         """Leave by the server when it may know of the channel, here otherwise (C85–C87)."""
-        self._leavers += [] if event.token is None else [event.token]
+        self._leavers += () if event.token is None else (event.token,)
         if self.phase is Phase.LEAVING:
             return []
         if self.join_ref is None:
@@ -365,7 +318,7 @@ TellJoined(join_count=1)]
     def _fail_unsent(self, reason: CloseReason | None) -> Commands:
         """Fail the join that somebody waits for, and the pushes that were not sent."""
         commands = self._answer_join(events.FailJoin, JoinCancelled(self.topic))
-        pushes, ended = self._buffer.take(now=float("-inf"))
+        pushes, ended = self._unsent_pushes(now=float("-inf"))
         commands += ended
         for push in pushes:
             error = ChannelClosed(self.topic, push.request.event, reason)
@@ -375,7 +328,9 @@ TellJoined(join_count=1)]
     # ---- in any phase ----
 
     def _drop(self, cause: DropCause, frame: Frame) -> Commands:
-        self.dropped[cause] += 1
+        if self._dropped is None:
+            self._dropped = Counter()
+        self._dropped[cause] += 1
         return [events.ReportDrop(cause, frame.event)]
 
     def _left_already(self, event: events.LeaveRequested, _: float) -> Commands:
@@ -393,7 +348,3 @@ TellJoined(join_count=1)]
 
     def _nothing(self, _: Any, __: float) -> Commands:
         return []
-
-    def __repr__(self) -> str:
-        refs = f"join_ref={self.join_ref!r} joins={self.join_count}"
-        return f"<ChannelMachine {self.topic!r} {self.phase} {refs}>"

@@ -47,34 +47,41 @@ class Timers:
     __slots__ = ("_armed", "_serial")
 
     def __init__(self) -> None:
-        self._armed: dict[str, int] = {}
+        # Name and serial of each; few are armed at once, and mostly none.
+        self._armed: tuple[tuple[str, int], ...] = ()
         self._serial = 0
 
     def arm(self, timer: str, delay: float) -> ArmTimer:
         """Arm a timer, or arm it anew; return the command."""
         self._serial += 1
-        self._armed[timer] = self._serial
+        self._armed = (*self._without(timer), (timer, self._serial))
         return ArmTimer(timer, self._serial, delay)
 
     def cancel(self, *timers: str) -> list[CancelTimer]:
         """Cancel those of the named timers that are armed; return the commands."""
-        cancelled = [CancelTimer(timer) for timer in timers if timer in self._armed]
-        for command in cancelled:
-            del self._armed[command.timer]
+        if not self._armed:
+            return []
+        armed = self.armed
+        cancelled = [CancelTimer(timer) for timer in timers if timer in armed]
+        self._armed = self._without(*timers)
         return cancelled
+
+    def _without(self, *timers: str) -> tuple[tuple[str, int], ...]:
+        """Return what is armed but these."""
+        return tuple(entry for entry in self._armed if entry[0] not in timers)
 
     def cancel_all(self) -> list[CancelTimer]:
         """Cancel every armed timer; return the commands."""
-        return self.cancel(*self._armed)
+        return self.cancel(*(timer for timer, _ in self._armed))
 
     def take(self, event: TimerFired) -> bool:
         """Tell whether a firing is the one waited for; it is armed no more then."""
-        if self._armed.get(event.timer) != event.serial:
+        if (event.timer, event.serial) not in self._armed:
             return False
-        del self._armed[event.timer]
+        self._armed = self._without(event.timer)
         return True
 
     @property
     def armed(self) -> frozenset[str]:
         """The names of the timers that will fire."""
-        return frozenset(self._armed)
+        return frozenset(timer for timer, _ in self._armed)

@@ -10,12 +10,11 @@ from phoenix_actors.options.checks import Headers, Schedule, SteppedDelays, topi
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.json_library import JsonLibrary
 from phoenix_actors.options.proxy_options import Proxy, ProxyOptions
-from phoenix_actors.options.socket_options import LATER, Overflow, SocketOptions
+from phoenix_actors.options.socket_options import Overflow, SocketOptions
 from phoenix_actors.options.tcp_options import TCPOptions
 from phoenix_actors.options.transport_options import SSLOptions, TransportOptions
 
 __all__ = [
-    "LATER",
     "Headers",
     "JsonLibrary",
     "Overflow",

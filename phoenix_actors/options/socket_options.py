@@ -16,19 +16,10 @@ from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
 from phoenix_actors.options.transport_options import TransportOptions
 
-__all__ = ["LATER", "Overflow", "SocketOptions"]
+__all__ = ["Overflow", "SocketOptions"]
 
 Params: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 Token: TypeAlias = str | Callable[[], str | None] | None
-
-_LATER_VALUE: Final = "is not available in this version"
-
-# Announced options that this version does not have. They are refused, not ignored.
-LATER: Final = frozenset(
-    {
-        "hibernation_memory_threshold",
-    }
-)
 
 
 class Overflow(StrEnum):
@@ -83,6 +74,10 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             on_error hooks too.
         join_channels: topics, or pairs of topic and params, to join on the first connect.
         json_library: an object with encode and decode, or with dumps and loads, for every frame.
+        share_decoded: equal strings and numbers of decoded messages become one object, and dicts
+            share their keys: for who keeps many messages. Each takes longer to decode.
+        hibernation_memory_threshold: bytes; an idle channel that would give back less stays as it
+            is, unless its class has an `on_hibernate` or it has a thread of its own.
         alert_thresholds: what the performance monitor tells beyond: memory_usage_mb,
             message_queue_depth, response_time_ms, and cache_hit_rate, of which less is worse. None
             switches one off; those that are left out keep their defaults.
@@ -148,9 +143,11 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     binary_pool_size: int = 1000
     binary_max_age: float = 300.0
     binary_cleanup_interval: float = 30.0
+    share_decoded: bool = False
     hibernation_enabled: bool = True
     hibernation_idle_timeout: float = 300.0
     hibernation_check_interval: float = 60.0
+    hibernation_memory_threshold: int = 1
     performance_monitor: bool = True
     collection_interval: float = 30.0
     retention_period: float = 1800.0
@@ -170,8 +167,6 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         keywords = without_aliases(keywords)
         known = [field.name for field in msgspec.structs.fields(cls)]
         for name in keywords:
-            if name in LATER:
-                raise InvalidOption(name, _LATER_VALUE)
             if name not in known:
                 import difflib
 
@@ -389,9 +384,11 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "binary_pool_size": checks.whole,
     "binary_max_age": checks.positive_seconds,
     "binary_cleanup_interval": checks.positive_seconds,
+    "share_decoded": checks.flag,
     "hibernation_enabled": checks.flag,
     "hibernation_idle_timeout": checks.positive_seconds,
     "hibernation_check_interval": checks.positive_seconds,
+    "hibernation_memory_threshold": checks.whole,
     "performance_monitor": checks.flag,
     "collection_interval": checks.positive_seconds,
     "retention_period": checks.positive_seconds,

@@ -22,6 +22,9 @@ def strict(key: Hashable) -> Hashable:
         (False, False)
     """
     kind = type(key)
+    if kind is str:
+        # Equal to nothing but its like.
+        return key
     if isinstance(key, tuple) and kind.__eq__ is tuple.__eq__:
         return kind, tuple(map(strict, key))
     if kind is frozenset and isinstance(key, frozenset):
@@ -40,6 +43,11 @@ class Entry(NamedTuple):
     value: Any
 
 
+def _places(held: Entry | dict[Hashable, Any]) -> dict[Hashable, Any]:
+    """Return what an owner holds as place → key."""
+    return held if isinstance(held, dict) else {strict(held.key): held.key}
+
+
 class NameTable(Generic[_O]):
     """A table of unique keys. The caller holds whatever lock it needs.
 
@@ -56,7 +64,8 @@ class NameTable(Generic[_O]):
     def __init__(self) -> None:
         """Start empty."""
         self._entries: dict[Hashable, Entry] = {}
-        self._keys: dict[_O, dict[Hashable, Any]] = {}
+        # What each owner holds: its entry, or where there are several, place → key.
+        self._keys: dict[_O, Entry | dict[Hashable, Any]] = {}
 
     def __len__(self) -> int:
         """Return the number of keys that are held."""
@@ -69,8 +78,12 @@ class NameTable(Generic[_O]):
         if entry is not None:
             holder: _O = entry.owner
             return holder
-        self._entries[place] = Entry(key, owner, value)
-        self._keys.setdefault(owner, {})[place] = key
+        self._entries[place] = entry = Entry(key, owner, value)
+        held = self._keys.setdefault(owner, entry)
+        if held is not entry:
+            if type(held) is not dict:
+                held = self._keys[owner] = _places(held)
+            held[place] = key
         return None
 
     def owner_of(self, key: Hashable) -> _O | None:
@@ -89,7 +102,9 @@ class NameTable(Generic[_O]):
         entry = self._entries.get(place)
         if entry is None or entry.owner != owner:
             return False
-        self._entries[place] = entry._replace(value=value)
+        self._entries[place] = new = entry._replace(value=value)
+        if self._keys[owner] is entry:
+            self._keys[owner] = new
         return True
 
     def release(self, key: Hashable, owner: _O) -> bool:
@@ -103,7 +118,7 @@ class NameTable(Generic[_O]):
         if self._entries.get(place) is not entry:
             return False
         del self._entries[place]
-        keys = self._keys[entry.owner]
+        keys = _places(self._keys[entry.owner])
         del keys[place]
         if not keys:
             del self._keys[entry.owner]
@@ -111,14 +126,14 @@ class NameTable(Generic[_O]):
 
     def release_owner(self, owner: _O) -> list[Hashable]:
         """Free all keys of the owner and return them."""
-        keys = self._keys.pop(owner, {})
+        keys = _places(self._keys.pop(owner, {}))
         for place in keys:
             del self._entries[place]
         return list(keys.values())
 
     def keys_of(self, owner: _O) -> list[Hashable]:
         """Return the keys of the owner, oldest first."""
-        return list(self._keys.get(owner, {}).values())
+        return list(_places(self._keys.get(owner, {})).values())
 
     def holds(self, owner: _O) -> bool:
         """Tell whether the owner has any key."""

@@ -109,6 +109,7 @@ def _bury(process: Process) -> None:
     for monitor in process._monitors or ():
         monitor._reply.settle_quietly((True, Down(monitor, monitor.ref, NoProc())))
     process._deferred = process._stop_waiters = process._monitors = None
-    process._watches = process._links = process._timers = process._books = None
+    process._watches = process._timers = None
+    process._links = process._books = ()
     process.actor._otp_mark_stopped()
     process.actor_ref.process = None

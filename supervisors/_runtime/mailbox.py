@@ -14,6 +14,7 @@ Laws: what is put is handled, rejected by the closer, or rejected by a putter, e
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import Any, Final
@@ -23,10 +24,21 @@ __all__ = ["NOTHING", "Mailbox", "making"]
 NOTHING: Final[deque[Any]] = deque(maxlen=0)
 """What a suspended process takes its user messages from, and one that has not had any yet."""
 
-# Held for the making of a lane, or of a reply's callbacks, only: once in the life of each. A signal
+# Held for the making of a lane, or of a reply's callbacks, only, and for giving a lane back. A signal
 # handler that interrupts its holder may send too, so it is reentrant, and what is made is made
 # before the look whether it is needed: no handler runs between that look and the assignment.
 making = threading.RLock()
+
+
+def _unshared() -> int:
+    """Return what getrefcount() says of what only a variable of the caller's holds."""
+    lane: deque[Any] = deque()
+    return sys.getrefcount(lane)
+
+
+_UNSHARED: Final = _unshared()
+# Without the GIL a count of references may be old when it is read: there lanes are kept.
+_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class ControlLane(list[Any]):
@@ -101,6 +113,23 @@ class Mailbox:
             if self.user is NOTHING:
                 self.user = lane
             return self.user
+
+    def give_back_lane(self) -> int:
+        """Drop the lane of user messages, if it is empty, and return its bytes; else 0.
+
+        Only for the slot's holder, while no turn runs. The next message makes the lane anew.
+        """
+        with making:
+            lane = self.user
+            if type(lane) is not deque or lane or lane is NOTHING or not _GIL:
+                return 0
+            self.user = NOTHING
+            # Who has read the lane, to put a message into it, holds it. From here on nobody can
+            # read it any more; so if nobody holds it and it is empty, nobody ever puts into it.
+            if sys.getrefcount(lane) > _UNSHARED or lane:
+                self.user = lane
+                return 0
+            return sys.getsizeof(lane)
 
     def put_control(self, item: Any) -> bool:
         """Append a control message; tell whether the putter must have the process scheduled."""

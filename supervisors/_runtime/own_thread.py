@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from supervisors._runtime.pool import pool
 from supervisors._runtime.turns import run_turn
 
 if TYPE_CHECKING:
@@ -21,27 +22,53 @@ class ThreadDispatcher:
     def __init__(self) -> None:
         """Start without threads."""
         self._lock = threading.Lock()
-        self._bells: dict[Process, threading.Semaphore] = {}
+        # What wakes each thread; None where the process is parked and has none.
+        self._bells: dict[Process, threading.Semaphore | None] = {}
 
     def attach(self, process: Process) -> None:
         """Start the thread; its first batch is the actor's init."""
-        bell = threading.Semaphore(1)
-        with self._lock:
-            self._bells[process] = bell
-        name = f"supervisors-actor-{process.actor_ref.name or type(process.actor).__name__}"
         try:
-            threading.Thread(
-                target=self._work, args=(process, bell), name=name, daemon=True
-            ).start()
+            self._start(process)
         except RuntimeError:
             self.detach(process)
             raise
 
+    def _start(self, process: Process) -> None:
+        bell = threading.Semaphore(1)
+        with self._lock:
+            self._bells[process] = bell
+        name = f"supervisors-actor-{process.actor_ref.name or type(process.actor).__name__}"
+        threading.Thread(target=self._work, args=(process, bell), name=name, daemon=True).start()
+
     def schedule(self, process: Process) -> None:
         """Wake the thread of a process whose slot was just taken."""
-        bell = self._bells.get(process)
+        try:
+            bell = self._bells[process]
+        except KeyError:
+            return
         if bell is not None:
             bell.release()
+            return
+        try:
+            self._start(process)
+        except RuntimeError:
+            # The operating system refuses one more; then the pool's run it, until it is parked.
+            with self._lock:
+                self._bells[process] = None
+            pool.schedule(process)
+
+    def park(self, process: Process) -> bool:
+        """Let the thread of an idle process end; its next turn gets a new one.
+
+        Only for who holds the slot, so that no turn runs. Tell whether there was a thread.
+        """
+        with self._lock:
+            bell = self._bells.get(process)
+            if bell is None:
+                return False
+            self._bells[process] = None
+        bell.release()
+        return True
 
     def detach(self, process: Process) -> None:
         """Let the thread end."""
@@ -54,12 +81,15 @@ class ThreadDispatcher:
         try:
             while not process.ended:
                 bell.acquire()
+                if self._bells.get(process) is not bell:
+                    return  # parked or detached
                 while run_turn(process):
                     pass
         finally:
             # It may have been killed, and forgotten, before it was attached.
             with self._lock:
-                self._bells.pop(process, None)
+                if self._bells.get(process) is bell:
+                    del self._bells[process]
 
 
 own_thread = ThreadDispatcher()

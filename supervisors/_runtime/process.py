@@ -357,7 +357,7 @@ class Process(Inlet):
         self._boot = None
         actor, ref = self.actor, self.actor_ref
         self.mailbox.close()
-        for book in self._books or ():
+        for book in self._books:
             book.release_owner(self)
         strike(ref)
         root.discard(self)

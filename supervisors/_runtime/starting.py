@@ -216,7 +216,14 @@ def _find_launch(spec: ChildSpec) -> _Launch | None:
     has_init = cls is None or cls.__init__ is not Actor.__init__
     # What the class says of its making (a time-out of 0 too) is looked at by `spawn`.
     is_simple = not has_init and options.name is None and options.start_timeout is None
-    return _Launch(cls, plain, options, kwargs, has_init, is_simple)
+    launch = _Launch(cls, plain, options, kwargs, has_init, is_simple)
+    if cls is None or kwargs:
+        return launch
+    # One for all children of the class, for it takes 160 bytes.
+    shared: _Launch | None = cls.__dict__.get("_otp_launch")
+    if shared is None:
+        cls._otp_launch = shared = launch
+    return shared if shared == launch else launch
 
 
 def _actor_class(start: Any) -> type[Actor] | None:

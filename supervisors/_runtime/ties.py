@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Ties", "Undone"]
 
 _FIRST_SWEEP = 16
+# Links up to which a tuple holds them.
+_FEW = 4
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -66,9 +68,10 @@ class Ties:
         self.claim = threading.Lock()
         self.ended = False
         self._told = False
-        self._books: list[NameBook] | None = None
+        self._books: tuple[NameBook, ...] = ()
         self._deferred: set[Reply] | None = None
-        self._links: set[Process] | None = None
+        # A tuple while there are few, for an empty set takes 216 bytes.
+        self._links: set[Process] | tuple[Process, ...] = ()
         self._monitors: dict[Monitor, None] | None = None
         self._watches: set[Monitor] | None = None
         self._stop_waiters: list[Reply] | None = None
@@ -108,10 +111,8 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
-            if self._books is None:
-                self._books = []
             if book not in self._books:
-                self._books.append(book)
+                self._books = (*self._books, book)
             return True
 
     def keep_timer(self, timer: Timer) -> None:
@@ -167,9 +168,12 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
-            if self._links is None:
-                self._links = set()
-            self._links.add(other)
+            links = self._links
+            if isinstance(links, set):
+                links.add(other)
+            elif other not in links:
+                links = (*links, other)
+                self._links = links if len(links) <= _FEW else set(links)
             return True
 
     def drop_link(self, other: Process) -> None:
@@ -179,9 +183,13 @@ class Ties:
 
     def remove_link(self, other: Process) -> bool:
         """Take a link away and tell whether there was one. Requires holding `claim`."""
-        if self._links is None or other not in self._links:
+        links = self._links
+        if other not in links:
             return False
-        self._links.remove(other)
+        if isinstance(links, set):
+            links.remove(other)
+        else:
+            self._links = tuple(kept for kept in links if kept is not other)
         return True
 
     # ---- the end ------------------------------------------------------------------------------
@@ -194,8 +202,9 @@ class Ties:
             undone = Undone(
                 tuple(self._monitors or ()),
                 tuple(self._watches or ()),
-                tuple(self._links or ()),
+                tuple(self._links),
                 tuple(self._timers or ()),
             )
-            self._monitors = self._watches = self._links = self._timers = None
+            self._monitors = self._watches = self._timers = None
+            self._links = ()
         return undone

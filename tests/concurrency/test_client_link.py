@@ -265,6 +265,7 @@ def test_leaving_and_restarting_at_once() -> None:
         def live(bench: LinkBench = bench, actor: Any = actor, topic: Any = topic) -> None:
             actor.end()
             successor = type(actor)()
+            successor.topic = topic
             if not topic.attach(successor):
                 topic.abandon()
             else:

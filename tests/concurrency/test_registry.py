@@ -153,7 +153,7 @@ def test_duplicate_keys_are_free_after_the_end() -> None:
 
     for _ in range(40):
         once()
-    wait_for(lambda: topics.process._links == {stays.process})
+    wait_for(lambda: set(topics.process._links) == {stays.process})
     stop([stays, topics])
 
 

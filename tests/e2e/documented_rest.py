@@ -34,6 +34,8 @@ def binary_options(phoenix: Phoenix, connect: Connect) -> None:
     channel = client.join("room:a")
     for number in range(10):
         channel.push("echo", {"n": number}).get()
+    for topic in ("room:b", "room:c"):
+        client.join(topic).push("echo", {}).get()
     stats = client.binary_pool.stats()
     assert (stats["template_hits"] >= 9, stats["templates"]) == (True, 2)
     assert (stats["max_pool_size"], stats["max_age"], stats["cleanup_interval"]) == (2, 600, 30)
@@ -59,6 +61,8 @@ def hibernation_options(phoenix: Phoenix, connect: Connect) -> None:
         hibernation_enabled=True, hibernation_idle_timeout=0.02, hibernation_check_interval=0.02
     )
     channel = client.join("room:a")
+    # From now on it has something to give back.
+    channel.push("push_me", {})
     eventually(lambda: client.hibernation_manager.stats()["total_hibernations"] >= 1)
     assert channel.push("echo", 7).get().response == 7
 

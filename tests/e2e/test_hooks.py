@@ -349,7 +349,7 @@ def test_components_are_actors(client: SocketClient) -> None:
     assert client.socket.stats()["frames_sent"] >= 11
     assert client.message_processor.stats()["decoded"] >= 11
     assert client.hibernation_manager.stats()["current_tracked"] == 1
-    assert client.route_cache.stats()["misses"] >= 1
+    assert client.route_cache.stats()["template_misses"] >= 1
     assert client.intents.stats() == {"topics": 1, "subscribers": 0}
     assert client.channel_manager.stats() == {"topics": 1, "joined": 1, "actors": 1}
     client.disconnect()

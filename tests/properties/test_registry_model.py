@@ -111,7 +111,7 @@ class _Unique(RuleBasedStateMachine):
         for ref in self.refs:
             assert registry.keys(ref) == [key for key, holder, _ in self.model if holder is ref]
         holders = {ref.process for _, ref, _ in self.model}
-        assert (registry.process._links or set()) == holders
+        assert set(registry.process._links) == holders
 
     def teardown(self) -> None:
         """Ends everybody: the registrants end with the registry."""

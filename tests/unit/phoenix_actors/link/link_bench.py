@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.link.wire import Wire
 from phoenix_actors.options import SocketOptions
-from supervisors import ChildSpec, Crashed, Down, Normal
+from supervisors import ChildSpec, Crashed, Normal
 
 __all__ = ["MANAGER", "Actor", "Handle", "LinkBench"]
 
@@ -26,8 +25,9 @@ class Actor:
 
     def __init__(self) -> None:
         self.got: list[Any] = []
-        self.process: Any = SimpleNamespace(parent=MANAGER)
-        self._monitors: list[Callable[[Down], None]] = []
+        self.process: Any = SimpleNamespace(parent=MANAGER, ended=False)
+        self.actor_class = SimpleNamespace(_phx_hears_joins=True)
+        self.topic: Topic | None = None
 
     def cast(self, message: Any) -> None:
         """Keeps a message."""
@@ -37,15 +37,13 @@ class Actor:
         """Keeps several messages."""
         self.got += messages
 
-    def monitor(self, call: Callable[[Down], None]) -> None:
-        """Keeps a monitor."""
-        self._monitors.append(call)
-
     def end(self, reason: Any = None) -> None:
         """Ends, by default by a crash."""
+        if self.process is not None:
+            self.process.ended, self.process.reason = True, reason or Crashed(RuntimeError())
         self.process = None
-        for call in self._monitors:
-            call(Down(None, self, reason or Crashed(RuntimeError())))
+        if self.topic is not None:
+            self.topic.actor_ended(self, reason or Crashed(RuntimeError()))  # type: ignore[arg-type]
 
     def named(self) -> list[str]:
         """The types of what it was sent."""
@@ -129,7 +127,7 @@ class LinkBench:
         """An actor begins to serve the topic."""
         actor = Actor()
         assert topic.attach(actor)  # type: ignore[arg-type]
-        core = topic.core
+        actor.topic, core = topic, topic.core
         assert core is not None
         return actor, core
 

@@ -124,7 +124,7 @@ def test_a_handler_that_waits_lets_the_reader_read_on(monkeypatch: pytest.Monkey
     box.offer(frame("b"), 1)
     with reading_on():
         assert box.must_pause
-    actor = SimpleNamespace(_phx_topic=SimpleNamespace(inbound=box))
+    actor = SimpleNamespace(_phx_topic=SimpleNamespace(inbound=box, core=None))
     monkeypatch.setattr(current, "process", SimpleNamespace(actor=actor))
     with reading_on():
         assert not box.must_pause
@@ -169,7 +169,7 @@ def test_each_drop_is_counted_and_told(policy: str) -> None:
 
 
 @pytest.mark.contract("C82")
-def test_the_reader_pauses_and_tells() -> None:
+def test_the_reader_pauses_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads on when the connection is about to end, and does not pause again."""
     bench = LinkBench(max_inbound_messages=2)
     bench.open()
@@ -180,8 +180,7 @@ def test_the_reader_pauses_and_tells() -> None:
     assert told == []
     bench.reader.release()
     bench.reader._released = False
-    inbound = bench.session.topics()[0].inbound
-    inbound.wait = lambda released: told.append(released())  # type: ignore[method-assign]
+    monkeypatch.setattr(Inbound, "wait", lambda _, released: told.append(released()))
     bench.receive(None, None, "t", "b", {})
     assert told == [(1, True), False, (1, False)]
     bench.reader.release()

@@ -37,12 +37,14 @@ def bench() -> Iterator[LinkBench]:
 def test_a_join_waits_for_the_connection(bench: LinkBench) -> None:
     """It is sent when one opens, and its answer reaches the actor and whoever waits."""
     topic = bench.topic("t", {"x": 1})
+    waiting = topic.joined_once
     actor, _ = bench.attach(topic)
     handle = bench.open()
     assert handle.sent == [["1", "1", "t", "phx_join", {"x": 1}]]
     assert topic.state is ChannelState.JOINING
     bench.accept(topic, {"hello": 1})
-    assert topic.joined_once.get() == {"hello": 1}
+    assert waiting.get() == topic.response == {"hello": 1}
+    assert topic.joined_once.done()
     assert actor.named() == ["Joined"]
     assert (topic.state, topic.join_count) == ("joined", 1)
 
@@ -122,10 +124,11 @@ def test_a_life_that_ends_while_joining(bench: LinkBench) -> None:
     topic = bench.topic("t")
     actor, _ = bench.attach(topic)
     actor.end()
-    assert not topic.joined_once.done()
+    waiting = topic.joined_once
+    assert not waiting.done()
     bench.attach(topic)
     bench.accept(topic)
-    assert topic.joined_once.get() == {}
+    assert waiting.get() == {}
 
 
 def test_the_news_of_an_older_life(bench: LinkBench) -> None:

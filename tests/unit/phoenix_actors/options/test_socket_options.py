@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from phoenix_actors.errors import ConnectError, InvalidOption, InvalidURL
-from phoenix_actors.options import LATER, Overflow, SocketOptions, TransportOptions
+from phoenix_actors.options import Overflow, SocketOptions, TransportOptions
 
 URL = "ws://h/socket"
 HIDDEN = "s3cr3t"
@@ -56,14 +56,6 @@ def test_long_poll_is_off_unless_asked_for() -> None:
     for wrong in (0, -1, "2", True):
         with pytest.raises(InvalidOption, match="longpoll_fallback"):
             SocketOptions.of(url=URL, longpoll_fallback=wrong)
-
-
-@pytest.mark.parametrize("name", sorted(LATER))
-def test_announced_options_are_refused_and_not_ignored(name: str) -> None:
-    """An option of a later version says so."""
-    with pytest.raises(InvalidOption, match="not available in this version") as caught:
-        SocketOptions.of(url=URL, **{name: None})
-    assert caught.value.option == name
 
 
 def test_an_unknown_option_lists_the_choices() -> None:

@@ -277,7 +277,9 @@ def test_own_thread_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     process.ended = True
     dispatcher.detach(process)
     dispatcher.attach(process)
-    dispatcher._work(process, dispatcher._bells[process])
+    bell = dispatcher._bells[process]
+    assert bell is not None
+    dispatcher._work(process, bell)
     assert dispatcher._bells == {}
     assert len(started) == 1
 

@@ -1,0 +1,76 @@
+"""What an idle joined channel takes: allocated by Python, with a server in the same process."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import threading
+import time
+import tracemalloc
+from typing import Final
+
+import pytest
+
+from phoenix_actors import SocketClient
+from phoenix_actors.transport.memory import MemoryPeer, MemoryTransport
+
+DEADLINE: Final = 60.0
+COUNT: Final = 1_000
+# Bytes: the aim for an idle channel, and what a queue takes once there was a message.
+AIM: Final = 3_000
+QUEUE: Final = 760
+
+
+def respond(peer: MemoryPeer, data: str | bytes) -> None:
+    """Says ok to everything, and keeps nothing."""
+    peer.received.clear()
+    join_ref, ref, topic, _, _ = json.loads(data)
+    answer = {"status": "ok", "response": {}}
+    peer.send_text(json.dumps([join_ref, ref, topic, "phx_reply", answer]))
+
+
+def allocated() -> int:
+    """What Python has allocated since tracing began."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+@pytest.mark.contract("C184")
+@pytest.mark.skipif(
+    sys.implementation.name != "cpython"
+    or not getattr(sys, "_is_gil_enabled", lambda: True)()
+    or sys.gettrace() is not None,
+    reason="the sizes are CPython's, with its lock, and not traced",
+)
+def test_an_idle_channel() -> None:
+    """It is small, grows with its first message, and gives that back when it hibernates."""
+    transport = MemoryTransport(respond)
+    client = SocketClient.start_link(
+        url="ws://h/socket",
+        transport=transport,
+        heartbeat_interval=None,
+        hibernation_idle_timeout=2.0,
+        hibernation_check_interval=0.1,
+    )
+    try:
+        client.wait_connected(DEADLINE)
+        kept = [client.join(f"warm:{number}") for number in range(50)]
+        tracemalloc.start()
+        before = allocated()
+        kept += [client.join(f"room:{number}") for number in range(COUNT)]
+        joined = (allocated() - before) / COUNT
+        for number in range(COUNT):
+            transport.peers[-1].send_text(json.dumps([None, None, f"room:{number}", "tick", {}]))
+        used = (allocated() - before) / COUNT
+        pause, until = threading.Event(), time.monotonic() + DEADLINE
+        while client.hibernation_manager.stats()["total_hibernations"] < COUNT:
+            assert time.monotonic() < until
+            pause.wait(0.05)
+        asleep = (allocated() - before) / COUNT
+    finally:
+        tracemalloc.stop()
+        client.stop()
+    assert joined < AIM
+    assert used > joined + QUEUE
+    assert asleep < joined + QUEUE / 2

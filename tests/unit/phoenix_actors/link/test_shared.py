@@ -1,0 +1,70 @@
+"""What decoded payloads share is equal to what they had, whatever that is."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoenix_actors.link import shared as module
+from phoenix_actors.link.shared import SharedValues
+
+KEYS = st.sampled_from(["a", "b", "symbol", "__class__", "__dict__", "not a name", "", "é"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([0.0, -0.0, 1, 1.0, True])
+    | st.text(max_size=80),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=8),
+    max_leaves=20,
+)
+
+
+@given(st.lists(VALUES, max_size=10))
+def test_nothing_changes(values: list[Any]) -> None:
+    """Neither value, type, sign nor order, and each message is one's own to change."""
+    shared = SharedValues()
+    for value in values * 2:
+        text = json.dumps(value)
+        got = shared.value(json.loads(text))
+        assert json.dumps(got) == text
+        if isinstance(got, dict):
+            assert type(got) is dict
+            got["new"] = 1
+            got.pop("a", None)
+
+
+def test_zeros_keep_their_signs() -> None:
+    """They are equal, and not the same."""
+    shared = SharedValues()
+    signs = [math.copysign(1, shared.value({"x": value})["x"]) for value in (0.0, -0.0, 0.0)]
+    assert signs == [1, -1, 1]
+
+
+def test_no_more_is_kept_than_two_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is met often stays; what is not goes, and is counted."""
+    monkeypatch.setattr(module, "_GENERATION", 10)
+    shared = SharedValues()
+    often = shared.value([json.loads('"often"')])[0]
+    for number in range(1000):
+        shared.value([f"once {number}"])
+        assert shared.value([json.loads('"often"')])[0] is often
+    stats = shared.stats()
+    assert stats["shared_values"] <= 22
+    assert stats["shared_evictions"] >= 900
+    assert stats["shared_misses"] == 1001
+
+
+def test_shapes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dict whose keys are ever others stays as it is."""
+    monkeypatch.setattr(module, "_SHAPES", 3)
+    shared = SharedValues()
+    for number in range(10):
+        assert shared.value({f"key {number}": 1}) == {f"key {number}": 1}
+    assert len(shared._shapes) == 3
