@@ -24,9 +24,9 @@ __all__ = ["NOTHING", "Mailbox", "making"]
 NOTHING: Final[deque[Any]] = deque(maxlen=0)
 """What a suspended process takes its user messages from, and one that has not had any yet."""
 
-# Held for the making of a lane, or of a reply's callbacks, only, and for giving a lane back. A signal
-# handler that interrupts its holder may send too, so it is reentrant, and what is made is made
-# before the look whether it is needed: no handler runs between that look and the assignment.
+# Held for the making of a lane, or of a reply's callbacks, only, and for giving a lane back. A
+# signal handler that interrupts its holder may send too, so it is reentrant, and what is made is
+# made before the look whether it is needed: no handler runs between that look and the assignment.
 making = threading.RLock()
 
 
