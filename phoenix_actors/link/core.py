@@ -386,7 +386,7 @@ class ChannelCore:
             return
         self.topic.last_join = (self.wire, self.wire.generation, join_ref)
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
-        after.extend(self._span.start(join_ref, timers.clock.now()))
+        after.extend(self._span.start(join_ref, timers.clock.now(), self.topic.take_joiner()))
 
     def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
         """Report what is the fault of params, for on a rejoin nobody waits for it."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
@@ -27,6 +28,7 @@ from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell, drop_push, report_full
 from phoenix_actors.link.presence import Presence, checked_events
+from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
@@ -85,6 +87,8 @@ class Topic:
         self.last_join: tuple[Wire, int | None, str] | None = None
         self.last_active = timers.clock.now()
         self.core: ChannelCore | None = None
+        # The context variables of whoever joins, for the events of the first join.
+        self.joiner: Context | None = None
         # What waits for the actor; each life has its own.
         self.inbound = Inbound(session.options)
         self.leaving = False
@@ -138,6 +142,11 @@ class Topic:
         """The channel's state; closed while no actor serves it."""
         core = self.core
         return ChannelState.CLOSED if core is None else core.machine.state
+
+    def take_joiner(self) -> Context | None:
+        """Return the context that the next join's events belong to: only the first has one."""
+        joiner, self.joiner = self.joiner, None
+        return joiner
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
@@ -265,6 +274,7 @@ class Topic:
         prepared = session.codec.prepare(self.name, event, payload)
         session.counters.add("pushes")
         reply = PushFuture(session.counters, self.name, event)
+        reply.span = push_span(self.name, event)
         try:
             self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
@@ -275,6 +285,8 @@ class Topic:
                     drop_push(session, reply, error)
                     return reply
             session.counters.add(PUSH_REFUSED)
+            if reply.span is not None:
+                reply.span.stop("refused")
             raise
         return reply
 
