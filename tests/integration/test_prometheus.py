@@ -36,13 +36,13 @@ class Scraped:
     def __init__(self, text: str) -> None:
         self.text = text
         self.samples = {
-            (sample.name, tuple(sample.labels.values())): sample.value
+            (sample.name, frozenset(sample.labels.values())): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
 
     def __call__(self, name: str, *labels: str) -> float:
-        return self.samples.get((name, labels), 0.0)
+        return self.samples.get((name, frozenset(labels)), 0.0)
 
 
 @pytest.fixture
