@@ -45,14 +45,15 @@ class JoinSpan:
         Args:
             join_ref: its ref.
             now: the moment.
-            joiner: the context variables of whoever asked for it, in which its start is told.
+            joiner: the context variables of whoever asked for it, in which its start is told; None
+                for none, for the thread may be anybody's.
         """
         emissions = self.error("superseded", now)
         self._began, self._join_ref = now, join_ref
         self._span = span = Span(CHANNEL_JOIN_START, CHANNEL_JOIN_STOP, CHANNEL_JOIN_ERROR)
         told = {"topic": self._topic, "join_ref": join_ref}
         begin = partial(span.emit, CHANNEL_JOIN_START, **told)
-        emissions.append(begin if joiner is None else partial(joiner.run, begin))
+        emissions.append(partial((joiner or Context()).run, begin))
         return emissions
 
     def stop(self, now: float) -> list[Emission]:

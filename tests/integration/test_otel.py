@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from opentelemetry.trace import StatusCode
 
 from phoenix_actors import ChannelActor, JoinRejected, SocketClient, telemetry
 from phoenix_actors.contrib.otel import ClientTracing
+from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.testing import PhoenixServer
 from supervisors import NO_REPLY, CallTimeout, GenServer, Supervisor, whereis
 from supervisors.contrib.otel import CallTracing
@@ -269,6 +271,23 @@ def test_an_end_that_is_told_before_its_beginning() -> None:
         (join,) = spans.named("phoenix join")
     assert is_child(join, request)
     assert join.end_time - join.start_time == 2_000_000_000  # type: ignore[operator]
+
+
+def test_the_joiner_is_the_parent_and_nobody_else() -> None:
+    """Not who happens to be busy in the thread that sends a join."""
+    spans = Spans()
+    with ClientTracing(spans.provider):
+        with spans.tracer.start_as_current_span("request") as request:
+            joiner = copy_context()
+        join = JoinSpan("room:a")
+        with spans.tracer.start_as_current_span("unrelated"):
+            for emission in (*join.start("1", 0.0, joiner), *join.error("lost", 1.0)):
+                emission()
+            for emission in (*join.start("2", 2.0), *join.stop(3.0)):
+                emission()
+    first, again = spans.named("phoenix join")
+    assert is_child(first, request)
+    assert again.parent is None
 
 
 def test_what_is_open_ends_with_the_tracing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
-from phoenix_actors import JoinRejected, SocketClient
+from phoenix_actors import ChannelClosed, JoinRejected, SocketClient
 from phoenix_actors.contrib.prometheus import ClientMetrics
 from phoenix_actors.testing import PhoenixServer
 from supervisors import GenServer, Supervisor, whereis
@@ -110,6 +110,21 @@ def test_a_client_as_it_is_scraped(scrape: Callable[[], Scraped]) -> None:
     assert ended("phoenix_client_channels", "room:*") == 0
     for text in (found.text, ended.text):
         assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_a_push_that_is_refused_is_counted(scrape: Callable[[], Scraped]) -> None:
+    """It raises in its caller, and ends in one outcome, as all do."""
+    with PhoenixServer() as server, SocketClient.start_link(url=server.url, **QUICK) as client:
+        room = client.join("room:a")
+        room.leave()
+        with pytest.raises(ChannelClosed):
+            room.push("echo")
+        with pytest.raises(TimeoutError):
+            client.join("room:b").push("no_reply", timeout=0.05).get()
+        found = scrape()
+    assert found("phoenix_client_pushes_total", "room:*", "refused") == 1
+    assert found("phoenix_client_pushes_total", "room:*", "timeouts") == 1
+    assert found("phoenix_client_push_seconds_count", "room:*") == 0
 
 
 def test_failed_attempts_are_counted_by_their_error(scrape: Callable[[], Scraped]) -> None:
