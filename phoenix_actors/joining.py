@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.actors.channel import ChannelActor
@@ -15,8 +16,10 @@ from phoenix_actors.link.presence import checked_events
 from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
+from phoenix_actors.telemetry import CHANNEL_JOIN_START
 from supervisors import CallTimeout, ChildSpec, NotAvailableError
 from supervisors._runtime.foreign import any_process_of
+from supervisors.telemetry import has_handlers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.routes import Routes
@@ -80,6 +83,8 @@ class Joiner:
     ) -> Topic:
         """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
+        if has_handlers(CHANNEL_JOIN_START):
+            record.joiner = copy_context()
         if subscriber is not None:
             _check_actor("subscriber", subscriber)
         manager = self._component("channel_manager")

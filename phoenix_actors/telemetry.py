@@ -12,6 +12,7 @@ process; by default all are told.
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -62,6 +63,8 @@ __all__ = [
     "PROCESSOR_STARTED",
     "PUSH_DROPPED",
     "PUSH_FAILED",
+    "PUSH_START",
+    "PUSH_STOP",
     "RECONNECTION_ATTEMPT",
     "ROUTES_CLEANUP",
     "ROUTES_EVICTION",
@@ -109,6 +112,8 @@ MESSAGE_RECEIVED: Final = (_PREFIX, "message", "received")
 PRESENCE_UNREADABLE: Final = (_PREFIX, "presence", "unreadable")
 PUSH_DROPPED: Final = (_PREFIX, "push", "dropped")
 PUSH_FAILED: Final = (_PREFIX, "push", "failed")
+PUSH_START: Final = (_PREFIX, "push", "start")
+PUSH_STOP: Final = (_PREFIX, "push", "stop")
 FRAME_DROPPED: Final = (_PREFIX, "message", "dropped")
 FRAME_UNREADABLE: Final = (_PREFIX, "message", "unreadable")
 MONITOR_STARTED: Final = (_PREFIX, "optimization", "performance_monitor_started")
@@ -257,8 +262,16 @@ def stats() -> dict[str, int]:
     return {"sampled_out": policy.sampled_out, "dropped": policy.dropped}
 
 
+# One step in C, so no two threads get the same number.
+_numbers = itertools.count(1)
+
+
 class Span:
     """Events that belong together: with the first it is decided for all whether they are told.
+
+    Each has `telemetry_span_context` in its metadata, a number that no other span of the process
+    has, as `:telemetry.span` gives it. The first event may be told after the last, by another
+    thread.
 
     Example:
         >>> span = Span(CHANNEL_JOIN_START, CHANNEL_JOIN_STOP)
@@ -266,10 +279,11 @@ class Span:
         >>> span.emit(CHANNEL_JOIN_STOP, {"duration_seconds": 0.1}, topic="room:lobby")
     """
 
-    __slots__ = ("_told",)
+    __slots__ = ("_told", "number")
 
     def __init__(self, first: tuple[str, ...], *following: tuple[str, ...]) -> None:
         """Decide for all of them; the first counts."""
+        self.number = next(_numbers)
         policy = _policy
         self._told = policy is None or policy.admits(first, *following)
 
@@ -282,6 +296,7 @@ class Span:
     ) -> None:
         """Tell one event of the span, if the span is told."""
         if self._told:
+            metadata["telemetry_span_context"] = self.number
             execute(name, {"count": 1} if measurements is None else measurements, metadata)
 
 

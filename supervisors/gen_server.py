@@ -32,7 +32,16 @@ from supervisors._runtime.directives import (
 )
 from supervisors._runtime.doing import IDLE, STASHED
 from supervisors._runtime.foreign import any_process_of
-from supervisors._runtime.items import Asked, Call, EndSelf, Forwarded, IdleElapsed, Info, Sender
+from supervisors._runtime.items import (
+    Asked,
+    Call,
+    Carried,
+    EndSelf,
+    Forwarded,
+    IdleElapsed,
+    Info,
+    Sender,
+)
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -284,6 +293,9 @@ class GenServer(StashingActor):
             if item.turn == self._otp_turn:
                 self._otp_idle = None
                 self._otp_follow(self.handle_info(IDLE_TIMEOUT), None)
+        elif kind is Carried:
+            with item.around:
+                self._otp_answer(item)
         elif item.attr_path[0] not in _FRAMEWORK_NAMES:
             call_proxied(self, item)
 
@@ -375,7 +387,9 @@ class GenServer(StashingActor):
 
 
 # Types that are no cast.
-_SPECIAL = frozenset((Asked, Forwarded, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES))
+_SPECIAL = frozenset(
+    (Asked, Carried, Forwarded, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES)
+)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
 
 

@@ -365,7 +365,7 @@ class ChannelCore(OwnInbound):
         self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
         if self._span is None:
             self._span = JoinSpan(self.topic.name)
-        after.extend(self._span.start(join_ref, timers.clock.now()))
+        after.extend(self._span.start(join_ref, timers.clock.now(), self.topic.take_joiner()))
 
     def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
         """Report what is the fault of params, for on a rejoin nobody waits for it."""

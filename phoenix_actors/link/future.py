@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.errors import PushTimeout, QueueFull
 from phoenix_actors.link.inbound import reading_on
+from phoenix_actors.link.push_span import PushSpan
 from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
@@ -61,6 +62,8 @@ class PushFuture(Reply):
     # Where the answer will come from, once the push is on its way.
     wire: Wire | None = None
     _watched = False
+    # Where somebody listens to the events of pushes.
+    span: PushSpan | None = None
 
     def __init__(
         self, counters: Counters | None = None, topic: str | None = None, event: str | None = None
@@ -85,6 +88,9 @@ class PushFuture(Reply):
             # Another thread settled it in this very moment; its count is the one that is right.
             counters.add(name, -1)
             return False
+        if self.span is not None:
+            status = getattr(error, "status", None) if ok else None
+            self.span.stop(name.removeprefix("push_"), status)
         if not ok and not getattr(error, "dropped", False):  # a drop is told where it happens
             emit(
                 PUSH_FAILED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 
 from phoenix_actors.telemetry import (
@@ -38,13 +39,21 @@ class JoinSpan:
         self._began: float | None = None
         self._span: Span | None = None
 
-    def start(self, join_ref: str, now: float) -> list[Emission]:
-        """A join was sent; one before it that was never answered ends."""
+    def start(self, join_ref: str, now: float, joiner: Context | None = None) -> list[Emission]:
+        """A join was sent; one before it that was never answered ends.
+
+        Args:
+            join_ref: its ref.
+            now: the moment.
+            joiner: the context variables of whoever asked for it, in which its start is told; None
+                for none, for the thread may be anybody's.
+        """
         emissions = self.error("superseded", now)
         self._began, self._join_ref = now, join_ref
         self._span = span = Span(CHANNEL_JOIN_START, CHANNEL_JOIN_STOP, CHANNEL_JOIN_ERROR)
         told = {"topic": self._topic, "join_ref": join_ref}
-        emissions.append(partial(span.emit, CHANNEL_JOIN_START, **told))
+        begin = partial(span.emit, CHANNEL_JOIN_START, **told)
+        emissions.append(partial((joiner or Context()).run, begin))
         return emissions
 
     def stop(self, now: float) -> list[Emission]:

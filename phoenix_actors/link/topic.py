@@ -15,6 +15,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
@@ -23,6 +24,7 @@ from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
+from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.link.topic_record import TopicRecord
 from phoenix_actors.machines.channel_events import (
@@ -59,6 +61,11 @@ class Topic(TopicRecord):
     """
 
     __slots__ = ()
+
+    def take_joiner(self) -> Context | None:
+        """Return the context that the next join's events belong to: only the first has one."""
+        joiner, self.joiner = self.joiner, None
+        return joiner
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
@@ -192,6 +199,7 @@ class Topic(TopicRecord):
         prepared = session.codec.prepare(self.name, event, payload)
         session.counters.add("pushes")
         reply = PushFuture(session.counters, self.name, event)
+        reply.span = push_span(self.name, event)
         try:
             self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
@@ -202,6 +210,8 @@ class Topic(TopicRecord):
                     drop_push(session, reply, error)
                     return reply
             session.counters.add(PUSH_REFUSED)
+            if reply.span is not None:
+                reply.span.stop("refused")
             raise
         return reply
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.link.early import EarlyPushes
@@ -49,6 +50,7 @@ class TopicRecord:
         "inbound",
         "join_count",
         "joined_once",
+        "joiner",
         "last_join",
         "leaving",
         "make_facade",
@@ -87,6 +89,8 @@ class TopicRecord:
         self.in_use = True
         self.idle_since = 0.0
         self.core: ChannelCore | None = None
+        # The context variables of whoever joins, for the events of the first join.
+        self.joiner: Context | None = None
         # What waits for the actor; each life has its own. This one is for who looks before any.
         self.inbound = session.no_inbound
         self.leaving = False

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from supervisors._runtime.reply import Reply
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from supervisors.exits import ExitReason
 
 __all__ = [
     "Asked",
     "Call",
+    "Carried",
     "EndSelf",
     "Forwarded",
     "IdleElapsed",
@@ -72,6 +75,20 @@ class Asked(Reply, Call):
     def reply(self, value: Any) -> bool:
         """Answer; tell whether this was the first answer."""
         return self.settle(value)
+
+
+class Carried(Asked):
+    """What `ask` sends while somebody carries along what the asker's thread has set.
+
+    It is handled inside `around`, a context manager that was made in that thread.
+    """
+
+    __slots__ = ("around",)
+
+    def __init__(self, message: Any, ref: Any, around: AbstractContextManager[object]) -> None:
+        """Keep the message, the asking actor's ref or None, and what surrounds the handler."""
+        super().__init__(message, ref)
+        self.around = around
 
 
 class Forwarded(Call):

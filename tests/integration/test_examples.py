@@ -18,6 +18,17 @@ EXAMPLES = {
         "bob hears alice: Still here",
     ],
     "live_data": ["ACME: 250 prices, the last 104.0", "GLOBEX: 250 prices", "last=42.0"],
+    "phoenix_auth": [
+        "joined as alice, time 1\nrefused: token_expired\n",
+        "refused: token_expired\njoined as alice, time 2\n",
+        "not let in: 403\n",
+        "joined as alice, time 3\n{'connected_as': 'alice'}\n",
+    ],
+    "supabase_realtime": [
+        "ok: Subscribed to PostgreSQL\nINSERT in orders: {'id': 1, 'item': 'tea'}\n",
+        "present: ['till 3']\nanother token is sent\nok cursor: {'x': 1}\n",
+        "after the loss, ok: Subscribed to PostgreSQL\ntopics: ['phoenix', 'realtime:orders']",
+    ],
     "connections": [
         "{'dev': 'ok', 'staging': 'ok', 'prod': 'ok'}\n",
         "joined there: {'room:announcements': ",
@@ -43,6 +54,8 @@ def test_an_example_in_this_process(
 ) -> None:
     """Its demo says what it promises and leaves no thread and no socket."""
     monkeypatch.setattr(sys, "argv", [name, "--demo"])
+    # As for a program: what stands beside it can be imported.
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
     with contextlib.suppress(SystemExit):
         runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
     said = capsys.readouterr().out
