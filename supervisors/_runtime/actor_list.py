@@ -12,7 +12,7 @@ from typing import Any
 import pykka
 from pykka import ActorRegistry
 
-__all__ = ["OrderedRefs", "enlist", "strike"]
+__all__ = ["OrderedRefs", "enlist", "living", "strike"]
 
 
 class OrderedRefs:
@@ -93,3 +93,8 @@ def enlist(ref: pykka.ActorRef[Any]) -> None:
 def strike(ref: pykka.ActorRef[Any]) -> None:
     """Let `ActorRegistry` forget an actor."""
     _refs.discard(ref)
+
+
+def living() -> list[pykka.ActorRef[Any]]:
+    """Return the living actors of the process, plain Pykka ones included."""
+    return ActorRegistry.get_all()

@@ -42,6 +42,7 @@ def _node(
 ) -> TreeNode:
     class_name = ref.actor_class.__name__
     process = getattr(ref, "process", None)
+    urn = str(ref.actor_urn)
     if not isinstance(ref, SupervisorRef):
         return TreeNode(
             label=label,
@@ -51,6 +52,7 @@ def _node(
             restarts=restarts,
             last_reason=last_reason,
             mailbox=0 if process is None else len(process.mailbox),
+            urn=urn,
         )
     try:
         info = ref.describe(timeout=deadline.remaining())
@@ -63,6 +65,7 @@ def _node(
             state=state,
             restarts=restarts,
             last_reason=last_reason,
+            urn=urn,
         )
     return TreeNode(
         label=label,
@@ -77,6 +80,7 @@ def _node(
         max_restarts=info.max_restarts,
         max_seconds=info.max_seconds,
         children=tuple(_child(child_id, child, deadline) for child_id, child in info.children),
+        urn=urn,
     )
 
 
