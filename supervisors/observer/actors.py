@@ -6,6 +6,7 @@ import reprlib
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
@@ -120,7 +121,7 @@ def size_of(value: Any, depth: int = 3) -> int:
     """
     try:
         own = sys.getsizeof(value)
-        if depth and isinstance(value, dict | list | tuple | set | frozenset) or _is_deque(value):
+        if depth and isinstance(value, dict | list | tuple | set | frozenset | deque):
             sample = list(islice(_parts(value), _SAMPLE))
             if sample:
                 parts = len(value) * (2 if isinstance(value, dict) else 1)
@@ -128,10 +129,6 @@ def size_of(value: Any, depth: int = 3) -> int:
     except Exception:  # noqa: BLE001  the actor changed it meanwhile, or its class has a bug
         return 0
     return own
-
-
-def _is_deque(value: Any) -> bool:
-    return type(value).__name__ == "deque"
 
 
 def _parts(value: Any) -> Iterator[Any]:

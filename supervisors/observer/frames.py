@@ -25,12 +25,12 @@ _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
 def encode(value: Any) -> bytes:
-    """Return the frame of a request or an answer.
+    r"""Return the frame of a request or an answer.
 
     Example:
         >>> from supervisors.observer.facts import ActorRequest
         >>> encode(ActorRequest("x"))[:4]
-        b'\\x00\\x00\\x00\\x13'
+        b'\x00\x00\x00\x13'
     """
     # Not encode_into with room for the length: frames are few.
     data = _encoder.encode(value)

@@ -70,7 +70,7 @@ def serve(
 
 
 class Observer:
-    """The open socket, made by `serve()`. Safe from any thread; the end of the process closes it."""
+    """The open socket, made by `serve()`. Safe from any thread. It closes at exit."""
 
     def __init__(self, path: str | os.PathLike[str], service: Service) -> None:
         """Open the socket and begin to answer."""

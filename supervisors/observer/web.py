@@ -1,7 +1,7 @@
 """`serve_http()`: what `top` shows, as a page.
 
-The server is the standard library's: a page, one script-free look a second and few visitors need
-no routing and no speed, and an extra would have to be installed in production.
+The server is the standard library's: one page, two kinds of answers and at most 16 visitors need no
+routing and no speed, and an extra would have to be installed where the program runs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def serve_http(
         token: without it nothing is shown. Required unless the host is a loopback address, where
             every user of the machine could look. The page takes it after a #, so that it is in no
             log: `http://host:port/#token`.
-        show_state, count_messages: as for `serve()`.
+        show_state: as for `serve()`.
+        count_messages: as for `serve()`.
 
     Raises:
         ValueError: a host that is no loopback address needs a token; or it has less than 16
@@ -201,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._service, self._host, self._token = service, host, token
         super().__init__(*args)
 
-    def do_GET(self) -> None:  # noqa: N802  http.server's name
+    def do_GET(self) -> None:
         """Serve the page, or what it asks for."""
         if not self._own_host():
             # A foreign page whose name was made to point here must not read the answers.

@@ -60,7 +60,7 @@ def test_demo_without_a_server_fails_with_one_line() -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("word", ["listen", "push", "top", "bench"])
+@pytest.mark.parametrize("word", ["listen", "push", "bench"])
 def test_commands_of_later_versions_say_so(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An announced command that this version lacks is exit status 2 and one sentence."""
     assert cli.main([word]) == cli.EXIT_USAGE
