@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
 from rich.live import Live
@@ -58,6 +59,9 @@ _TONES: Final = {
 _HELP: Final = (
     "q leave  0 all  1 tree  2 actors  3 tables  4 events  m n b sort  ↑↓ ⏎ look into  space pause"
 )
+_WHOLE: Final = 40
+# A table that is narrower than this has fewer columns.
+_WIDE: Final = 90
 _PRINTED_ACTORS: Final = 20
 _PRINTED_ENTRIES: Final = 20
 
@@ -80,13 +84,35 @@ def _toned(word: str) -> Text:
     return _text(word, _TONES.get(word, ""))
 
 
-def _table(*columns: str) -> Table:
-    """Return an empty table; a heading that begins with ">" is of numbers."""
-    made = Table(box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 1))
-    for name in columns:
-        right = name.startswith(">")
-        made.add_column(name.lstrip(">"), justify="right" if right else "left", no_wrap=True)
-    return made
+class _Rows:
+    """A table of which some columns are shown whole, and the others give way."""
+
+    def __init__(self, *columns: str, marked: int | None = None) -> None:
+        """Take the headings: ">" begins that of numbers, which are shown whole; "!" of words."""
+        self._columns = columns
+        self._lines: list[list[Text]] = []
+        self._marked = marked
+
+    def add(self, *cells: Text) -> None:
+        """Add a line."""
+        self._lines.append(list(cells))
+
+    def table(self) -> Table:
+        """Return the table."""
+        made = Table(box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 1))
+        for place, heading in enumerate(self._columns):
+            name = heading.lstrip(">!")
+            whole = max(cell_len(name), *(line[place].cell_len for line in self._lines), 0)
+            made.add_column(
+                _text(name),
+                justify="right" if heading.startswith(">") else "left",
+                no_wrap=True,
+                min_width=min(whole, _WHOLE) if heading != name else None,
+                ratio=None if heading != name else 1,
+            )
+        for place, line in enumerate(self._lines):
+            made.add_row(*line, style="reverse" if place == self._marked else "")
+        return made
 
 
 def _window(count: int, marked: int, height: int | None) -> range:
@@ -104,24 +130,29 @@ def _header(seen: Seen, look: Look) -> RenderableType:
     process = look.process
     parts = [
         ("", process.program),
-        ("process ", process.pid),
-        ("Python ", process.python),
-        ("observed ", duration(process.uptime)),
+        ("pid ", process.pid),
+        ("CPU ", _cpu(seen, look)),
+        ("memory ", amount(process.memory)),
         ("actors ", look.actors_total),
         ("threads ", process.threads),
         ("pool ", f"{process.workers}, {process.blocked} blocked"),
-        ("memory ", amount(process.memory)),
+        ("observed for ", duration(process.uptime)),
+        ("Python ", process.python),
     ]
-    before = seen.before
-    if before is not None and look.clock > before.clock:
-        used = process.cpu_seconds - before.process.cpu_seconds
-        parts.append(("CPU ", f"{100 * used / (look.clock - before.clock):.0f} %"))
     line = Text(no_wrap=True, overflow="ellipsis")
     for place, (name, value) in enumerate(parts):
         line.append(name, "dim")
         line.append(clean(str(value)), "bold")
         line.append("  " if place else "   ")
     return line
+
+
+def _cpu(seen: Seen, look: Look) -> str:
+    before = seen.before
+    if before is None or look.clock <= before.clock:
+        return "–"
+    used = look.process.cpu_seconds - before.process.cpu_seconds
+    return f"{100 * used / (look.clock - before.clock):.0f} %"
 
 
 def _banner(seen: Seen, view: View) -> Text | None:
@@ -149,46 +180,63 @@ def _budget(node: TreeNode) -> Text:
     return _text(f"{node.counted} of {within}", tone)
 
 
-def _tree(look: Look, view: View, height: int | None) -> RenderableType:
-    made = _table("child", "class or strategy", "state or budget", ">restarts", "last reason")
+def _tree(look: Look, view: View, height: int | None, *, wide: bool) -> RenderableType:
     rows = tree_rows(look)
     places = [place for place, row in enumerate(rows) if row.node.urn == view.selected]
     marked = places[0] if places and view.selected else 0
-    for place in _window(len(rows), marked, height):
+    window = _window(len(rows), marked, height)
+    made = _Rows(
+        *("child", "class or strategy")[: 1 + wide],
+        "!state or budget",
+        ">restarts" if wide else ">↻",
+        "!last reason",
+        marked=marked - window.start if view.panel is Panel.TREE else None,
+    )
+    for place in window:
         head, node = rows[place]
-        made.add_row(
+        what = [_text(node.strategy or node.class_name, "dim")] if wide else []
+        made.add(
             _text(head + node.label),
-            _text(node.strategy or node.class_name, "dim"),
+            *what,
             _budget(node),
             _text(node.restarts or "", "yellow"),
             _text(node.last_reason or "", "red"),
-            style="reverse" if view.panel is Panel.TREE and place == marked else "",
         )
     stuck = [_text(f"abandoned: {entry}", "bold red") for entry in look.system.unstopped]
-    return Group(*stuck, made)
+    return Group(*stuck, made.table())
 
 
-def _actors(seen: Seen, look: Look, view: View, height: int | None) -> RenderableType:
-    made = _table("actor", "class", "state", ">mailbox", ">messages", ">per s", ">memory")
+def _actors(
+    seen: Seen, look: Look, view: View, height: int | None, *, wide: bool
+) -> RenderableType:
     rates = message_rates(look, seen.before)
     marked = next((place for place, row in enumerate(look.actors) if row.urn == view.selected), 0)
-    for place in _window(len(look.actors), marked, height):
+    window = _window(len(look.actors), marked, height)
+    made = _Rows(
+        *("actor", "class")[: 1 + wide],
+        "!state",
+        ">mailbox" if wide else ">mail",
+        *((">messages",) if wide else ()),
+        ">msg/s",
+        ">memory",
+        marked=marked - window.start if view.panel in (Panel.ALL, Panel.ACTORS) else None,
+    )
+    for place in window:
         row = look.actors[place]
         rate = rates.get(row.urn)
         state = _toned(row.state)
-        if row.busy_for is not None:
+        if row.busy_for is not None and wide:
             state.append(f" {duration(row.busy_for)}")
-        made.add_row(
-            _text(row.path),
-            _text(row.class_name, "dim"),
+        count = _text("–" if row.messages is None else row.messages)
+        made.add(
+            *(_text(row.path), _text(row.class_name, "dim"))[: 1 + wide],
             state,
             _text(row.mailbox, "yellow" if row.mailbox else "dim"),
-            _text("–" if row.messages is None else row.messages),
+            *((count,) if wide else ()),
             _text("–" if rate is None else f"{rate:.1f}"),
             _text(amount(row.memory)),
-            style="reverse" if view.panel in (Panel.ALL, Panel.ACTORS) and place == marked else "",
         )
-    return made
+    return made.table()
 
 
 def _actors_title(look: Look, view: View) -> str:
@@ -205,28 +253,15 @@ def _section(section: Section, seen: Seen, look: Look) -> RenderableType:
         return _text(f"this table failed: {section.error}", "red")
     if not section.rows:
         return _text("none", "dim")
-    lines = [
-        [_cell(column, value, rates.get(place)) for place, (column, value) in enumerate(pairs)]
-        for pairs, rates in zip(
-            (list(zip(section.columns, row, strict=True)) for row in section.rows),
-            section_rates(section, look, seen.before),
-            strict=True,
-        )
-    ]
-    made = _table()
+    headings = []
     for place, column in enumerate(section.columns):
-        word = column.kind in ("key", "text")
-        # Numbers are shown whole; words give way where there is little room.
-        whole = max(len(column.name), *(len(line[place]) for line in lines))
-        made.add_column(
-            _text(column.name),
-            justify="left" if word else "right",
-            no_wrap=True,
-            min_width=None if word else whole,
-        )
-    for line in lines:
-        made.add_row(*line)
-    return made
+        word = "!" if column.kind == "text" or place == 0 else ""
+        headings.append((word if column.kind in ("key", "text") else ">") + column.name)
+    made = _Rows(*headings)
+    for row, rates in zip(section.rows, section_rates(section, look, seen.before), strict=True):
+        pairs = zip(section.columns, row, strict=True)
+        made.add(*(_cell(*pair, rates.get(place)) for place, pair in enumerate(pairs)))
+    return made.table()
 
 
 def _cell(column: Column, value: Any, rate: float | None) -> Text:
@@ -237,10 +272,11 @@ def _cell(column: Column, value: Any, rate: float | None) -> Text:
         return _text(value) if kind == "key" else _toned(str(value))
     if kind == "seconds":
         return _text(duration(value))
-    size = kind.startswith("bytes")
-    cell = _text(amount(value) if size else value)
+    if kind == "bytes total" and rate is not None:
+        return _text(f"{amount(rate)}/s")
+    cell = _text(amount(value) if kind.startswith("bytes") else value)
     if rate is not None:
-        cell.append(f" {amount(rate) if size else f'{rate:.1f}'}/s", "bold" if rate else "dim")
+        cell.append(f" {rate:.1f}/s", "bold" if rate else "dim")
     return cell
 
 
@@ -296,8 +332,8 @@ def _detail(detail: ActorDetail, look: Look, scroll: int) -> RenderableType:
 # ---- the whole ---------------------------------------------------------------------------------
 
 
-def full_screen(seen: Seen, view: View, height: int) -> RenderableType:
-    """Draw what fills a terminal of this many lines."""
+def full_screen(seen: Seen, view: View, width: int, height: int) -> RenderableType:
+    """Draw what fills a terminal of this many columns and lines."""
     look = seen.look
     if look is None:
         return _text("no look yet")
@@ -309,13 +345,13 @@ def full_screen(seen: Seen, view: View, height: int) -> RenderableType:
     room = height - len(lines) - 1
     layout.split_column(
         *lines,
-        Layout(_body(seen, look, view, room), size=room),
+        Layout(_body(seen, look, view, width, room), size=room),
         Layout(_text(_HELP, "dim"), size=1),
     )
     return layout
 
 
-def _body(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
+def _body(seen: Seen, look: Look, view: View, width: int, room: int) -> RenderableType:
     # A frame takes two lines, and a table's head one.
     inner = room - 3
     if view.inside:
@@ -325,16 +361,16 @@ def _body(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
         return Frame(_detail(seen.detail, look, view.scroll), title=Text(title), height=room)
     match view.panel:
         case Panel.TREE:
-            return Frame(_tree(look, view, inner), title="Supervision", height=room)
+            return Frame(_tree(look, view, inner, wide=True), title="Supervision", height=room)
         case Panel.ACTORS:
             title = _actors_title(look, view)
-            return Frame(_actors(seen, look, view, inner), title=title, height=room)
+            return Frame(_actors(seen, look, view, inner, wide=True), title=title, height=room)
         case Panel.LOG:
             entries = _log(seen, None, view.scroll)
             return Frame(entries, title="Events, newest first", height=room)
         case Panel.SECTIONS:
             return _sections(seen, look, view, room)
-    return _overview(seen, look, view, room)
+    return _overview(seen, look, view, width, room)
 
 
 def _sections(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
@@ -345,7 +381,7 @@ def _sections(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
     return Group(*frames) if frames else Frame(_text("there is none"), title="Tables", height=room)
 
 
-def _overview(seen: Seen, look: Look, view: View, room: int) -> Layout:
+def _overview(seen: Seen, look: Look, view: View, width: int, room: int) -> Layout:
     heights = [max(1, len(section.rows)) + 3 for section in look.sections]
     most = max(4, room // 4)
     sized = [min(height, most) for height in heights[: max(0, room // 12)]]
@@ -353,8 +389,13 @@ def _overview(seen: Seen, look: Look, view: View, room: int) -> Layout:
     upper = max(5, room - sum(sized) - log)
     both = Layout(size=upper)
     both.split_row(
-        Layout(Frame(_tree(look, view, upper - 3), title="Supervision")),
-        Layout(Frame(_actors(seen, look, view, upper - 3), title=_actors_title(look, view))),
+        Layout(Frame(_tree(look, view, upper - 3, wide=width > 2 * _WIDE), title="Supervision")),
+        Layout(
+            Frame(
+                _actors(seen, look, view, upper - 3, wide=width > 2 * _WIDE),
+                title=_actors_title(look, view),
+            )
+        ),
     )
     tables = [
         Layout(Frame(_section(section, seen, look), title=Text(clean(section.title))), size=size)
@@ -372,8 +413,8 @@ def printout(seen: Seen, view: View) -> RenderableType:
         return _text("no look")
     none_marked = View(panel=Panel.LOG, sort=view.sort)
     parts: list[tuple[str, RenderableType]] = [
-        ("Supervision", _tree(look, none_marked, None)),
-        (_actors_title(look, view), _actors(seen, look, none_marked, _PRINTED_ACTORS)),
+        ("Supervision", _tree(look, none_marked, None, wide=True)),
+        (_actors_title(look, view), _actors(seen, look, none_marked, _PRINTED_ACTORS, wide=True)),
         *((section.title, _section(section, seen, look)) for section in look.sections),
         ("Events, newest first", _log(seen, _PRINTED_ENTRIES)),
     ]

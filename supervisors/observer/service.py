@@ -56,6 +56,8 @@ _MOST_NODES: Final = 2000
 _MOST_ENTRIES: Final = 300
 _MOST_SECTION_ROWS: Final = 200
 _LONGEST: Final = 300
+# Fields of supervision's events that repeat what others say shorter.
+_SAID_ELSEWHERE: Final = ("ref", "spec", "requested")
 _serial = count(1)
 
 
@@ -202,7 +204,7 @@ class Service:
         text = " ".join(
             f"{key}={value}"
             for key, value in fields.items()
-            if value is not None and (key, value) != ("count", 1)
+            if value is not None and key not in _SAID_ELSEWHERE and (key, value) != ("count", 1)
         )
         level = logging.getLevelName(self._levels[event]).lower()
         number = next(self._numbers)

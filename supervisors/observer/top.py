@@ -142,7 +142,7 @@ def _show(out: Console, follower: Follower, view: View, waking: int) -> None:
 
     with live(out) as screen:
         while not view.over:
-            screen.update(full_screen(follower.seen, view, out.height), refresh=True)
+            screen.update(full_screen(follower.seen, view, *out.size), refresh=True)
             try:
                 keys = read_keys(waking, _REDRAW)
             except EOFError:
