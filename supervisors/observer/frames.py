@@ -30,7 +30,7 @@ def encode(value: Any) -> bytes:
     Example:
         >>> from supervisors.observer.facts import ActorRequest
         >>> encode(ActorRequest("x"))[:4]
-        b'\x00\x00\x00\x13'
+        b'\x00\x00\x00\x12'
     """
     # Not encode_into with room for the length: frames are few.
     data = _encoder.encode(value)
