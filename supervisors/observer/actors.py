@@ -216,6 +216,8 @@ def state_of(ref: ActorRef, timeout: float = 0.5) -> tuple[dict[str, str] | None
         return None, f"busy: it did not answer within {timeout:g} s"
     except NoProcError:
         return None, "it has ended"
+    except Exception as error:  # noqa: BLE001  raised by a class of the application
+        return None, f"it cannot be shown: {type(error).__name__}"
 
 
 def _shown_state(process: Process) -> dict[str, str]:

@@ -27,7 +27,7 @@ def snapshot(
     Args:
         tops: where to begin; by default all that was started with start_link outside any actor.
         timeout: seconds for the whole walk, None for as long as it takes; a supervisor that does
-            not answer in time is "silent".
+            not answer within half of what is left is "silent".
     """
     deadline = Deadline(as_seconds(timeout, "timeout"), MonotonicClock())
     refs = [process.actor_ref for process in root.members()] if tops is None else list(tops)
@@ -55,7 +55,9 @@ def _node(
             urn=urn,
         )
     try:
-        info = ref.describe(timeout=deadline.remaining())
+        # One that is silent leaves half of the time to the others.
+        left = deadline.remaining()
+        info = ref.describe(timeout=None if left is None else left / 2)
     except (NoProcError, CallTimeout) as error:
         state = "dead" if isinstance(error, NoProcError) else "silent"
         return TreeNode(

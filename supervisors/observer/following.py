@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +26,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         detail: of the actor that is looked into.
         detail_problem: why there is none.
         problem: why there are no news, None while there are.
-        at: when the last look came, in seconds since 1970.
+        at: when the last look was taken, in seconds since 1970.
         notice: what came of the last order, or that this is another process than before.
     """
 
@@ -140,7 +139,7 @@ class Follower:
             log=(*log, *look.log)[-_MOST_ENTRIES:],
             detail=detail,
             detail_problem=problem,
-            at=time.time(),
+            at=look.at,
             notice=notice,
         )
 

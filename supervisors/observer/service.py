@@ -48,8 +48,8 @@ __all__ = ["Service"]
 
 # Seconds for the walk through the tree, and for an order.
 _PATIENCE: Final = 1.0
-# A look is given again for this many times as long as it took to make, so that however many ask,
-# the process spends at most a tenth of its time on them.
+# A look is given again for this many times the processor time that it took to make, so that however
+# many ask, the process spends at most a tenth of its time on looks of one kind.
 _SHARE: Final = 10
 _MOST_CHILDREN: Final = 100
 _MOST_NODES: Final = 2000
@@ -117,9 +117,10 @@ class Service:
             now = time.monotonic()
             asked = msgspec.structs.replace(request, after=0)
             if self._last is None or self._last[0] != asked or now > self._last[1]:
+                begun = time.thread_time()
                 look = self._gather(asked)
-                ended = time.monotonic()
-                self._last = (asked, ended + _SHARE * (ended - now), look)
+                fresh_for = _SHARE * (time.thread_time() - begun)
+                self._last = (asked, time.monotonic() + fresh_for, look)
             look = self._last[2]
         log = tuple(entry for entry in list(self._log) if entry.number > request.after)
         return msgspec.structs.replace(look, log=log)

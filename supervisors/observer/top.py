@@ -1,7 +1,8 @@
 """`top`: the live terminal screen of a process that has called `observer.serve(path)`.
 
 Exit codes: 0 the user has left, or the screen was printed; 2 a wrong argument, or `rich` (the extra
-`top`) is missing; 3 nobody serves at the path; 130 Ctrl-C; 141 nobody reads the output.
+`top`) is missing; 3 nobody serves at the path; 130 Ctrl-C; 141 nobody reads the output;
+143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import argparse
 import importlib.util
 import math
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from supervisors.observer.facts import Sort
 from supervisors.observer.following import Follower
@@ -30,9 +33,14 @@ EXIT_USAGE: Final = 2
 EXIT_GONE: Final = 3
 EXIT_INTERRUPTED: Final = 130
 EXIT_NO_READER: Final = 141
+EXIT_TERMINATED: Final = 143
 _WIDTH_IN_A_PIPE: Final = 120
 # Seconds between two drawings when there are no news, so that ages go on.
 _REDRAW: Final = 1.0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,9 +55,14 @@ def main(arguments: Sequence[str]) -> int:
     if not options.once and not interactive:
         return _say("this is no terminal: add --once to print one screen", EXIT_USAGE)
     try:
-        return _once(options) if options.once else _live(options)
+        if options.once:
+            return _once(options)
+        with _ending_on_sigterm():
+            return _live(options)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except _Terminated:
+        return EXIT_TERMINATED
     except BrokenPipeError:
         # What is still buffered must not be written at exit either.
         with suppress(OSError, ValueError):
@@ -59,12 +72,26 @@ def main(arguments: Sequence[str]) -> int:
         return _say(f"nothing to see at {options.path}: {error}", EXIT_GONE)
 
 
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the screen in order, so that the terminal is given back as it was."""
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="top",
         description="A look into a running program that has called observer.serve(PATH).",
         epilog="exit codes: 0 done; 2 wrong argument, or rich is missing; 3 nobody serves there; "
-        "130 Ctrl-C; 141 nobody reads the output",
+        "130 Ctrl-C; 141 nobody reads the output; 143 SIGTERM",
     )
     parser.add_argument("path", metavar="PATH", help="of the socket")
     parser.add_argument("--once", action="store_true", help="print one screen and leave")

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pykka
 import pytest
 
-from supervisors import GenServer, observer
+from supervisors import GenServer, Supervisor, observer
 from supervisors.observer import frames
 from supervisors.observer.facts import (
     ActorDetail,
@@ -58,7 +59,11 @@ def raw(path: str) -> socket.socket:
 
 def answer_to(connection: socket.socket) -> Answer | None:
     """Returns the next answer; None when the connection is closed."""
-    data = frames.receive(connection, frames.LONGEST_ANSWER, DEADLINE)
+    try:
+        data = frames.receive(connection, frames.LONGEST_ANSWER, DEADLINE)
+    except ConnectionResetError:
+        # Closed before it had read all that was sent.
+        return None
     return None if data is None else frames.decode_answer(data)
 
 
@@ -267,6 +272,28 @@ def test_top_says_what_is_wrong(tmp_path: Path) -> None:
     assert top("x", "--once", "--interval", "0.5").returncode == 2
     piped = top("x")
     assert (piped.returncode, "add --once" in piped.stderr) == (2, True)
+
+
+def test_plain_pykka_actors_are_seen(served: observer.Observer) -> None:
+    """Supervised ones with what is known of them, others by their class."""
+
+    class Plain(pykka.ThreadingActor):
+        def on_receive(self, message: object) -> object:
+            return message
+
+    shop = Supervisor.start_link([Plain], strategy="one_for_one", name="plain-shop")
+    alone = Plain.start()
+    try:
+        with observer.Connection(served.path, DEADLINE) as connection:
+            found = {row.urn: row for row in connection.look(rows=500).actors}
+            [child] = shop.which_children()
+            assert found[child.ref.actor_urn].path == "plain-shop/Plain"
+            assert found[alone.actor_urn].state == "running"
+            assert connection.actor(child.ref.actor_urn).parent == "plain-shop"
+            assert connection.actor(alone.actor_urn).row.class_name == "Plain"
+    finally:
+        alone.stop()
+        shop.stop()
 
 
 def test_answers_decode(served: observer.Observer) -> None:

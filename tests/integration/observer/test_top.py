@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,10 +52,10 @@ def test_nothing_in_a_label_steers_the_terminal(terminal: Terminal) -> None:
     """Control characters are replaced; what rich would take for markup is text."""
     terminal.wait_for("Supervision")
     terminal.type("1")
-    shown = terminal.wait_for("class or strategy", "onerror")
+    shown = terminal.wait_for("class or strategy", "[2J")
     assert "\x07" not in shown
     assert "onerror=alert(1)>\x1b[2J" not in shown
-    assert "onerror=alert(1)>�[2J�" in shown
+    assert "onerror=alert(1)>�[2J" in shown
     terminal.type("q")
     assert terminal.finish() == 0
 
@@ -70,6 +71,15 @@ def test_an_order_needs_a_yes(terminal: Terminal) -> None:
     terminal.wait_for("stop: done", "it has ended")
     terminal.type("q")
     assert terminal.finish() == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_give_the_terminal_back(terminal: Terminal, number: int, code: int) -> None:
+    """Ctrl-C and SIGTERM leave the other screen and end with their codes."""
+    assert "\x1b[?1049h" in terminal.wait_for("\x1b[?1049h", "Supervision")
+    terminal.process.send_signal(number)
+    terminal.wait_for("\x1b[?1049l")
+    assert terminal.finish() == code
 
 
 def test_it_is_honest_when_the_process_is_gone(
