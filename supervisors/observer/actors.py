@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from supervisors._runtime.actor_list import living
 from supervisors._runtime.doing import BOOTING, IDLE
-from supervisors._runtime.foreign import any_process_of
+from supervisors._runtime.foreign_process import attached_process
 from supervisors._runtime.inquiry import inquire
 from supervisors._runtime.items import Urge
 from supervisors._runtime.observed import measure
@@ -41,7 +41,7 @@ def rows(sort: Sort, limit: int) -> tuple[tuple[ActorRow, ...], int]:
     give_up = time.monotonic() + _MEASURING
     refs = living()
     for ref in refs:
-        process = any_process_of(ref, "the observer")
+        process = _process_of(ref)
         memory = None
         if sort is Sort.MEMORY and time.monotonic() < give_up:
             memory = memory_of(ref, process)
@@ -64,6 +64,11 @@ def _rank(sort: Sort, process: Process | None, memory: int | None) -> int:
     if sort is Sort.MESSAGES:
         return measure(process).messages_handled or 0
     return len(process.mailbox)
+
+
+def _process_of(ref: Any) -> Process | None:
+    """Return what is known of an actor; a plain Pykka actor is not touched to know more."""
+    return ref.process if isinstance(ref, ActorRef) else attached_process(ref)
 
 
 def find(urn: str) -> Any:
@@ -144,7 +149,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def detail(ref: Any, found: SystemSnapshot, *, show_state: bool) -> ActorDetail:
     """Return all that is known of one actor; of its state only where that is allowed."""
-    process = any_process_of(ref, "the observer")
+    process = _process_of(ref)
     row = row_of(ref, process, memory_of(ref, process))
     node = _node(found.trees, row.urn)
     known: dict[str, Any] = {}
@@ -186,7 +191,7 @@ def _ties(process: Process) -> dict[str, Any]:
 
 
 def _path(ref: Any) -> str:
-    process = any_process_of(ref, "the observer")
+    process = _process_of(ref)
     return str(ref) if process is None else process.path()
 
 

@@ -186,7 +186,7 @@ def _tree(look: Look, view: View, height: int | None, *, wide: bool) -> Renderab
     marked = places[0] if places and view.selected else 0
     window = _window(len(rows), marked, height)
     made = _Rows(
-        *("child", "class or strategy")[: 1 + wide],
+        *(("!child", "class or strategy") if wide else ("child",)),
         "!state or budget",
         ">restarts" if wide else ">↻",
         "!last reason",
@@ -213,7 +213,7 @@ def _actors(
     marked = next((place for place, row in enumerate(look.actors) if row.urn == view.selected), 0)
     window = _window(len(look.actors), marked, height)
     made = _Rows(
-        *("actor", "class")[: 1 + wide],
+        *(("!actor", "class") if wide else ("actor",)),
         "!state",
         ">mailbox" if wide else ">mail",
         *((">messages",) if wide else ()),

@@ -291,6 +291,8 @@ def test_plain_pykka_actors_are_seen(served: observer.Observer) -> None:
             assert found[alone.actor_urn].state == "running"
             assert connection.actor(child.ref.actor_urn).parent == "plain-shop"
             assert connection.actor(alone.actor_urn).row.class_name == "Plain"
+        # Looking attaches nothing to an actor that nobody supervises.
+        assert "_handle_receive" not in vars(alone._actor_weakref())
     finally:
         alone.stop()
         shop.stop()
