@@ -302,9 +302,8 @@ def test_answers_decode(served: observer.Observer) -> None:
     """A request and its answer, as another program would speak them."""
     ref = GenServer.start()
     with raw(served.path) as connection:
-        for request in (LookRequest(rows=1), ActorRequest(ref.actor_urn)):
-            frames.send(connection, request)
-            answer = answer_to(connection)
-            assert not isinstance(answer, Refusal)
-        assert isinstance(answer, ActorDetail)
+        frames.send(connection, LookRequest(rows=1))
+        assert isinstance(answer_to(connection), observer.Look)
+        frames.send(connection, ActorRequest(ref.actor_urn))
+        assert isinstance(answer_to(connection), ActorDetail)
     ref.stop()
