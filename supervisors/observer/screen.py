@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.layout import Layout
-from rich.live import Live
 from rich.padding import Padding
 from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
+from supervisors.observer.cells import Rows, text_cell, toned, window
 from supervisors.observer.facts import ActorDetail, Column, Look, Section
 from supervisors.observer.following import Seen
 from supervisors.observer.records import TreeNode
@@ -32,95 +31,15 @@ from supervisors.observer.viewing import (
     tree_rows,
 )
 
-__all__ = ["console", "full_screen", "live", "printout"]
+__all__ = ["full_screen", "printout"]
 
-_TONES: Final = {
-    "running": "green",
-    "connected": "green",
-    "joined": "green",
-    "busy": "yellow",
-    "suspended": "yellow",
-    "starting": "yellow",
-    "restarting": "yellow",
-    "connecting": "yellow",
-    "joining": "yellow",
-    "closing": "yellow",
-    "warning": "yellow",
-    "silent": "bold red",
-    "dead": "bold red",
-    "disconnected": "bold red",
-    "errored": "bold red",
-    "error": "bold red",
-    "critical": "bold red",
-    "idle": "dim",
-    "stopped": "dim",
-    "closed": "dim",
-}
 _HELP: Final = (
     "q leave  0 all  1 tree  2 actors  3 tables  4 events  m n b sort  ↑↓ ⏎ look into  space pause"
 )
-_WHOLE: Final = 40
 # A table that is narrower than this has fewer columns.
 _WIDE: Final = 90
 _PRINTED_ACTORS: Final = 20
 _PRINTED_ENTRIES: Final = 20
-
-
-def console(width: int | None) -> Console:
-    """Return where to draw: standard output, as wide as it is, or this wide."""
-    return Console(width=width, highlight=False, markup=False, emoji=False)
-
-
-def live(out: Console) -> Live:
-    """Return a context that has the terminal to itself, and gives it back as it was."""
-    return Live(console=out, screen=True, auto_refresh=False)
-
-
-def _text(value: Any, style: str = "") -> Text:
-    return Text(clean(str(value)), style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _toned(word: str) -> Text:
-    return _text(word, _TONES.get(word, ""))
-
-
-class _Rows:
-    """A table of which some columns are shown whole, and the others give way."""
-
-    def __init__(self, *columns: str, marked: int | None = None) -> None:
-        """Take the headings: ">" begins that of numbers, which are shown whole; "!" of words."""
-        self._columns = columns
-        self._lines: list[list[Text]] = []
-        self._marked = marked
-
-    def add(self, *cells: Text) -> None:
-        """Add a line."""
-        self._lines.append(list(cells))
-
-    def table(self) -> Table:
-        """Return the table."""
-        made = Table(box=None, expand=True, pad_edge=False, header_style="dim", padding=(0, 1))
-        for place, heading in enumerate(self._columns):
-            name = heading.lstrip(">!")
-            whole = max(cell_len(name), *(line[place].cell_len for line in self._lines), 0)
-            made.add_column(
-                _text(name),
-                justify="right" if heading.startswith(">") else "left",
-                no_wrap=True,
-                min_width=min(whole, _WHOLE) if heading != name else None,
-                ratio=None if heading != name else 1,
-            )
-        for place, line in enumerate(self._lines):
-            made.add_row(*line, style="reverse" if place == self._marked else "")
-        return made
-
-
-def _window(count: int, marked: int, height: int | None) -> range:
-    """Return which of `count` lines are shown in `height`, so that the marked one is in sight."""
-    if height is None or count <= height:
-        return range(count)
-    first = max(0, min(marked - height // 2, count - height))
-    return range(first, first + height)
 
 
 # ---- the parts ---------------------------------------------------------------------------------
@@ -160,49 +79,49 @@ def _banner(seen: Seen, view: View) -> Text | None:
     at = "" if seen.at is None else time.strftime("%H:%M:%S", time.localtime(seen.at))
     if seen.problem is not None:
         age = "" if seen.at is None else f", {duration(time.time() - seen.at)} ago"
-        return _text(f" {seen.problem}; what you see is of {at}{age} ", "bold white on red")
+        return text_cell(f" {seen.problem}; what you see is of {at}{age} ", "bold white on red")
     if view.asked is not None:
-        return _text(
+        return text_cell(
             f" {view.asked.value} this actor? y does it, any other key does not ", "reverse"
         )
     if seen.notice is not None:
-        return _text(f" {seen.notice} ", "reverse")
-    return _text(f" paused at {at}: space goes on ", "reverse") if view.paused else None
+        return text_cell(f" {seen.notice} ", "reverse")
+    return text_cell(f" paused at {at}: space goes on ", "reverse") if view.paused else None
 
 
 def _budget(node: TreeNode) -> Text:
     if node.max_restarts is None:
-        return _toned(node.state)
+        return toned(node.state)
     within = f"{node.max_restarts} in {node.max_seconds:g} s"
     if node.counted is None:
-        return _text(f"{within} each", "dim")
+        return text_cell(f"{within} each", "dim")
     tone = "yellow" if node.counted else "dim"
-    return _text(f"{node.counted} of {within}", tone)
+    return text_cell(f"{node.counted} of {within}", tone)
 
 
 def _tree(look: Look, view: View, height: int | None, *, wide: bool) -> RenderableType:
     rows = tree_rows(look)
     places = [place for place, row in enumerate(rows) if row.node.urn == view.selected]
     marked = places[0] if places and view.selected else 0
-    window = _window(len(rows), marked, height)
-    made = _Rows(
+    shown = window(len(rows), marked, height)
+    made = Rows(
         *(("!child", "class or strategy") if wide else ("child",)),
         "!state or budget",
         ">restarts" if wide else ">↻",
         "!last reason",
-        marked=marked - window.start if view.panel is Panel.TREE else None,
+        marked=marked - shown.start if view.panel is Panel.TREE else None,
     )
-    for place in window:
+    for place in shown:
         head, node = rows[place]
-        what = [_text(node.strategy or node.class_name, "dim")] if wide else []
+        what = [text_cell(node.strategy or node.class_name, "dim")] if wide else []
         made.add(
-            _text(head + node.label),
+            text_cell(head + node.label),
             *what,
             _budget(node),
-            _text(node.restarts or "", "yellow"),
-            _text(node.last_reason or "", "red"),
+            text_cell(node.restarts or "", "yellow"),
+            text_cell(node.last_reason or "", "red"),
         )
-    stuck = [_text(f"abandoned: {entry}", "bold red") for entry in look.system.unstopped]
+    stuck = [text_cell(f"abandoned: {entry}", "bold red") for entry in look.system.unstopped]
     return Group(*stuck, made.table())
 
 
@@ -211,30 +130,30 @@ def _actors(
 ) -> RenderableType:
     rates = message_rates(look, seen.before)
     marked = next((place for place, row in enumerate(look.actors) if row.urn == view.selected), 0)
-    window = _window(len(look.actors), marked, height)
-    made = _Rows(
+    shown = window(len(look.actors), marked, height)
+    made = Rows(
         *(("!actor", "class") if wide else ("actor",)),
         "!state",
         ">mailbox" if wide else ">mail",
         *((">messages",) if wide else ()),
         ">msg/s",
         ">memory",
-        marked=marked - window.start if view.panel in (Panel.ALL, Panel.ACTORS) else None,
+        marked=marked - shown.start if view.panel in (Panel.ALL, Panel.ACTORS) else None,
     )
-    for place in window:
+    for place in shown:
         row = look.actors[place]
         rate = rates.get(row.urn)
-        state = _toned(row.state)
+        state = toned(row.state)
         if row.busy_for is not None and wide:
             state.append(f" {duration(row.busy_for)}")
-        count = _text("–" if row.messages is None else row.messages)
+        count = text_cell("–" if row.messages is None else row.messages)
         made.add(
-            *(_text(row.path), _text(row.class_name, "dim"))[: 1 + wide],
+            *(text_cell(row.path), text_cell(row.class_name, "dim"))[: 1 + wide],
             state,
-            _text(row.mailbox, "yellow" if row.mailbox else "dim"),
+            text_cell(row.mailbox, "yellow" if row.mailbox else "dim"),
             *((count,) if wide else ()),
-            _text("–" if rate is None else f"{rate:.1f}"),
-            _text(amount(row.memory)),
+            text_cell("–" if rate is None else f"{rate:.1f}"),
+            text_cell(amount(row.memory)),
         )
     return made.table()
 
@@ -250,14 +169,14 @@ def _actors_title(look: Look, view: View) -> str:
 
 def _section(section: Section, seen: Seen, look: Look) -> RenderableType:
     if section.error is not None:
-        return _text(f"this table failed: {section.error}", "red")
+        return text_cell(f"this table failed: {section.error}", "red")
     if not section.rows:
-        return _text("none", "dim")
+        return text_cell("none", "dim")
     headings = []
     for place, column in enumerate(section.columns):
         word = "!" if column.kind == "text" or place == 0 else ""
         headings.append((word if column.kind in ("key", "text") else ">") + column.name)
-    made = _Rows(*headings)
+    made = Rows(*headings)
     for row, rates in zip(section.rows, section_rates(section, look, seen.before), strict=True):
         pairs = zip(section.columns, row, strict=True)
         made.add(*(_cell(*pair, rates.get(place)) for place, pair in enumerate(pairs)))
@@ -267,14 +186,14 @@ def _section(section: Section, seen: Seen, look: Look) -> RenderableType:
 def _cell(column: Column, value: Any, rate: float | None) -> Text:
     kind = column.kind
     if value is None:
-        return _text("–", "dim")
+        return text_cell("–", "dim")
     if kind in ("key", "text"):
-        return _text(value) if kind == "key" else _toned(str(value))
+        return text_cell(value) if kind == "key" else toned(str(value))
     if kind == "seconds":
-        return _text(duration(value))
+        return text_cell(duration(value))
     if kind == "bytes total" and rate is not None:
-        return _text(f"{amount(rate)}/s")
-    cell = _text(amount(value) if kind.startswith("bytes") else value)
+        return text_cell(f"{amount(rate)}/s")
+    cell = text_cell(amount(value) if kind.startswith("bytes") else value)
     if rate is not None:
         cell.append(f" {rate:.1f}/s", "bold" if rate else "dim")
     return cell
@@ -283,17 +202,17 @@ def _cell(column: Column, value: Any, rate: float | None) -> Text:
 def _log(seen: Seen, newest: int | None, scroll: int = 0) -> RenderableType:
     """Draw the log, newest first."""
     if not seen.log:
-        return _text("no event since the observer was opened", "dim")
+        return text_cell("no event since the observer was opened", "dim")
     made = Table(box=None, expand=True, pad_edge=False, show_header=False, padding=(0, 1))
     for ratio in (None, None, None, 1):
         made.add_column(no_wrap=True, ratio=ratio)
     entries = seen.log[::-1][scroll:]
     for entry in entries if newest is None else entries[:newest]:
         made.add_row(
-            _text(time.strftime("%H:%M:%S", time.localtime(entry.at)), "dim"),
-            _toned(entry.level),
-            _text(entry.event),
-            _text(entry.text, "dim"),
+            text_cell(time.strftime("%H:%M:%S", time.localtime(entry.at)), "dim"),
+            toned(entry.level),
+            text_cell(entry.event),
+            text_cell(entry.text, "dim"),
         )
     return made
 
@@ -319,11 +238,11 @@ def _detail(detail: ActorDetail, look: Look, scroll: int) -> RenderableType:
     facts += [(f"self.{name}", value) for name, value in (detail.state or {}).items()]
     made = Table.grid(padding=(0, 2))
     for name, value in facts[scroll:]:
-        made.add_row(_text(name, "dim"), Text(clean(str(value)), overflow="fold"))
+        made.add_row(text_cell(name, "dim"), Text(clean(str(value)), overflow="fold"))
     parts: list[RenderableType] = [made]
     if detail.stack:
         parts.append(Text("\nwhere it is, innermost call first", "dim"))
-        parts += [_text(f"  {line}") for line in reversed(detail.stack)]
+        parts += [text_cell(f"  {line}") for line in reversed(detail.stack)]
     if look.control:
         parts.append(Text("\ns suspend  r resume  x stop", "dim"))
     return Group(*parts)
@@ -336,7 +255,7 @@ def full_screen(seen: Seen, view: View, width: int, height: int) -> RenderableTy
     """Draw what fills a terminal of this many columns and lines."""
     look = seen.look
     if look is None:
-        return _text("no look yet")
+        return text_cell("no look yet")
     layout = Layout()
     banner = _banner(seen, view)
     lines = [Layout(_header(seen, look), size=1)]
@@ -346,7 +265,7 @@ def full_screen(seen: Seen, view: View, width: int, height: int) -> RenderableTy
     layout.split_column(
         *lines,
         Layout(_body(seen, look, view, width, room), size=room),
-        Layout(_text(_HELP, "dim"), size=1),
+        Layout(text_cell(_HELP, "dim"), size=1),
     )
     return layout
 
@@ -356,7 +275,7 @@ def _body(seen: Seen, look: Look, view: View, width: int, room: int) -> Renderab
     inner = room - 3
     if view.inside:
         if seen.detail is None:
-            return Frame(_text(seen.detail_problem or "…"), title="Actor")
+            return Frame(text_cell(seen.detail_problem or "…"), title="Actor")
         title = clean(seen.detail.row.path)
         return Frame(_detail(seen.detail, look, view.scroll), title=Text(title), height=room)
     match view.panel:
@@ -378,7 +297,9 @@ def _sections(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
         Frame(_section(section, seen, look), title=Text(clean(section.title)))
         for section in look.sections[view.scroll :]
     ]
-    return Group(*frames) if frames else Frame(_text("there is none"), title="Tables", height=room)
+    return (
+        Group(*frames) if frames else Frame(text_cell("there is none"), title="Tables", height=room)
+    )
 
 
 def _overview(seen: Seen, look: Look, view: View, width: int, room: int) -> Layout:
@@ -410,7 +331,7 @@ def printout(seen: Seen, view: View) -> RenderableType:
     """Draw everything below each other, for `--once`."""
     look = seen.look
     if look is None:
-        return _text("no look")
+        return text_cell("no look")
     none_marked = View(panel=Panel.LOG, sort=view.sort)
     parts: list[tuple[str, RenderableType]] = [
         ("Supervision", _tree(look, none_marked, None, wide=True)),
@@ -420,5 +341,5 @@ def printout(seen: Seen, view: View) -> RenderableType:
     ]
     shown: list[RenderableType] = [_header(seen, look)]
     for title, part in parts:
-        shown += [Text(""), _text(title, "bold"), Padding(part, (0, 0, 0, 2))]
+        shown += [Text(""), text_cell(title, "bold"), Padding(part, (0, 0, 0, 2))]
     return Group(*shown)

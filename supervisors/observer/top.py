@@ -122,7 +122,8 @@ def _say(text: str, code: int) -> int:
 
 
 def _once(options: argparse.Namespace) -> int:
-    from supervisors.observer.screen import console, printout
+    from supervisors.observer.cells import console
+    from supervisors.observer.screen import printout
 
     view = View(sort=Sort(options.sort))
     follower = Follower(options.path, options.interval, view.sort, lambda: None)
@@ -136,8 +137,8 @@ def _once(options: argparse.Namespace) -> int:
 
 
 def _live(options: argparse.Namespace) -> int:
+    from supervisors.observer.cells import console
     from supervisors.observer.keys import single_keys
-    from supervisors.observer.screen import console
 
     waking, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -164,8 +165,9 @@ def _live(options: argparse.Namespace) -> int:
 
 def _show(out: Console, follower: Follower, view: View, waking: int) -> None:
     """Draw and obey keys until the user leaves."""
+    from supervisors.observer.cells import live
     from supervisors.observer.keys import read_keys
-    from supervisors.observer.screen import full_screen, live
+    from supervisors.observer.screen import full_screen
 
     with live(out) as screen:
         while not view.over:
