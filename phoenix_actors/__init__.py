@@ -15,6 +15,7 @@ from importlib import import_module as _import_module
 from typing import Any
 
 from phoenix_actors import logs as _logs
+from phoenix_actors import observing as _observing
 from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.channel import Channel
 from phoenix_actors.client import SocketClient
@@ -134,6 +135,7 @@ __all__ = [
 ]
 
 _logs.install()
+_observing.install()
 
 
 def __getattr__(name: str) -> Any:

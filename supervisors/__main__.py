@@ -1,4 +1,4 @@
-"""`python -m supervisors`: what there is of the observer on the command line."""
+"""`python -m supervisors top PATH`: a look into a running program; see `supervisors.observer`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ _USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Say what is not there yet; the observer is used from Python in this version."""
-    word = arguments[0] if arguments else "top"
-    sys.stderr.write(
-        f"supervisors {word}: not available in this version; "
-        "use supervisors.observer.snapshot() and render() inside the program\n"
-    )
+    """Run a command and return its exit code."""
+    match arguments:
+        case ["top", *rest]:
+            from supervisors.observer.top import main as top
+
+            return top(rest)
+    sys.stderr.write("usage: python -m supervisors top PATH [--once]; top --help lists options\n")
     return _USAGE
 
 

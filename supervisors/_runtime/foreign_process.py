@@ -39,7 +39,7 @@ from supervisors._runtime.spawn import refuse
 from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, NoProc, Normal
 
-__all__ = ["ForeignProcess", "known_process"]
+__all__ = ["ForeignProcess", "attached_process", "known_process"]
 
 _HOOKS = (
     "_actor_loop",
@@ -300,6 +300,11 @@ class ForeignProcess(Process):
 
 def _nothing(*_args: Any) -> None:
     """Stand for a hook that must not run."""
+
+
+def attached_process(ref: Any) -> ForeignProcess | None:
+    """Return the process of a plain Pykka actor that is attached, or supervised; else None."""
+    return _known.get(ref)
 
 
 def known_process(ref: Any) -> ForeignProcess | None:

@@ -6,13 +6,62 @@
 ...     print(render(snapshot([app])))
 doc-app   one_for_one  0 of 3 restarts in 5 s
 └─ cache  GenServer    running
+
+From outside: `serve(path)` opens a Unix socket for `python -m supervisors top PATH`, and
+`serve_http(port)` a page for a browser. Other packages add their tables by `add_section`.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from supervisors._runtime.plugged import add_section, remove_section
 from supervisors.observer.collect import snapshot
+from supervisors.observer.facts import ActorDetail, ActorRow, LogEntry, Look, Section, Sort
 from supervisors.observer.health import Health, health
+from supervisors.observer.looking import Connection, RefusedError
 from supervisors.observer.records import SystemSnapshot, TreeNode
 from supervisors.observer.render import render
+from supervisors.observer.serving import Observer, serve
 
-__all__ = ["Health", "SystemSnapshot", "TreeNode", "health", "render", "snapshot"]
+if TYPE_CHECKING:
+    from supervisors.observer.web import WebObserver
+
+__all__ = [
+    "ActorDetail",
+    "ActorRow",
+    "Connection",
+    "Health",
+    "LogEntry",
+    "Look",
+    "Observer",
+    "RefusedError",
+    "Section",
+    "Sort",
+    "SystemSnapshot",
+    "TreeNode",
+    "add_section",
+    "health",
+    "remove_section",
+    "render",
+    "serve",
+    "serve_http",
+    "snapshot",
+]
+
+
+def serve_http(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    show_state: bool = False,
+    count_messages: bool = False,
+) -> WebObserver:
+    """See `supervisors.observer.web.serve_http`."""
+    # Not before: http.server takes its time to import.
+    from supervisors.observer import web
+
+    return web.serve_http(
+        port, host=host, token=token, show_state=show_state, count_messages=count_messages
+    )

@@ -27,7 +27,7 @@ def snapshot(
     Args:
         tops: where to begin; by default all that was started with start_link outside any actor.
         timeout: seconds for the whole walk, None for as long as it takes; a supervisor that does
-            not answer in time is "silent".
+            not answer within half of what is left is "silent".
     """
     deadline = Deadline(as_seconds(timeout, "timeout"), MonotonicClock())
     refs = [process.actor_ref for process in root.members()] if tops is None else list(tops)
@@ -42,6 +42,7 @@ def _node(
 ) -> TreeNode:
     class_name = ref.actor_class.__name__
     process = getattr(ref, "process", None)
+    urn = str(ref.actor_urn)
     if not isinstance(ref, SupervisorRef):
         return TreeNode(
             label=label,
@@ -51,9 +52,12 @@ def _node(
             restarts=restarts,
             last_reason=last_reason,
             mailbox=0 if process is None else len(process.mailbox),
+            urn=urn,
         )
     try:
-        info = ref.describe(timeout=deadline.remaining())
+        # One that is silent leaves half of the time to the others.
+        left = deadline.remaining()
+        info = ref.describe(timeout=None if left is None else left / 2)
     except (NoProcError, CallTimeout) as error:
         state = "dead" if isinstance(error, NoProcError) else "silent"
         return TreeNode(
@@ -63,6 +67,7 @@ def _node(
             state=state,
             restarts=restarts,
             last_reason=last_reason,
+            urn=urn,
         )
     return TreeNode(
         label=label,
@@ -77,6 +82,7 @@ def _node(
         max_restarts=info.max_restarts,
         max_seconds=info.max_seconds,
         children=tuple(_child(child_id, child, deadline) for child_id, child in info.children),
+        urn=urn,
     )
 
 

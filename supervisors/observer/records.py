@@ -24,6 +24,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
         max_restarts: of a supervisor: how many it allows.
         max_seconds: of a supervisor: within how many seconds.
         children: in start order.
+        urn: names the living actor; "" while there is none.
     """
 
     label: str
@@ -38,6 +39,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
     max_restarts: int | None = None
     max_seconds: float | None = None
     children: tuple[TreeNode, ...] = ()
+    urn: str = ""
 
 
 class SystemSnapshot(msgspec.Struct, frozen=True):

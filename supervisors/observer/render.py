@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from supervisors.observer.records import SystemSnapshot, TreeNode
 
-__all__ = ["render"]
+__all__ = ["clean", "render"]
 
 _GAP = "  "
 
@@ -28,7 +28,7 @@ def render(snapshot: SystemSnapshot) -> str:
         rows = list(_rows(tree, "", ""))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines += [_line(row, widths) for row in rows]
-    lines += [f"abandoned: {_clean(entry)}" for entry in snapshot.unstopped]
+    lines += [f"abandoned: {clean(entry)}" for entry in snapshot.unstopped]
     return "\n".join(lines)
 
 
@@ -48,11 +48,11 @@ def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
             state = f"{node.max_restarts} restarts in {within} each"
         else:
             state = f"{node.counted} of {node.max_restarts} restarts in {within}"
-    row = [head + _clean(node.label), what, state]
+    row = [head + clean(node.label), what, state]
     if node.restarts:
         row.append(f"restarted {node.restarts}×")
     if node.last_reason is not None:
-        row.append(f"last: {_clean(node.last_reason)}")
+        row.append(f"last: {clean(node.last_reason)}")
     if node.mailbox:
         row.append(f"{node.mailbox} waiting")
     yield tuple(row)
@@ -62,5 +62,6 @@ def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
         yield from _rows(child, indent + branch, indent + below)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Replace what does not print, so that it cannot steer a terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
