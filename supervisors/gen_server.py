@@ -157,7 +157,8 @@ class GenServer(StashingActor):
  type='worker')
         """
         given = (id, name, restart, shutdown, type, significant, on_stuck)
-        bare = not args and not kwargs and given == _NOTHING_GIVEN
+        # 0 is equal to False, and is refused.
+        bare = not args and not kwargs and given == _NOTHING_GIVEN and significant is False
         if bare and "_otp_bare_spec" in cls.__dict__:
             return cls._otp_bare_spec
         spec = ChildSpec(
