@@ -147,7 +147,7 @@ def test_bad_significant_of_a_class_whose_specification_is_kept() -> None:
     """0 is equal to False, and yet not what is kept for the class alone."""
     assert Cache.child_spec() is Cache.child_spec()
     with pytest.raises(ChildSpecError) as caught:
-        Cache.child_spec(significant=0)
+        Cache.child_spec(significant=0)  # type: ignore[arg-type]
     assert caught.value.problem == SpecProblem.BAD_SIGNIFICANT
 
 

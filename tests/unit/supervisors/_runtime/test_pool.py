@@ -262,8 +262,9 @@ def test_parking_meets_a_waker() -> None:
             return self.waits > 1
 
     gate: Any = Gate()
-    assert pool._park(gate) is gate
-    assert gate.waits == 2
+    passed: Any = pool._park(gate)
+    assert passed is gate
+    assert passed.waits == 2
 
 
 def test_parking_meets_a_waker_that_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
