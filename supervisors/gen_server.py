@@ -19,7 +19,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from supervisors._runtime.calling import call_proxied, start_and_wait
+from supervisors._runtime.calling import call_proxied, start_and_wait, unreachable
 from supervisors._runtime.directives import (
     IDLE_TIMEOUT,
     IGNORE,
@@ -41,6 +41,7 @@ from supervisors._runtime.items import (
     IdleElapsed,
     Info,
     Sender,
+    Told,
 )
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
@@ -157,7 +158,8 @@ class GenServer(StashingActor):
  type='worker')
         """
         given = (id, name, restart, shutdown, type, significant, on_stuck)
-        bare = not args and not kwargs and given == _NOTHING_GIVEN
+        # 0 is equal to False, and is refused.
+        bare = not args and not kwargs and given == _NOTHING_GIVEN and significant is False
         if bare and "_otp_bare_spec" in cls.__dict__:
             return cls._otp_bare_spec
         spec = ChildSpec(
@@ -287,6 +289,9 @@ class GenServer(StashingActor):
             self._otp_answer(item)
         elif kind is Info:
             self._otp_inform(item.message)
+        elif kind is Told:
+            take = self.on_receive if self._otp_gets_everything else self.handle_cast
+            self._otp_follow(take(item.message), None)
         elif kind is EndSelf or kind is PYKKA_STOP:
             self._process.end(Normal())
         elif kind is IdleElapsed:
@@ -306,7 +311,7 @@ class GenServer(StashingActor):
         try:
             if type(request) in PROXY_MESSAGES:
                 if request.attr_path[0] in _FRAMEWORK_NAMES:
-                    reply.fail(_unreachable(request.attr_path[0]))
+                    reply.fail(unreachable(request.attr_path[0]))
                 else:
                     result = call_proxied(self, request)
                     self._process.handling = IDLE
@@ -317,17 +322,23 @@ class GenServer(StashingActor):
             else:
                 result = self.handle_call(request, call)
         except self.reply_exceptions as error:
+            call.message = None
             reply.fail(error)
             return
-        if result is NO_REPLY or self._process.handling is STASHED:
+        if self._process.handling is STASHED:
             self._process.defer(reply)
-        elif isinstance(result, Directive):
+            return
+        if isinstance(result, Directive):
             self._otp_follow(result, reply)
+            call.message = None
+            return
+        # The asker may keep the future for long.
+        call.message = None
+        if result is NO_REPLY:
+            self._process.defer(reply)
         else:
             # Who got this reply has left the handler behind: a kill now is one between messages.
             self._process.handling = IDLE
-            # The asker may keep the future for long.
-            call.message = None
             reply.settle(result)
 
     def _otp_inform(self, message: Any) -> None:
@@ -388,11 +399,6 @@ class GenServer(StashingActor):
 
 # Types that are no cast.
 _SPECIAL = frozenset(
-    (Asked, Carried, Forwarded, Info, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES)
+    (Asked, Carried, Forwarded, Info, Told, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES)
 )
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
-
-
-def _unreachable(name: str) -> AttributeError:
-    msg = f"{name!r} belongs to the framework and is not reachable by proxy"
-    return AttributeError(msg)

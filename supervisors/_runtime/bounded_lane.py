@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
-from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info
+from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Told
 from supervisors._runtime.pykka_names import PYKKA_STOP
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -139,7 +139,7 @@ class BoundedLane(deque[Any]):
 
     def _turn_away(self, item: Any, *, raising: bool) -> None:
         error = MailboxFullError(self.process.actor_ref, self.limit)
-        message = item.message if isinstance(item, Call) else item
+        message = item.message if isinstance(item, Call | Told) else item
         execute(
             ("supervisors", "mailbox", "dropped"),
             {"count": 1, "dropped": self.dropped, "limit": self.limit},

@@ -19,7 +19,7 @@ from supervisors._runtime.spawn import StartOptions, spawn
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["call_proxied", "start_and_wait", "take_options"]
+__all__ = ["call_proxied", "start_and_wait", "take_options", "unreachable"]
 
 
 _NO_OPTIONS = StartOptions()
@@ -81,3 +81,9 @@ def call_proxied(actor: Actor, message: Any) -> Any:
             return getattr(target, path[-1])(*message.args, **message.kwargs)
         case _:
             return getattr(target, path[-1])
+
+
+def unreachable(name: str) -> AttributeError:
+    """Return the error for who wants this name of the framework's by a proxy."""
+    msg = f"{name!r} belongs to the framework and is not reachable by proxy"
+    return AttributeError(msg)

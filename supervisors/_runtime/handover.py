@@ -18,7 +18,7 @@ present turn, and a caller that waits (`start`, `start_child`, `stop`, …) whil
   has interrupted, in the one thread that could finish it.
 - Nor does a thread with a running event loop, in which an init could not run one of its own, or
   one so deep in calls that what it ran might meet the recursion limit.
-- What a caller runs neither sees nor changes the caller's context variables.
+- The turns that a caller runs neither see nor change the caller's context variables.
 """
 
 from __future__ import annotations
@@ -95,21 +95,23 @@ def help_along(act: Callable[[], Any], reply: Reply) -> None:
         act()
         # Inside an init that a waiting caller runs, that may have become this thread's next one.
         flush()
-    else:
-        Context().run(_help, act, reply)
-
-
-def _help(act: Callable[[], Any], reply: Reply) -> None:
+        return
     here = current.__dict__
     outer, here["helping"] = here["helping"], True
     here["depth"] += 1
     try:
+        # What a class does in its __init__ belongs to who starts it.
         act()
-        while (process := here["next"]) is not None and not reply.done():
-            here["next"] = None
-            if run_turn(process, here):
-                process.schedule()
+        if here["next"] is not None and not reply.done():
+            Context().run(_run_turns, reply, here)
     finally:
         here["depth"] -= 1
         here["helping"] = outer
         flush()
+
+
+def _run_turns(reply: Reply, here: dict[str, Any]) -> None:
+    while (process := here["next"]) is not None and not reply.done():
+        here["next"] = None
+        if run_turn(process, here):
+            process.schedule()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
@@ -95,11 +96,12 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
 def end_in_caller(process: Process, reason: ExitReason) -> bool:
     """End an idle process in the thread of who waits for it; False where that must not be.
 
-    What others left to be called back, or told, at its end is called in no context of the caller's.
+    It sees and changes no context variable of the caller's; what monitors want to be told, and what
+    is still queued, is not told in its thread at all.
     """
     if process._monitors or process.mailbox.user or only_waits():
         return False
-    ended = end_idle(process, reason)
+    ended = Context().run(end_idle, process, reason)
     # Its supervisor may have become this thread's next one, and the caller goes on now.
     flush()
     return ended

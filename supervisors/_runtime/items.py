@@ -1,4 +1,8 @@
-"""What lies in a mailbox. Anything that is none of these is a cast and lies there as it is."""
+"""What lies in a mailbox. Anything that is none of these is a cast and lies there as it is.
+
+A user has some of these in hands: the future that `ask` returns and the sender of a call are calls.
+Sent as a message, one is wrapped in `Told`, or it would be taken for the call that it is.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,9 @@ __all__ = [
     "Info",
     "Sender",
     "StopOrder",
+    "Told",
     "Urge",
+    "as_cast",
 ]
 
 
@@ -120,6 +126,22 @@ class Info:
     def __init__(self, message: Any) -> None:
         """Keep the message."""
         self.message = message
+
+
+class Told:
+    """A cast whose message is itself something that lies in mailboxes."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Any) -> None:
+        """Keep the message."""
+        self.message = message
+
+
+def as_cast(message: Any) -> Any:
+    """Return how a user's message lies in a mailbox, as a cast."""
+    kind = type(message)
+    return Told(message) if kind is Asked or kind is Forwarded else message
 
 
 class IdleElapsed:

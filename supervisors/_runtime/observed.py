@@ -21,7 +21,7 @@ from supervisors._machines.vocabulary import (
     TimerFired,
 )
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Urge
+from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Told, Urge
 from supervisors._runtime.pykka_names import PYKKA_STOP
 from supervisors._runtime.timers import timers
 from supervisors.telemetry import execute
@@ -145,7 +145,7 @@ class _Observed:
             counter.began += 1
         error: str | None = None
         # The item may have let go of it at the end.
-        message = item.message if isinstance(item, Call | Info) else item
+        message = item.message if isinstance(item, Call | Info | Told) else item
         self._trace(TraceStep.BEGINS, item, message)
         try:
             self._receive(item)

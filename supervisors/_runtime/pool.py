@@ -87,6 +87,8 @@ class PoolDispatcher:
         """Give a new process its first batch, in this thread if that is possible."""
         if self._workers < self._target:
             self._add_worker()
+        if self._watcher is None:
+            self._add_watcher()
         if not runs_here(process, self, to_callers=process.may_wait):
             self.schedule(process)
 
@@ -141,11 +143,6 @@ class PoolDispatcher:
             self._workers += 1
             self._made += 1
             number = self._made
-            if self._watcher is None:
-                self._watcher = threading.Thread(
-                    target=self._watch, name="supervisors-watcher", daemon=True
-                )
-                self._watcher.start()
         try:
             threading.Thread(
                 target=self._work, name=f"supervisors-pool-{number}", daemon=True
@@ -159,19 +156,34 @@ class PoolDispatcher:
             if alone:
                 raise
 
+    def _add_watcher(self) -> None:
+        """Start the watcher; where the system refuses the thread, the next process tries again."""
+        watcher = threading.Thread(target=self._watch, name="supervisors-watcher", daemon=True)
+        with self._lock:
+            if self._watcher is not None:
+                return
+            self._watcher = watcher
+        # Without the lock: a signal's handler may start actors meanwhile.
+        try:
+            watcher.start()
+        except RuntimeError:
+            self._watcher = None
+            execute(("supervisors", "pool", "thread_refused"), {"count": 1}, {})
+
     def _work(self) -> None:
         here = current.__dict__
         here["host"] = self
         take, put = self._queue.popleft, self._queue.append
-        gate = threading.Lock()
-        gate.acquire()
+        gate = _shut()
         while True:
             try:
                 process = take()
             except IndexError:
-                if self._park(gate):
-                    continue
-                return
+                next_gate = self._park(gate)
+                if next_gate is None:
+                    return
+                gate = next_gate
+                continue
             try:
                 # As run_turn, without its call.
                 if process.take_turn(BATCH, here):
@@ -184,18 +196,18 @@ class PoolDispatcher:
             # An idle worker must not keep a dead actor, and its whole tree, alive.
             del process
 
-    def _park(self, gate: threading.Lock) -> bool:
-        """Wait for a process in the queue; False when this worker is one too many."""
+    def _park(self, gate: threading.Lock) -> threading.Lock | None:
+        """Wait for a process in the queue; return the next gate, None when one too many waits."""
         self._parked.append(gate)
         if not self._queue and gate.acquire(timeout=_LINGER):
-            return True
+            return gate
         try:
             self._parked.remove(gate)
         except ValueError:
-            # Somebody has taken the gate out and opens it.
-            gate.acquire()
-            return True
-        return bool(self._queue) or not self._may_leave()
+            # Somebody has taken the gate out and opens it; or not, where a signal's handler raised
+            # in between. Opened later still, it is nobody's any more.
+            return gate if gate.acquire(timeout=_LINGER) else _shut()
+        return gate if self._queue or not self._may_leave() else None
 
     def _follow_up(self) -> None:
         """Run what the last turn handed over, and so on; but others get their turn too."""
@@ -262,6 +274,13 @@ class PoolDispatcher:
         if self._queue:
             self._is_watched = True
             self._watching.set()
+
+
+def _shut() -> threading.Lock:
+    """Return a gate that somebody else is to open."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
 
 
 pool = PoolDispatcher()

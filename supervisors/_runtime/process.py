@@ -32,7 +32,7 @@ from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.handover import flush
 from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
-from supervisors._runtime.items import Call, Info, StopOrder, Urge
+from supervisors._runtime.items import Call, Info, StopOrder, Told, Urge
 from supervisors._runtime.mailbox import NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_returned
@@ -107,8 +107,6 @@ class Process(Inlet):
         # What the asker of the present call gets at the end: (ok, value).
         self._last_words: tuple[bool, Any] | None = None
         self.actor_ref = ref_class(self)
-
-    # ---- facts --------------------------------------------------------------------------------
 
     @property
     def trap_exit(self) -> bool:
@@ -302,7 +300,9 @@ class Process(Inlet):
         reason = crashed(error, keep_traceback=True)
         if isinstance(error, Exception):
             self._last_words = (False, error)
-        self.end(reason, item.message if isinstance(item, Call | Info) else item)
+        self.end(reason, item.message if isinstance(item, Call | Info | Told) else item)
+        if isinstance(item, Call):
+            item.message = None
 
     def stop_with_reply(self, reason: ExitReason, value: Any) -> None:
         """End from within a call whose asker gets `value`, after terminate (S170)."""

@@ -15,7 +15,7 @@ from supervisors._runtime import signals
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
-from supervisors._runtime.items import Asked, Info, StopOrder
+from supervisors._runtime.items import Asked, Forwarded, Info, StopOrder, Told, as_cast
 from supervisors._runtime.mailbox import NOTHING
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -131,7 +131,9 @@ class ActorRef(pykka.ActorRef[Any]):
         user = mailbox.user
         if user is NOTHING:
             user = mailbox.lane()
-        user.append(message)
+        # As `as_cast`.
+        kind = type(message)
+        user.append(Told(message) if kind is Asked or kind is Forwarded else message)
         if mailbox.closed:
             mailbox.drain()
         elif mailbox.slot.acquire(False):
@@ -150,7 +152,7 @@ class ActorRef(pykka.ActorRef[Any]):
             report_dead_letter(self, message)
             return
         try:
-            process.post(message)
+            process.post(as_cast(message))
         except MailboxFullError:
             report_dead_letter(self, message, "mailbox_full")
         except NoProcError:
@@ -180,7 +182,7 @@ class ActorRef(pykka.ActorRef[Any]):
             for message in messages:
                 self.cast(message)
         else:
-            process.post_all(messages)
+            process.post_all(list(map(as_cast, messages)))
 
     def send_info(self, message: Any) -> None:
         """Send a message to handle_info; never raises, even to a dead actor."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supervisors._runtime.items import Info
+from supervisors._runtime.items import Info, Told
 from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.exits import Crashed, ExitReason
 from supervisors.telemetry import execute, wanted
@@ -58,7 +58,7 @@ def _status(
 
 def report_dead_letter(ref: ActorRef, item: Any, why: str = "ended") -> None:
     """Tell of a message that nobody will handle: its actor has "ended", or "mailbox_full"."""
-    message = item.message if isinstance(item, Info) else item
+    message = item.message if isinstance(item, Info | Told) else item
     execute(
         ("supervisors", "dead_letter"),
         {"count": 1},

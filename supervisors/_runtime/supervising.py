@@ -10,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, ClassVar
 
 import msgspec
@@ -53,7 +54,7 @@ from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_idle, take_turn
 from supervisors._runtime.inheriting import inherit
-from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder
+from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder, Told
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
@@ -158,7 +159,7 @@ class SupervisingActor(StartingActor):
 
     def _otp_refuse(self, item: Any) -> None:
         """Refuse and report what is no request; it must not cost a subtree (S87, S101)."""
-        message = item.message if isinstance(item, Call | Info) else item
+        message = item.message if isinstance(item, Call | Info | Told) else item
         if isinstance(item, Call):
             item.future.fail(UnexpectedMessageError(self, message))
         execute(
@@ -384,7 +385,7 @@ def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
         served = (
             current.helping
             and actor._otp_looks_at_nothing()
-            and take_turn(process, lambda: actor._otp_serve(request, call))
+            and Context().run(take_turn, process, lambda: actor._otp_serve(request, call))
         )
         if not served:
             process.post_next(call)

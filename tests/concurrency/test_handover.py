@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from supervisors import (
+    NO_REPLY,
     Abandoned,
     ChildSpec,
     Continue,
@@ -29,6 +30,7 @@ from supervisors import (
     whereis,
 )
 from supervisors._runtime.doing import IDLE
+from supervisors.testing import settle
 
 DEADLINE = 30.0
 
@@ -326,6 +328,24 @@ def test_what_a_caller_runs_has_a_context_of_its_own() -> None:
     assert seen == ["untouched"]
 
 
+def test_the_object_is_made_in_the_context_of_the_caller() -> None:
+    """As in Pykka, __init__ runs in the starter's thread; it sees the starter's variables."""
+    variable = ContextVar("variable", default="nobody's")
+    seen: list[str] = []
+
+    class Made(GenServer):
+        def __init__(self) -> None:
+            super().__init__()
+            seen.append(variable.get())
+
+    def start() -> Any:
+        variable.set("the caller's")
+        return Made.start().stop()
+
+    assert in_thread(start)
+    assert seen == ["the caller's"]
+
+
 def test_an_init_may_run_an_event_loop_though_its_caller_does() -> None:
     """A start in a coroutine fails no init that runs a loop of its own."""
 
@@ -375,6 +395,29 @@ def test_stop_runs_nothing_of_others_in_the_context_of_the_caller() -> None:
         variable.set("the caller's")
         ref = GenServer.start()
         ref.monitor(lambda _: seen.append(variable.get()))
+        return ref.stop()
+
+    assert in_thread(stop)
+    assert seen == ["untouched"]
+
+
+def test_stop_calls_back_who_asked_in_no_context_of_the_caller() -> None:
+    """Who asked and was not answered is called back where the actor ends, with no variable set."""
+    variable = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    class Silent(GenServer):
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            return NO_REPLY if request == "open" else request
+
+    ref = Silent.start()
+    future = ref.ask("open", block=False)
+    assert ref.ask("next", timeout=DEADLINE) == "next"
+    settle(timeout=DEADLINE)
+    future.add_done_callback(lambda _: seen.append(variable.get()))
+
+    def stop() -> Any:
+        variable.set("the caller's")
         return ref.stop()
 
     assert in_thread(stop)

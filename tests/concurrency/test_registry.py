@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
 from collections import Counter
@@ -15,6 +16,7 @@ from supervisors import (
     Abandoned,
     AlreadyRegisteredError,
     CallTimeout,
+    GenServer,
     KeyRegistered,
     KeyUnregistered,
     Killed,
@@ -24,11 +26,13 @@ from supervisors import (
     UnknownRegistryError,
     monitor,
     register_name,
+    registered,
     unstopped,
     via,
     whereis,
 )
 from supervisors._runtime import registry_book
+from supervisors._runtime.names import process_names
 from supervisors._runtime.signals import unlink
 from tests.concurrency.crew import DEADLINE, Doer, Noting, stop, together
 
@@ -468,3 +472,45 @@ def test_plain_pykka_actor_listens() -> None:
     listener.stop()
     rooms.register("b", owner=holder)
     rooms.stop(timeout=DEADLINE)
+
+
+@pytest.mark.contract("S127", "S134")
+def test_finalizer_ends_a_named_actor_in_the_middle_of_a_claim() -> None:
+    """The garbage collector may run a finalizer anywhere, while a name is being taken too."""
+
+    class Handle:
+        def __init__(self) -> None:
+            self.ref = GenServer.start(name="of a handle")
+            self.itself = self
+
+        def __del__(self) -> None:
+            stopped.append(self.ref.stop())
+
+    class Key(str):
+        """A key that is hashed while the lock of the names is held."""
+
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            if collects:
+                collects.pop()
+                gc.collect()
+            return super().__hash__()
+
+    def start() -> None:
+        Handle()
+        # The name is looked up before it is taken.
+        key = Key("another")
+        owner = GenServer.start()
+        collects.append(True)
+        assert process_names.claim(key, owner.process) is None
+        assert owner.stop()
+
+    stopped: list[bool] = []
+    collects: list[bool] = []
+    thread = threading.Thread(target=start, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert not thread.is_alive(), "it hangs"
+    assert stopped == [True]
+    assert registered() == []

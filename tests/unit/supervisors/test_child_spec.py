@@ -142,6 +142,15 @@ def test_bad_significant(bad: Any) -> None:
     assert (error.problem, error.value) == (SpecProblem.BAD_SIGNIFICANT, bad)
 
 
+@pytest.mark.contract("S8")
+def test_bad_significant_of_a_class_whose_specification_is_kept() -> None:
+    """0 is equal to False, and yet not what is kept for the class alone."""
+    assert Cache.child_spec() is Cache.child_spec()
+    with pytest.raises(ChildSpecError) as caught:
+        Cache.child_spec(significant=0)  # type: ignore[arg-type]
+    assert caught.value.problem == SpecProblem.BAD_SIGNIFICANT
+
+
 @pytest.mark.contract("S9")
 def test_significant_permanent() -> None:
     """A permanent child is restarted, so it cannot be significant."""

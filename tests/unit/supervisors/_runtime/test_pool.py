@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
 import pytest
@@ -173,7 +174,7 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
             return False
 
     pool._queue.extend((Broken(), Fine()))  # type: ignore[arg-type]
-    pool._park = lambda gate: False  # type: ignore[method-assign]
+    pool._park = lambda gate: None  # type: ignore[method-assign]
     try:
         pool._work()
     finally:
@@ -250,23 +251,64 @@ def test_parking_meets_a_waker() -> None:
     """A worker whose gate was taken meanwhile waits for it to be opened, and works."""
     pool = PoolDispatcher()
 
-    class Late(Fake):
-        pass
-
     class Gate:
-        opened = 0
+        waits = 0
 
-        def acquire(self, timeout: float = -1) -> bool:
-            if timeout >= 0:
+        def acquire(self, timeout: float) -> bool:
+            self.waits += 1
+            if self.waits == 1:
                 # Somebody takes the gate out just when the wait is over.
                 pool._parked.pop()
-                return False
-            self.opened += 1
-            return True
+            return self.waits > 1
 
     gate: Any = Gate()
-    assert pool._park(gate)
-    assert gate.opened == 1
+    passed: Any = pool._park(gate)
+    assert passed is gate
+    assert passed.waits == 2
+
+
+def test_parking_meets_a_waker_that_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that was taken out and never opened costs no worker: a signal's handler had raised."""
+    monkeypatch.setattr("supervisors._runtime.pool._LINGER", 0.0)
+    pool = PoolDispatcher()
+    pool._workers = pool._target
+    gate = threading.Lock()
+    gate.acquire()
+    monkeypatch.setattr(pool, "_parked", Robbed())
+    fresh = pool._park(gate)
+    assert fresh is not None
+    assert fresh is not gate
+    gate.release()
+    assert fresh.locked()
+
+
+class Robbed(deque[Any]):
+    """Somebody has always taken out what is to be removed."""
+
+    def remove(self, item: Any) -> None:
+        """Finds nothing."""
+        raise ValueError
+
+
+def test_watcher_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system refuses the watcher its thread, the next process brings one."""
+    asked: list[str] = []
+
+    def start(thread: Any) -> None:
+        asked.append(thread.name)
+        if asked.count("supervisors-watcher") == 1 and thread.name == "supervisors-watcher":
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    seen = Seen().of(("supervisors", "pool", "thread_refused"))
+    pool = PoolDispatcher(workers=1)
+    pool.attach(Fake())  # type: ignore[arg-type]
+    seen.close()
+    assert len(seen.events) == 1
+    assert (pool.threads(), pool._watcher) == ((1, 0), None)
+    for _ in range(2):
+        pool.attach(Fake())  # type: ignore[arg-type]
+    assert (pool.threads(), asked.count("supervisors-watcher")) == ((1, 0), 2)
 
 
 def test_own_thread_forgets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,139 @@
+"""Futures and senders are calls inside; as messages they are messages like all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from supervisors import NO_REPLY, DynamicSupervisor, GenServer, Killed, introspect
+from supervisors._runtime.current import current
+from supervisors.dead_letters import DeadLetter, subscribe
+from supervisors.testing import ManualDispatcher
+
+
+class Silent(GenServer):
+    """Keeps who asked, and does not answer."""
+
+    def init(self) -> None:
+        """Knows nobody yet."""
+        self.senders: list[Any] = []
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        """Keeps the sender."""
+        self.senders.append(sender)
+        return NO_REPLY
+
+
+class Keeper(GenServer):
+    """Keeps its casts, and answers each call."""
+
+    def init(self) -> None:
+        """Has nothing yet."""
+        self.casts: list[Any] = []
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        """Answers."""
+        return "wrong"
+
+    def handle_cast(self, message: Any) -> None:
+        """Keeps it."""
+        self.casts.append(message)
+
+
+class Receiver(Keeper):
+    """Handles all in Pykka's hook."""
+
+    def on_receive(self, message: Any) -> Any:
+        """Keeps it."""
+        self.casts.append(message)
+
+
+class Narrow(Keeper):
+    """Has room for one."""
+
+    mailbox_limit = 1
+    mailbox_overflow = "drop_oldest"
+
+
+def _asked(turns: ManualDispatcher) -> tuple[Any, Any]:
+    """Return an open future and its sender."""
+    current.host = turns
+    ref = Silent.start(dispatcher=turns)
+    current.host = None
+    future = ref.ask("question", block=False)
+    turns.run_until_idle()
+    return future, ref.process.actor.senders[0]
+
+
+SENDS: list[Callable[[Any, Any], None]] = [
+    lambda ref, message: ref.tell(message),
+    lambda ref, message: ref.cast(message),
+    lambda ref, message: ref.cast_all([message]),
+]
+
+
+@pytest.mark.parametrize("cls", [Keeper, Receiver])
+@pytest.mark.parametrize("send", SENDS, ids=["tell", "cast", "cast_all"])
+@pytest.mark.contract("S164", "S165")
+def test_future_or_sender_is_a_cast(
+    turns: ManualDispatcher, cls: type[Keeper], send: Callable[[Any, Any], None]
+) -> None:
+    """It arrives as it was sent, and nobody answers in its name."""
+    future, sender = _asked(turns)
+    ref = cls.start(dispatcher=turns)
+    send(ref, future)
+    send(ref, sender)
+    turns.run_until_idle()
+    assert ref.process.actor.casts == [future, sender]
+    assert not future.done()
+    assert sender.reply("right")
+    assert future.get(timeout=0) == "right"
+
+
+def test_future_in_a_mailbox_that_is_closed(turns: ManualDispatcher) -> None:
+    """It is a dead letter of its own type, and does not fail with the actor it was sent to."""
+    future, sender = _asked(turns)
+    ref = Keeper.start(dispatcher=turns)
+    ref.tell(future)
+    letters: list[DeadLetter] = []
+    with subscribe(letters.append):
+        ref.exit(Killed())
+    assert [letter.message_type for letter in letters] == ["Asked"]
+    assert not future.done()
+    assert sender.reply(1)
+
+
+def test_future_that_a_full_mailbox_drops(turns: ManualDispatcher) -> None:
+    """It is no call that fails for it."""
+    future, _ = _asked(turns)
+    ref = Narrow.start(dispatcher=turns)
+    ref.tell(future)
+    ref.tell("newer")
+    turns.run_until_idle()
+    assert ref.process.actor.casts == ["newer"]
+    assert not future.done()
+
+
+def test_future_told_to_a_supervisor(turns: ManualDispatcher) -> None:
+    """It is refused, as every message, without an answer in its name."""
+    future, _ = _asked(turns)
+    current.host = turns
+    ref = DynamicSupervisor.start_link(dispatcher=turns)
+    ref.tell(future)
+    turns.run_until_idle()
+    assert ref.is_alive()
+    assert not future.done()
+
+
+def test_future_is_traced_as_a_cast(turns: ManualDispatcher) -> None:
+    """Observers see the message itself."""
+    future, _ = _asked(turns)
+    ref = Keeper.start(dispatcher=turns)
+    seen: list[Any] = []
+    current.host = turns
+    introspect.trace(ref, lambda event: seen.append((str(event.kind), event.message)))
+    ref.tell(future)
+    turns.run_until_idle()
+    assert seen[0] == ("cast", future)
