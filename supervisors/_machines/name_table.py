@@ -64,12 +64,12 @@ class NameTable(Generic[_O]):
 
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> _O | None:
         """Give the key to the owner: None when that worked, else the present owner."""
-        place = strict(key)
-        entry = self._entries.get(place)
-        if entry is not None:
-            holder: _O = entry.owner
+        place, entry = strict(key), Entry(key, owner, value)
+        # In one step: a claim from within this one finds the key held, or free.
+        held = self._entries.setdefault(place, entry)
+        if held is not entry:
+            holder: _O = held.owner
             return holder
-        self._entries[place] = Entry(key, owner, value)
         self._keys.setdefault(owner, {})[place] = key
         return None
 
@@ -113,7 +113,7 @@ class NameTable(Generic[_O]):
         """Free all keys of the owner and return them."""
         keys = self._keys.pop(owner, {})
         for place in keys:
-            del self._entries[place]
+            self._entries.pop(place, None)
         return list(keys.values())
 
     def keys_of(self, owner: _O) -> list[Hashable]:
@@ -130,4 +130,4 @@ class NameTable(Generic[_O]):
 
     def items(self) -> Iterator[Entry]:
         """Iterate over all entries, oldest first."""
-        yield from self._entries.values()
+        yield from list(self._entries.values())

@@ -31,7 +31,8 @@ class NameBook:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._lock = threading.Lock()
+        # Reentrant: a key's own `__eq__`, a signal handler or a finalizer may look names up here.
+        self._lock = threading.RLock()
         self._table: NameTable[Process] | DuplicateTable[Process] = NameTable()
 
     def claim(self, key: Hashable, owner: Process, value: Any = None) -> Process | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,14 @@ class ThreadDispatcher:
 
     def __init__(self) -> None:
         """Start without threads."""
-        self._lock = threading.Lock()
-        self._bells: dict[Process, threading.Semaphore] = {}
+        # Reentrant, and so is a bell: a signal handler may start, tell and end actors too.
+        self._lock = threading.RLock()
+        self._bells: dict[Process, queue.SimpleQueue[None]] = {}
 
     def attach(self, process: Process) -> None:
         """Start the thread; its first batch is the actor's init."""
-        bell = threading.Semaphore(1)
+        bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        bell.put(None)
         with self._lock:
             self._bells[process] = bell
         name = f"supervisors-actor-{process.actor_ref.name or type(process.actor).__name__}"
@@ -41,19 +44,19 @@ class ThreadDispatcher:
         """Wake the thread of a process whose slot was just taken."""
         bell = self._bells.get(process)
         if bell is not None:
-            bell.release()
+            bell.put(None)
 
     def detach(self, process: Process) -> None:
         """Let the thread end."""
         with self._lock:
             bell = self._bells.pop(process, None)
         if bell is not None:
-            bell.release()
+            bell.put(None)
 
-    def _work(self, process: Process, bell: threading.Semaphore) -> None:
+    def _work(self, process: Process, bell: queue.SimpleQueue[None]) -> None:
         try:
             while not process.ended:
-                bell.acquire()
+                bell.get()
                 while run_turn(process):
                     pass
         finally:
