@@ -140,6 +140,10 @@ class PoolDispatcher:
             return self._workers, self._blocked
 
     def _add_worker(self) -> None:
+        if sys.is_finalizing():
+            # Python 3.11 would wait for ever for the thread to begin.
+            msg = "no thread can be started while the interpreter is taken down"
+            raise RuntimeError(msg)
         with self._lock:
             self._workers += 1
             self._made += 1
