@@ -105,8 +105,6 @@ class GenServer(StashingActor):
         super().__init_subclass__(**kwargs)
         cls._otp_gets_everything = overrides_on_receive(cls)
 
-    # ---- starting -----------------------------------------------------------------------------
-
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Any:
         """Start the actor and return its ref once `init` has succeeded (S158).
@@ -177,8 +175,6 @@ class GenServer(StashingActor):
         if bare:
             cls._otp_bare_spec = spec
         return spec
-
-    # ---- what a user overrides ----------------------------------------------------------------
 
     def init(self, *args: Any, **kwargs: Any) -> Any:
         """Set up; an exception fails the start.

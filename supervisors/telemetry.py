@@ -42,7 +42,9 @@ Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any]
 
 _HANDLER_FAILED: Event = ("supervisors", "telemetry", "handler_failed")
 
-_lock = threading.Lock()
+# Reentrant, and the table is exchanged only if it is still the one that was looked at: a signal
+# handler may attach and detach too.
+_lock = threading.RLock()
 # Replaced as a whole under the lock and never changed in place, so execute() reads it without one.
 _table: dict[Event, tuple[tuple[str, Handler, Any], ...]] = {}
 
@@ -77,16 +79,16 @@ def attach_many(handler_id: str, events: Iterable[Event], fn: Handler, config: A
         >>> detach("two")
         True
     """
-    global _table  # noqa: PLW0603  the one table of the process
-    with _lock:
-        if any(handler_id == entry[0] for entries in _table.values() for entry in entries):
+    keys = [tuple(event) for event in events]
+
+    def with_it(table: dict[Event, tuple[tuple[str, Handler, Any], ...]]) -> None:
+        if any(handler_id == entry[0] for entries in table.values() for entry in entries):
             msg = f"telemetry handler {handler_id!r} is attached already: detach() it first"
             raise ValueError(msg)
-        table = dict(_table)
-        for event in events:
-            key = tuple(event)
+        for key in keys:
             table[key] = (*table.get(key, ()), (handler_id, fn, config))
-        _table = table
+
+    _exchange(with_it)
 
 
 def detach(handler_id: str) -> bool:
@@ -96,16 +98,34 @@ def detach(handler_id: str) -> bool:
         >>> detach("never attached")
         False
     """
+    found: list[bool] = []
+
+    def without_it(table: dict[Event, tuple[tuple[str, Handler, Any], ...]]) -> None:
+        found.clear()
+        for event, entries in list(table.items()):
+            kept = tuple(entry for entry in entries if entry[0] != handler_id)
+            if len(kept) == len(entries):
+                continue
+            found.append(True)
+            if kept:
+                table[event] = kept
+            else:
+                del table[event]
+
+    _exchange(without_it)
+    return bool(found)
+
+
+def _exchange(change: Callable[[dict[Event, tuple[tuple[str, Handler, Any], ...]]], None]) -> None:
     global _table  # noqa: PLW0603  the one table of the process
     with _lock:
-        table = {
-            event: kept
-            for event, entries in _table.items()
-            if (kept := tuple(entry for entry in entries if entry[0] != handler_id))
-        }
-        found = sum(map(len, table.values())) != sum(map(len, _table.values()))
-        _table = table
-    return found
+        while True:
+            before = _table
+            table = dict(before)
+            change(table)
+            if _table is before:
+                _table = table
+                return
 
 
 def has_handlers(event: Event) -> bool:

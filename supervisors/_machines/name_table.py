@@ -73,17 +73,17 @@ class NameTable(Generic[_O]):
 
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> _O | None:
         """Give the key to the owner: None when that worked, else the present owner."""
-        place = strict(key)
-        entry = self._entries.get(place)
-        if entry is not None:
-            holder: _O = entry.owner
-            return holder
-        self._entries[place] = entry = Entry(key, owner, value)
-        held = self._keys.setdefault(owner, entry)
+        place, entry = strict(key), Entry(key, owner, value)
+        # In one step: a claim from within this one finds the key held, or free.
+        held = self._entries.setdefault(place, entry)
         if held is not entry:
-            if type(held) is not dict:
-                held = self._keys[owner] = _places(held)
-            held[place] = key
+            holder: _O = held.owner
+            return holder
+        kept = self._keys.setdefault(owner, entry)
+        if kept is not entry:
+            if type(kept) is not dict:
+                kept = self._keys[owner] = _places(kept)
+            kept[place] = key
         return None
 
     def owner_of(self, key: Hashable) -> _O | None:
@@ -128,7 +128,7 @@ class NameTable(Generic[_O]):
         """Free all keys of the owner and return them."""
         keys = _places(self._keys.pop(owner, {}))
         for place in keys:
-            del self._entries[place]
+            self._entries.pop(place, None)
         return list(keys.values())
 
     def keys_of(self, owner: _O) -> list[Hashable]:
@@ -145,4 +145,4 @@ class NameTable(Generic[_O]):
 
     def items(self) -> Iterator[Entry]:
         """Iterate over all entries, oldest first."""
-        yield from self._entries.values()
+        yield from list(self._entries.values())

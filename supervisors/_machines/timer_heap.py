@@ -2,6 +2,8 @@
 
 Laws: `pop_due(now)` gives what is due, earliest first, first armed first among equals; a cancelled
 timer is never given; the heap keeps no more than twice the live timers (cancelled ones are swept).
+A signal handler, or a finalizer, may arm and cancel while the thread that it interrupts does so:
+each step on the heap is one of C code only, so its entries are tuples, and no step loses another.
 """
 
 from __future__ import annotations
@@ -24,10 +26,6 @@ class ArmedTimer:
         self.payload = payload
         self.pending = True
 
-    def __lt__(self, other: ArmedTimer) -> bool:
-        """Order by time, then by the order of arming."""
-        return (self.at, self.number) < (other.at, other.number)
-
 
 class TimerHeap:
     """All timers of one timer thread.
@@ -43,7 +41,7 @@ class TimerHeap:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._heap: list[ArmedTimer] = []
+        self._heap: list[tuple[float, int, ArmedTimer]] = []
         self._number = 0
         self._cancelled = 0
 
@@ -53,9 +51,9 @@ class TimerHeap:
 
     def arm(self, at: float, payload: Any) -> ArmedTimer:
         """Add a timer that is due at `at`."""
-        self._number += 1
-        timer = ArmedTimer(at, self._number, payload)
-        heapq.heappush(self._heap, timer)
+        self._number = number = self._number + 1
+        timer = ArmedTimer(at, number, payload)
+        heapq.heappush(self._heap, (at, number, timer))
         return timer
 
     def cancel(self, timer: ArmedTimer) -> bool:
@@ -66,38 +64,41 @@ class TimerHeap:
         timer.payload = None
         self._cancelled += 1
         if self._cancelled > len(self._heap) // 2:
-            self._heap = [kept for kept in self._heap if kept.pending]
-            heapq.heapify(self._heap)
-            self._cancelled = 0
+            # Taken out first: what is armed or cancelled meanwhile is not overwritten.
+            swept, self._heap, self._cancelled = self._heap, [], 0
+            for entry in swept:
+                if entry[2].pending:
+                    heapq.heappush(self._heap, entry)
         return True
 
     def next_at(self) -> float | None:
         """Return when the next timer is due, or None."""
         self._drop_cancelled_head()
-        return self._heap[0].at if self._heap else None
+        return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> list[Any]:
         """Take out what is due at `now`, in order."""
         due: list[Any] = []
         while True:
             self._drop_cancelled_head()
-            if not self._heap or self._heap[0].at > now:
+            if not self._heap or self._heap[0][0] > now:
                 return due
-            timer = heapq.heappop(self._heap)
+            timer = heapq.heappop(self._heap)[2]
             timer.pending = False
             due.append(timer.payload)
             timer.payload = None
 
     def shift(self, seconds: float) -> None:
         """Move every deadline by so many seconds, as when the clock is exchanged."""
-        for timer in self._heap:
+        for _, _, timer in self._heap:
             timer.at += seconds
+        self._heap = [(timer.at, timer.number, timer) for _, _, timer in self._heap]
 
     def waiting(self) -> list[ArmedTimer]:
         """Return the timers that wait, earliest first."""
-        return sorted(timer for timer in self._heap if timer.pending)
+        return [timer for _, _, timer in sorted(self._heap) if timer.pending]
 
     def _drop_cancelled_head(self) -> None:
-        while self._heap and not self._heap[0].pending:
+        while self._heap and not self._heap[0][2].pending:
             heapq.heappop(self._heap)
             self._cancelled -= 1

@@ -87,7 +87,7 @@ def _in_child() -> None:
 
 def _bury(process: Process) -> None:
     """Make a process dead without telling anybody who lives in the parent."""
-    process.claim = threading.Lock()
+    process.claim = threading.RLock()
     process.ended = process._told = True
     process.reason = Killed()
     process.initialised = False

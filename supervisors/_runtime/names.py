@@ -31,7 +31,8 @@ class NameBook:
 
     def __init__(self) -> None:
         """Start empty."""
-        # Reentrant: a finalizer that the garbage collector runs in here may end a named actor.
+        # Reentrant: a key's own `__eq__`, a signal handler or a finalizer may look names up, or end
+        # a named actor, in here.
         self._lock = threading.RLock()
         self._table: NameTable[Process] | DuplicateTable[Process] = NameTable()
 

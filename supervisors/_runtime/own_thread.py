@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ class ThreadDispatcher:
 
     def __init__(self) -> None:
         """Start without threads."""
-        self._lock = threading.Lock()
+        # Reentrant, and so is a bell: a signal handler may start, tell and end actors too.
+        self._lock = threading.RLock()
         # What wakes each thread; None where the process is parked and has none.
-        self._bells: dict[Process, threading.Semaphore | None] = {}
+        self._bells: dict[Process, queue.SimpleQueue[None] | None] = {}
 
     def attach(self, process: Process) -> None:
         """Start the thread; its first batch is the actor's init."""
@@ -34,7 +36,8 @@ class ThreadDispatcher:
             raise
 
     def _start(self, process: Process) -> None:
-        bell = threading.Semaphore(1)
+        bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        bell.put(None)
         with self._lock:
             self._bells[process] = bell
         name = f"supervisors-actor-{process.actor_ref.name or type(process.actor).__name__}"
@@ -47,7 +50,7 @@ class ThreadDispatcher:
         except KeyError:
             return
         if bell is not None:
-            bell.release()
+            bell.put(None)
             return
         try:
             self._start(process)
@@ -67,7 +70,7 @@ class ThreadDispatcher:
             if bell is None:
                 return False
             self._bells[process] = None
-        bell.release()
+        bell.put(None)
         return True
 
     def detach(self, process: Process) -> None:
@@ -75,12 +78,12 @@ class ThreadDispatcher:
         with self._lock:
             bell = self._bells.pop(process, None)
         if bell is not None:
-            bell.release()
+            bell.put(None)
 
-    def _work(self, process: Process, bell: threading.Semaphore) -> None:
+    def _work(self, process: Process, bell: queue.SimpleQueue[None]) -> None:
         try:
             while not process.ended:
-                bell.acquire()
+                bell.get()
                 if self._bells.get(process) is not bell:
                     return  # parked or detached
                 while run_turn(process):

@@ -16,6 +16,7 @@ is one of a deque's own, atomic with the GIL and without it.
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
@@ -68,7 +69,8 @@ class PoolDispatcher:
         self._queue: deque[Process] = deque()
         # The locks at which workers wait, each until one more process is queued.
         self._parked: deque[threading.Lock] = deque()
-        self._lock = threading.Lock()
+        # Reentrant, and so is the bell: a signal handler, or a finalizer, may send and start too.
+        self._lock = threading.RLock()
         self._target = workers
         self._max_workers = max_workers
         self._tick = tick
@@ -78,8 +80,9 @@ class PoolDispatcher:
         # Batches that ended; read by the watcher only to see whether it moves, so a lost update
         # between two workers does no harm.
         self._progress = 0
-        self._watching = threading.Event()
-        # Whether the watcher is awake; asked for each message, so not by the event's own method.
+        # What the watcher waits for while the queue is empty; one ring too many only wakes it.
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # Whether the watcher is awake; asked for each message.
         self._is_watched = False
         self._watcher: threading.Thread | None = None
 
@@ -99,7 +102,7 @@ class PoolDispatcher:
             self._rouse()
         if not self._is_watched:
             self._is_watched = True
-            self._watching.set()
+            self._bell.put(None)
 
     def schedule_elsewhere(self, process: Process) -> None:
         """Queue a process from a worker that may be busy for long."""
@@ -139,6 +142,10 @@ class PoolDispatcher:
             return self._workers, self._blocked
 
     def _add_worker(self) -> None:
+        if sys.is_finalizing():
+            # Python 3.11 would wait for ever for the thread to begin.
+            msg = "no thread can be started while the interpreter is taken down"
+            raise RuntimeError(msg)
         with self._lock:
             self._workers += 1
             self._made += 1
@@ -232,7 +239,8 @@ class PoolDispatcher:
         """Add workers while the queue stands still; sleep while it is empty."""
         reported, quiet, late = False, 0, 0
         while True:
-            self._watching.wait()
+            if not self._is_watched:
+                self._bell.get()
             seen, began = self._progress, time.monotonic()
             time.sleep(self._tick)
             if not self._queue:
@@ -268,12 +276,10 @@ class PoolDispatcher:
 
     def _rest(self) -> None:
         """Let the watcher wait until something is queued."""
-        self._watching.clear()
         self._is_watched = False
-        # A process queued between the lines above must not go unwatched.
+        # Who queued before the line above may have seen that it is awake.
         if self._queue:
             self._is_watched = True
-            self._watching.set()
 
 
 def _shut() -> threading.Lock:

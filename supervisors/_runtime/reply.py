@@ -215,6 +215,9 @@ class Reply(pykka.Future[Any]):
 
     def _wait_at(self, gate: threading.Lock, timeout: float | None) -> None:
         bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        if sys.is_finalizing():
+            # The threads of actors are gone, so nobody is left to settle it.
+            bound = 0
         if not gate.acquire(timeout=bound) and not self._cell:
             # Who asks again and again must not leave a gate each time.
             with suppress(ValueError, IndexError):

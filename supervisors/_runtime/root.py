@@ -31,7 +31,8 @@ class Root:
 
     def __init__(self) -> None:
         """Start empty; the exit hook is installed with the first member."""
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may start or end an actor at any moment.
+        self._lock = threading.RLock()
         self._members: dict[Process, None] = {}
         self._hooked = False
 

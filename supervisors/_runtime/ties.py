@@ -4,10 +4,14 @@ Names, timers, monitors of it and by it, links, open calls, and those who wait f
 is added under `claim`, which also guards `ended`: what comes after the end is refused or undone at
 once, so nothing is left behind and nobody waits in vain. Nothing here calls out while it holds
 `claim`.
+`claim` is reentrant: a signal handler and a finalizer run between any two steps of the thread that
+they interrupt, and may monitor, start or end something too. So what is made is made before the
+look whether it is needed, and from a look to what it decides on there is one step only.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -65,7 +69,7 @@ class Ties:
 
     def __init__(self) -> None:
         """Start without ties; most processes have few, so each collection comes with its first."""
-        self.claim = threading.Lock()
+        self.claim = threading.RLock()
         self.ended = False
         self._told = False
         self._books: tuple[NameBook, ...] = ()
@@ -89,10 +93,11 @@ class Ties:
 
     def await_end(self, reply: Reply) -> None:
         """Settle this reply once everybody has been told of the end."""
+        made: list[Reply] = []
         with self.claim:
             if not self._told:
                 if self._stop_waiters is None:
-                    self._stop_waiters = []
+                    self._stop_waiters = made
                 self._stop_waiters.append(reply)
                 return
         reply.settle(value=True)
@@ -117,27 +122,38 @@ class Ties:
 
     def keep_timer(self, timer: Timer) -> None:
         """Cancel this timer at the end, or now if that has come already."""
+        made: list[Timer] = []
         with self.claim:
             if not self.ended:
                 if self._timers is None:
-                    self._timers = []
+                    self._timers = made
                 self._timers.append(timer)
-                if len(self._timers) > self._sweep_at:
-                    # Swept when twice as long as after the last sweep, so that each costs O(1).
-                    self._timers = [kept for kept in self._timers if kept.waiting]
-                    self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._timers))
+                timers = self._timers
+                if timers is not None and len(timers) > self._sweep_at:
+                    self._sweep(timers)
                 return
         timer.cancel()
+
+    def _sweep(self, timers: list[Timer]) -> None:
+        """Forget timers that are over, when twice as many as after the last time: each costs O(1).
+
+        Requires holding `claim`. What comes meanwhile is put behind and stays.
+        """
+        count = len(timers)
+        self._sweep_at = sys.maxsize
+        timers[:count] = [timer for timer in timers[:count] if timer.waiting]
+        self._sweep_at = max(_FIRST_SWEEP, 2 * len(timers))
 
     # ---- monitors and links -------------------------------------------------------------------
 
     def add_monitor(self, monitor: Monitor) -> bool:
         """Fire this monitor at the end; False when that has come already."""
+        made: dict[Monitor, None] = {}
         with self.claim:
             if self.ended:
                 return False
             if self._monitors is None:
-                self._monitors = {}
+                self._monitors = made
             self._monitors[monitor] = None
             return True
 
@@ -149,11 +165,12 @@ class Ties:
 
     def add_watch(self, monitor: Monitor) -> bool:
         """Cancel this monitor, made by this process, at the end; False when that has come."""
+        made: set[Monitor] = set()
         with self.claim:
             if self.ended:
                 return False
             if self._watches is None:
-                self._watches = set()
+                self._watches = made
             self._watches.add(monitor)
             return True
 
@@ -199,12 +216,10 @@ class Ties:
         with self.claim:
             if not (self._monitors or self._watches or self._links or self._timers):
                 return None
-            undone = Undone(
-                tuple(self._monitors or ()),
-                tuple(self._watches or ()),
-                tuple(self._links),
-                tuple(self._timers or ()),
-            )
-            self._monitors = self._watches = self._timers = None
-            self._links = ()
-        return undone
+            monitors, self._monitors = self._monitors, None
+            watches, self._watches = self._watches, None
+            links, self._links = self._links, ()
+            timers, self._timers = self._timers, None
+        return Undone(
+            tuple(monitors or ()), tuple(watches or ()), tuple(links), tuple(timers or ())
+        )

@@ -70,12 +70,21 @@ class TimerService:
             earliest = self._heap.next_at()
             armed = self._heap.arm(at, callback)
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="supervisors-timer", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._start_thread()
             elif earliest is None or at < earliest:
                 self._changed.notify()
         return Timer(self, armed)
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="supervisors-timer", daemon=True)
+        # A signal handler may have armed a timer since the caller looked.
+        if self._thread is None:
+            self._thread = thread
+            try:
+                thread.start()
+            except BaseException:
+                self._thread = None
+                raise
 
     def cancel(self, armed: ArmedTimer) -> bool:
         """Cancel what `after` armed; tell whether it was still waiting."""

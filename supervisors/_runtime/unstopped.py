@@ -38,7 +38,7 @@ class Unstopped(msgspec.Struct, frozen=True):
         return f"{self.path} [{self.thread}] for {self.seconds:.1f} s at {where}"
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _stuck: dict[Process, tuple[int, str, float]] = {}
 # Abandoned child → the supervisor that took the place of its own, and the child's number there.
 _heirs: dict[Process, tuple[Process, int]] = {}

@@ -197,3 +197,24 @@ def test_terminate_that_asks() -> None:
     """)
     assert lines == ["saved state", "terminate store Shutdown"]
     assert status == 0
+
+
+def test_a_finalizer_that_starts_and_asks_when_the_interpreter_is_taken_down() -> None:
+    """The threads of actors are gone by then: a wait is over at once, and no thread starts."""
+    lines, status, _ = run("""
+        import os
+
+        class Last:
+            def __del__(self):
+                for wait in (lambda: self.ref.ask("x"), lambda: GenServer.start()):
+                    try:
+                        wait()
+                    except (CallTimeout, StartError) as error:
+                        os.write(1, type(error).__name__.encode() + b"\\n")
+
+        last = Last()
+        last.ref = GenServer.start()
+        last.itself = last
+    """)
+    assert lines == ["CallTimeout", "StartError"]
+    assert status == 0
