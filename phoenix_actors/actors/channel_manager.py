@@ -113,7 +113,7 @@ class ChannelManager(DynamicSupervisor):
         actor._phx_topic = spec.id
         # Here, where every channel actor gets the same attributes in the same order, they share
         # one table of names; set for the first time at the first sleep, each would get its own.
-        actor._otp_asleep = actor._otp_at_rest = False
+        actor._otp_asleep = False
 
     def _otp_report(self, report: EmitReport) -> None:
         topic: Topic = report.child_id

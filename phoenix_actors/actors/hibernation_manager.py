@@ -122,7 +122,7 @@ class HibernationManager(GenServer):
             # asleep before; it may have been woken meanwhile, and then it stays awake.
             actor: Any = process.actor
             if not hooked:
-                actor._otp_asleep = actor._otp_at_rest = True
+                actor._otp_asleep = process.unusual = True
             return core.give_back()
 
         given_back = rest(process, also)
