@@ -54,11 +54,12 @@ def route_options(phoenix: Phoenix, connect: Connect) -> None:
 
 @case(36)
 def hibernation_options(phoenix: Phoenix, connect: Connect) -> None:
-    """An idle channel is put to rest, and wakes with the next message."""
+    """An idle channel that had messages is put to rest, and wakes with the next one."""
     client = connect(
         hibernation_enabled=True, hibernation_idle_timeout=0.02, hibernation_check_interval=0.02
     )
     channel = client.join("room:a")
+    channel.push("push_me", {})
     eventually(lambda: client.hibernation_manager.stats()["total_hibernations"] >= 1)
     assert channel.push("echo", 7).get().response == 7
 
