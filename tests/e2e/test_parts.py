@@ -113,6 +113,7 @@ def test_pool_hits(client: SocketClient) -> None:
     assert stats["bytes_held"] > 0
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 def test_the_monitor_tells_rates(connect: Connect) -> None:
     """Round trips of heartbeats, what goes over the wire per second, hit rates, history."""
     client = connect(heartbeat_interval=0.02, collection_interval=0.05)

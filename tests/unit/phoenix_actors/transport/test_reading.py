@@ -145,7 +145,7 @@ def test_a_borrower_ends_by_its_timeout_and_by_wake(bench: Bench) -> None:
 @lends
 @pytest.mark.parametrize("timeout", [1e7, 1e12])
 def test_a_borrower_may_wait_for_longer_than_poll_can(bench: Bench, timeout: float) -> None:
-    """poll takes up to 24 days."""
+    """Poll takes up to 24 days."""
     bench.drained()
     bench.far.sendall(ONE)
     bench.borrow(timeout=timeout)
