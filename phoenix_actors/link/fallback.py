@@ -63,6 +63,8 @@ class FallbackTransport:
         self._machine = machine.FallbackMachine(limit)
         self._lock = threading.Lock()
         self._probe: float | None = None
+        # Which of the two opened last.
+        self.carrier = primary
 
     def feed(self, event: machine.FallbackEvent) -> list[machine.FallbackCommand]:
         """Hand an event to the machine; return what is to be done."""
@@ -103,7 +105,9 @@ class FallbackTransport:
         if command.limit is not None:
             limit = command.limit if limit is None else min(limit, command.limit)
         bounded = msgspec.structs.replace(options, connect_timeout=limit)
-        handle = self._carriers[command.carrier].open(url, bounded, events)
+        carrier = self._carriers[command.carrier]
+        handle = carrier.open(url, bounded, events)
+        self.carrier = carrier
         for following in self.feed(machine.AttemptOpened(command.carrier)):
             if isinstance(following, machine.Probe):
                 self._probe = following.limit

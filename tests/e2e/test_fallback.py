@@ -32,13 +32,26 @@ def carrier(client: SocketClient, topic: str = "room:who") -> str:
 @pytest.mark.contract("C138")
 def test_a_websocket_that_is_refused(phoenix: Phoenix, connect: Connect) -> None:
     """Long poll takes its place at once, in the same attempt."""
-    with middlebox(phoenix.url, Mode.REFUSE) as box, listening(("transport", "fallback")) as told:
+    names = [("transport", "fallback"), ("connection", "start"), ("transport", "connected")]
+    names.append(("connection", "established", "stop"))
+    with middlebox(phoenix.url, Mode.REFUSE) as box, listening(*names) as told:
         client = connect(url=box.url, longpoll_fallback=LONG, reconnect=False)
         assert carrier(client) == "longpoll"
         assert client.ping(DEADLINE)
         assert box.upgrades() == 1
         assert told.named("transport.fallback")[0][1] == {"error": "HandshakeRefused"}
         client.stop()
+        # What carries the frames, where something is open.
+        kinds = [
+            (name, told_of[1].get("transport"))
+            for name in ("connection.start", "transport.connected", "connection.established.stop")
+            for told_of in told.named(name)
+        ]
+        assert kinds == [
+            ("connection.start", "FallbackTransport"),
+            ("transport.connected", "LongPollTransport"),
+            ("connection.established.stop", "LongPollTransport"),
+        ]
 
 
 @pytest.mark.contract("C138")
