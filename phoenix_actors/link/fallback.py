@@ -25,6 +25,7 @@ from phoenix_actors.machines import fallback as machine
 from phoenix_actors.machines.fallback import Carrier
 from phoenix_actors.telemetry import TRANSPORT_FALLBACK, emit
 from phoenix_actors.transport.long_poll import LongPollTransport
+from phoenix_actors.transport.opening import AttemptAborted
 from phoenix_actors.transport.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FallbackTransport", "forget_fallback", "probe", "transport_of"]
 
 # Long poll fares no better, or would hide what is to be put right.
-_FINAL = (AuthTokenIgnored, InvalidURL, TLSError)
+_FINAL = (AttemptAborted, AuthTokenIgnored, InvalidURL, TLSError)
 _NOT_FOUND = 404
 
 

@@ -54,6 +54,17 @@ def test_a_websocket_that_is_refused(phoenix: Phoenix, connect: Connect) -> None
         ]
 
 
+def test_a_disconnect_while_the_websocket_opens(phoenix: Phoenix, connect: Connect) -> None:
+    """Nothing takes the place of what nobody wants any more, and nothing tells that it did."""
+    with middlebox(phoenix.url, Mode.SWALLOW) as box, listening(("transport", "fallback")) as told:
+        client = connect(url=box.url, longpoll_fallback=LONG, auto_connect=False)
+        client.connect()
+        eventually(box.upgrades, lambda count: count == 1)
+        client.disconnect()
+        client.stop()
+        assert (told.items, box.paths) == ([], ["/socket/websocket"])
+
+
 @pytest.mark.contract("C138")
 def test_a_websocket_that_does_not_open(phoenix: Phoenix, connect: Connect) -> None:
     """Long poll takes its place after the limit, not after connect_timeout."""
