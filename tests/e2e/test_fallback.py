@@ -32,8 +32,8 @@ def carrier(client: SocketClient, topic: str = "room:who") -> str:
 @pytest.mark.contract("C138")
 def test_a_websocket_that_is_refused(phoenix: Phoenix, connect: Connect) -> None:
     """Long poll takes its place at once, in the same attempt."""
-    names = [("transport", "fallback"), ("connection", "start"), ("transport", "connected")]
-    names.append(("connection", "established", "stop"))
+    names: list[tuple[str, ...]] = [("transport", "fallback"), ("transport", "connected")]
+    names += [("connection", "start"), ("connection", "established", "stop")]
     with middlebox(phoenix.url, Mode.REFUSE) as box, listening(*names) as told:
         client = connect(url=box.url, longpoll_fallback=LONG, reconnect=False)
         assert carrier(client) == "longpoll"
