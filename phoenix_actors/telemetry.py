@@ -165,7 +165,7 @@ class _Policy:
         self.config = config
         self._rate: float = config["sampler_rate"]
         self._limit: int | None = config["max_events_per_second"]
-        self._excluded = frozenset(config["exclude"])
+        self.excluded = frozenset(config["exclude"])
         self._now, self._sample = now, sample
         self._lock = threading.Lock()
         self._room, self._since = float(self._limit or 0), now()
@@ -175,7 +175,7 @@ class _Policy:
         """Tell whether an event, or with it those that follow, is told; count it if not."""
         if name in _ALWAYS or not any(map(has_handlers, (name, *following))):
             return True
-        if not self.config["enabled"] or name in self._excluded:
+        if not self.config["enabled"] or name in self.excluded:
             return False
         if self._rate < 1.0 and self._sample() >= self._rate:
             with self._lock:
@@ -223,7 +223,7 @@ def configure(
             from its start to its end or not at all.
         max_events_per_second: how many are told at most; what is beyond is dropped and counted. The
             end of a span counts with its start. None for no limit.
-        exclude: events that are not told.
+        exclude: events that are not told; without its first event a span is not told at all.
 
     Raises:
         InvalidOption: a value makes no sense.
@@ -279,13 +279,14 @@ class Span:
         >>> span.emit(CHANNEL_JOIN_STOP, {"duration_seconds": 0.1}, topic="room:lobby")
     """
 
-    __slots__ = ("_told", "number")
+    __slots__ = ("_excluded", "_told", "number")
 
     def __init__(self, first: tuple[str, ...], *following: tuple[str, ...]) -> None:
         """Decide for all of them; the first counts."""
         self.number = next(_numbers)
         policy = _policy
         self._told = policy is None or policy.admits(first, *following)
+        self._excluded = frozenset() if policy is None else policy.excluded
 
     def emit(
         self,
@@ -294,8 +295,8 @@ class Span:
         /,
         **metadata: Any,
     ) -> None:
-        """Tell one event of the span, if the span is told."""
-        if self._told:
+        """Tell one event of the span, if the span is told and this event is not excluded."""
+        if self._told and name not in self._excluded:
             metadata["telemetry_span_context"] = self.number
             execute(name, {"count": 1} if measurements is None else measurements, metadata)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Connect", "Disconnect", "Socket"]
 
+# To itself: look whether anybody can reach the client. Seconds until then, with heartbeats off.
+_LOOK: Final = "look"
+_LOOK_INTERVAL: Final = 30.0
 # Seconds that the peer has to answer the close, when the actor ends in order.
 _CLOSE_PATIENCE = 1.0
 _TRANSPORT_EVENTS = (
@@ -83,6 +86,9 @@ class Socket(GenServer):
             heartbeat_timeout=options.heartbeat_timeout,
         )
         self.spares_heartbeats = options.heartbeat_when_idle
+        # Where no heartbeat is sent, that is when it is looked whether the client is stray.
+        self.look_interval = options.heartbeat_interval or _LOOK_INTERVAL
+        self.looks = False
         self.armed: dict[str, Timer] = {}
         # Told once what it speaks of is done, so that who waits for it finds it so.
         self.unsaid: events.AnnounceStatus | None = None
@@ -121,12 +127,28 @@ class Socket(GenServer):
             if self.spares_heartbeats and _is_heartbeat(message) and self.wire.tick():
                 self._feed(events.TrafficAnswered(self.machine.generation))
             self._feed(message)
+            if isinstance(message, events.TransportConnected):
+                self._look_later(heartbeat=message.heartbeat)
             if isinstance(message, events.ConnectFailed | events.TransportClosed):
                 self.wire.finished(message.generation)
         elif isinstance(message, Connect):
             self._want(message)
         else:
             super().handle_cast(message)
+
+    def handle_info(self, message: Any) -> None:
+        """Look whether anybody can reach the client."""
+        if message != _LOOK:
+            super().handle_info(message)
+            return
+        self._stop_if_stray()
+        self.send_after(self.look_interval, _LOOK)
+
+    def _look_later(self, *, heartbeat: bool) -> None:
+        """Begin to look now and then, once, where no heartbeat does so."""
+        if not self.looks and not (heartbeat and self.session.options.heartbeat_interval):
+            self.looks = True
+            self.send_after(self.look_interval, _LOOK)
 
     def _want(self, request: Connect | Disconnect) -> None:
         connect = isinstance(request, Connect)

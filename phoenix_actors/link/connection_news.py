@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from phoenix_actors.link.fallback import FallbackTransport
 from phoenix_actors.telemetry import (
     CONNECTION_ERROR,
     CONNECTION_EXCEPTION,
@@ -42,12 +43,15 @@ class ConnectionNews:
 
     Args:
         url: what events show of the URL.
-        transport: the name of the transport's class.
+        transport: what opens connections. Its class is named; of one that chooses between others,
+            what it chose, where something is open.
         counters: the client's.
     """
 
-    def __init__(self, url: str, transport: str, counters: Counters) -> None:
-        self._shown = {"url": url, "transport": transport}
+    def __init__(self, url: str, transport: object, counters: Counters) -> None:
+        self._transport = transport
+        self._shown = {"url": url, "transport": type(transport).__name__}
+        self._shown_open = self._shown
         self._counters = counters
         self._attempt: tuple[Span, int, float] | None = None
         self._connection: tuple[Span, int, float] | None = None
@@ -75,7 +79,10 @@ class ConnectionNews:
         attempt, self._attempt = self._attempt, None
         self._before = {name: self._counters[name] for name in _COUNTS.values()}
         self._wall, self._connect_time = time.time(), 0.0
-        told: dict[str, Any] = {"generation": generation, **self._shown}
+        transport = self._transport
+        carrier = transport.carrier if isinstance(transport, FallbackTransport) else transport
+        self._shown_open = {**self._shown, "transport": type(carrier).__name__}
+        told: dict[str, Any] = {"generation": generation, **self._shown_open}
         if attempt is not None:
             span, _, began = attempt
             self._connect_time = now - began
@@ -91,10 +98,11 @@ class ConnectionNews:
         if connection is None:
             return
         span, generation, since = connection
-        told: dict[str, Any] = {"generation": generation, "reason": reason, **self._shown}
+        shown = self._shown_open
+        told: dict[str, Any] = {"generation": generation, "reason": reason, **shown}
         emit(TRANSPORT_DISCONNECTED, **told)
         duration = {"session_duration_seconds": now - since}
-        emit(TRANSPORT_STATS, {**self._counted(), **duration}, generation=generation, **self._shown)
+        emit(TRANSPORT_STATS, {**self._counted(), **duration}, generation=generation, **shown)
         span.emit(ESTABLISHED_STOP, {"duration_seconds": now - since}, **told)
 
     def stats(self, last_active: float) -> dict[str, Any]:

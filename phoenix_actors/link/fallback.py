@@ -25,6 +25,7 @@ from phoenix_actors.machines import fallback as machine
 from phoenix_actors.machines.fallback import Carrier
 from phoenix_actors.telemetry import TRANSPORT_FALLBACK, emit
 from phoenix_actors.transport.long_poll import LongPollTransport
+from phoenix_actors.transport.opening import AttemptAborted
 from phoenix_actors.transport.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FallbackTransport", "forget_fallback", "probe", "transport_of"]
 
 # Long poll fares no better, or would hide what is to be put right.
-_FINAL = (AuthTokenIgnored, InvalidURL, TLSError)
+_FINAL = (AttemptAborted, AuthTokenIgnored, InvalidURL, TLSError)
 _NOT_FOUND = 404
 
 
@@ -63,6 +64,8 @@ class FallbackTransport:
         self._machine = machine.FallbackMachine(limit)
         self._lock = threading.Lock()
         self._probe: float | None = None
+        # Which of the two opened last.
+        self.carrier = primary
 
     def feed(self, event: machine.FallbackEvent) -> list[machine.FallbackCommand]:
         """Hand an event to the machine; return what is to be done."""
@@ -103,7 +106,9 @@ class FallbackTransport:
         if command.limit is not None:
             limit = command.limit if limit is None else min(limit, command.limit)
         bounded = msgspec.structs.replace(options, connect_timeout=limit)
-        handle = self._carriers[command.carrier].open(url, bounded, events)
+        carrier = self._carriers[command.carrier]
+        handle = carrier.open(url, bounded, events)
+        self.carrier = carrier
         for following in self.feed(machine.AttemptOpened(command.carrier)):
             if isinstance(following, machine.Probe):
                 self._probe = following.limit

@@ -271,7 +271,10 @@ class Reader:
             core = self._wire.core(frame.topic)
             if core is not None:
                 core.feed(TopicUnmatched(push.join_ref), may_write=False)
-        if push.deadline is not None and push.timeout is not None:
+        own = (
+            frame.topic != PHOENIX_TOPIC
+        )  # and not a ping, which tells its caller how long it took
+        if own and push.deadline is not None and push.timeout is not None:
             # The timeout runs from the call, so that is when the push was made.
             took = timers.clock.now() - (push.deadline - push.timeout)
             self._wire.session.response_times.add(took)

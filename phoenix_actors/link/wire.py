@@ -82,8 +82,8 @@ class Wire:
         self._closed = False
         # When a frame last came or went, on the clock of the timers.
         self.last_active = timers.clock.now()
-        kind = type(session.transport).__name__
-        self.news = ConnectionNews(session.options.shown_url(), kind, session.counters)
+        shown = session.options.shown_url()
+        self.news = ConnectionNews(shown, session.transport, session.counters)
 
     # ---- the connection -----------------------------------------------------------------------
 

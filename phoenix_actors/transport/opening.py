@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from phoenix_actors.options import TransportOptions
     from phoenix_actors.transport.handshake import Target
 
-__all__ = ["failed_opening", "open_socket"]
+__all__ = ["AttemptAborted", "failed_opening", "open_socket"]
+
+
+class AttemptAborted(ConnectError):
+    """`abort()` was called meanwhile: nobody wants a connection, by another transport neither."""
 
 
 def open_socket(
@@ -42,7 +46,7 @@ def failed_opening(
 ) -> ConnectError:
     """Return what `Transport.open` raises for an error that is none of this package."""
     if aborted:
-        return ConnectError("the attempt was aborted", url=shown)
+        return AttemptAborted("the attempt was aborted", url=shown)
     if isinstance(error, TimeoutError) and timeout is not None:
         return ConnectTimeout(timeout, url=shown)
     if isinstance(error, EndOfStream):

@@ -34,6 +34,8 @@ __all__ = ["Reading"]
 Done: TypeAlias = Callable[[], bool]
 DealWith: TypeAlias = "Callable[[list[Run]], list[Run]]"
 
+# Milliseconds: poll takes no more at a time, which is 24 days.
+_LONGEST: Final = 2**31 - 1
 _CAN_LEND: Final = hasattr(select, "epoll") and hasattr(os, "eventfd")
 
 
@@ -152,7 +154,7 @@ class Reading:
         while not done() or (self._more and not last):
             # Under TLS only the next attempt to read tells whether something is left.
             last = done()
-            if not self._more and self._must_end(poll.poll(None if wait is None else wait * 1000)):
+            if not self._more and self._must_end(poll.poll(_milliseconds(wait))):
                 break
             # From here on a signal's handler does not read; it may have done so before.
             self._dealing = True
@@ -169,7 +171,10 @@ class Reading:
             if left or self._frames.error is not None:
                 return left
             if deadline is not None:
-                wait = max(0.0, deadline - time.monotonic())
+                wait = deadline - time.monotonic()
+                if wait <= 0:
+                    # Other messages that keep coming do not put it off.
+                    break
         self._dealing = False
         return []
 
@@ -203,3 +208,8 @@ class Reading:
         with self._bell_lock, contextlib.suppress(BlockingIOError):
             self._rung = False
             os.eventfd_read(self._bell)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    """Return what poll takes; who waits for longer waits on by other means."""
+    return None if seconds is None else min(seconds * 1000, _LONGEST)

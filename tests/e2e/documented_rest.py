@@ -56,7 +56,7 @@ def route_options(phoenix: Phoenix, connect: Connect) -> None:
 
 @case(36)
 def hibernation_options(phoenix: Phoenix, connect: Connect) -> None:
-    """An idle channel is put to rest, and wakes with the next message."""
+    """An idle channel that had messages is put to rest, and wakes with the next one."""
     client = connect(
         hibernation_enabled=True, hibernation_idle_timeout=0.02, hibernation_check_interval=0.02
     )

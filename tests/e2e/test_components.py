@@ -121,6 +121,7 @@ def test_waiting_or_not_the_order_is_the_same(phoenix: Phoenix, connect: Connect
 
 
 @pytest.mark.contract("C102")
+@pytest.mark.websocket_only("there are no heartbeats")
 def test_traffic_spares_heartbeats(connect: Connect) -> None:
     """While pushes are answered none is sent; without traffic each interval has one."""
     with listening(("heartbeat", "sent")) as log:

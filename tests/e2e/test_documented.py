@@ -21,7 +21,13 @@ def test_none_is_left_out() -> None:
     assert {case.__module__ for case in CASES.values()} == {module.__name__ for module in MODULES}
 
 
-@pytest.mark.parametrize("number", range(1, 59))
+# That one looks at the socket of a WebSocket.
+TCP_OPTS = 37
+only = pytest.mark.websocket_only("its requests have sockets of their own")
+NUMBERS = [pytest.param(TCP_OPTS, marks=only) if one == TCP_OPTS else one for one in range(1, 59)]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
 def test_it_does_what_is_documented(number: int, phoenix: Phoenix, connect: Connect) -> None:
     """Each of them."""
     CASES[number](phoenix, connect)

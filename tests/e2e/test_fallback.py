@@ -32,13 +32,37 @@ def carrier(client: SocketClient, topic: str = "room:who") -> str:
 @pytest.mark.contract("C138")
 def test_a_websocket_that_is_refused(phoenix: Phoenix, connect: Connect) -> None:
     """Long poll takes its place at once, in the same attempt."""
-    with middlebox(phoenix.url, Mode.REFUSE) as box, listening(("transport", "fallback")) as told:
+    names: list[tuple[str, ...]] = [("transport", "fallback"), ("transport", "connected")]
+    names += [("connection", "start"), ("connection", "established", "stop")]
+    with middlebox(phoenix.url, Mode.REFUSE) as box, listening(*names) as told:
         client = connect(url=box.url, longpoll_fallback=LONG, reconnect=False)
         assert carrier(client) == "longpoll"
         assert client.ping(DEADLINE)
         assert box.upgrades() == 1
         assert told.named("transport.fallback")[0][1] == {"error": "HandshakeRefused"}
         client.stop()
+        # What carries the frames, where something is open.
+        kinds = [
+            (name, told_of[1].get("transport"))
+            for name in ("connection.start", "transport.connected", "connection.established.stop")
+            for told_of in told.named(name)
+        ]
+        assert kinds == [
+            ("connection.start", "FallbackTransport"),
+            ("transport.connected", "LongPollTransport"),
+            ("connection.established.stop", "LongPollTransport"),
+        ]
+
+
+def test_a_disconnect_while_the_websocket_opens(phoenix: Phoenix, connect: Connect) -> None:
+    """Nothing takes the place of what nobody wants any more, and nothing tells that it did."""
+    with middlebox(phoenix.url, Mode.SWALLOW) as box, listening(("transport", "fallback")) as told:
+        client = connect(url=box.url, longpoll_fallback=LONG, auto_connect=False)
+        client.connect()
+        eventually(box.upgrades, lambda count: count == 1)
+        client.disconnect()
+        client.stop()
+        assert (told.items, box.paths) == ([], ["/socket/websocket"])
 
 
 @pytest.mark.contract("C138")

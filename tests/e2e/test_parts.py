@@ -113,6 +113,16 @@ def test_pool_hits(client: SocketClient) -> None:
     assert stats["bytes_held"] > 0
 
 
+def test_pings_are_no_pushes(connect: Connect) -> None:
+    """Among the times of answers to pushes are none of theirs."""
+    client = connect(heartbeat_interval=None)
+    for _ in range(3):
+        client.ping(DEADLINE)
+    client.join("room:a").push("echo", {}).get(timeout=DEADLINE)
+    assert client.performance_monitor.get_metrics()["response_times"]["count"] == 1
+
+
+@pytest.mark.websocket_only("there are no heartbeats")
 def test_the_monitor_tells_rates(connect: Connect) -> None:
     """Round trips of heartbeats, what goes over the wire per second, hit rates, history."""
     client = connect(heartbeat_interval=0.02, collection_interval=0.05)

@@ -21,7 +21,7 @@ from phoenix_actors import (
     PushTimeout,
     QueueFull,
 )
-from tests.e2e.rig import DEADLINE, Connect, Log, Phoenix, Telling, eventually, listening
+from tests.e2e.rig import DEADLINE, LONG_POLL, Connect, Log, Phoenix, Telling, eventually, listening
 
 
 def test_1_it_comes_back_by_itself_and_tells(phoenix: Phoenix, connect: Connect) -> None:
@@ -57,6 +57,7 @@ def test_3_fresh_tokens(phoenix: Phoenix, connect: Connect) -> None:
     assert channel.push("whoami", {}).get().response["params"]["word"] == "c"
 
 
+@pytest.mark.websocket_only("there are no heartbeats")
 def test_4_heartbeats_detect_a_dead_peer(phoenix: Phoenix, connect: Connect) -> None:
     """Within a time-out of their own."""
     log = Log()
@@ -123,6 +124,7 @@ def test_8_a_synchronous_api(connect: Connect) -> None:
         assert client.join("room:a").push("echo", [1]).get(timeout=DEADLINE).response == [1]
 
 
+@pytest.mark.websocket_only("a server sends no bytes but UTF-8")
 def test_9_vsn_2_and_binary(connect: Connect) -> None:
     """Bytes go and come as they are."""
     channel = connect().join("room:a")
@@ -144,7 +146,7 @@ def test_10_disconnect_means_disconnect(phoenix: Phoenix, connect: Connect) -> N
     assert phoenix.transports() == 0
 
 
-def test_11_refusals_are_visible(connect: Connect) -> None:
+def test_11_refusals_are_visible(connect: Connect, transport: str) -> None:
     """With status, headers and body."""
     client = connect(params={"token": "bad"}, auto_connect=False, reconnect=False)
     client.connect()
@@ -152,7 +154,7 @@ def test_11_refusals_are_visible(connect: Connect) -> None:
         client.wait_connected(DEADLINE)
     assert refused.value.status == 403
     assert refused.value.headers
-    assert refused.value.body == b""
+    assert refused.value.body == (b'{"status":403}' if transport == LONG_POLL else b"")
 
 
 def test_12_no_origin_unless_asked(phoenix: Phoenix, connect: Connect) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from phoenix_actors import Channel, ChannelActor, InvalidOption, SocketClient
+from phoenix_actors.actors import socket as socket_module
 from phoenix_actors.testing import PhoenixServer
 from tests.e2e.rig import DEADLINE, Log, eventually, listening
 
@@ -40,6 +41,22 @@ def test_a_client_that_is_dropped_ends() -> None:
         assert "SECRET" not in text
         log.wait("client.stray")
         eventually(lambda: server.stats()["transports"], lambda count: count == 0)
+
+
+@pytest.mark.contract("C158")
+@pytest.mark.parametrize(
+    "options",
+    [{"transport": "longpoll", "heartbeat_interval": 0.05}, {"heartbeat_interval": None}],
+    ids=["longpoll", "no_heartbeat"],
+)
+def test_it_ends_without_heartbeats_too(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long poll has none, and they may be switched off; then it is looked for without."""
+    monkeypatch.setattr(socket_module, "_LOOK_INTERVAL", 0.05)
+    with PhoenixServer() as server, listening(("client", "stray")) as log:
+        assert dropped(url=server.url, **options)
+        log.wait("client.stray")
 
 
 @pytest.mark.contract("C158")

@@ -96,6 +96,16 @@ def test_excluded_and_disabled(heard: list[tuple[Any, Any]]) -> None:
     assert [event for event, _ in heard] == [MESSAGE_SENT, HOOK_FAILED, HEARTBEAT_SENT]
 
 
+def test_a_part_of_a_span_is_excluded(heard: list[tuple[Any, Any]]) -> None:
+    """Its end alone; without its start there is none of it."""
+    for excluded in (CHANNEL_JOIN_STOP, CHANNEL_JOIN_START):
+        telemetry.configure(exclude=[excluded])
+        span = Span(CHANNEL_JOIN_START, CHANNEL_JOIN_STOP)
+        span.emit(CHANNEL_JOIN_START)
+        span.emit(CHANNEL_JOIN_STOP)
+    assert [event for event, _ in heard] == [CHANNEL_JOIN_START]
+
+
 @pytest.mark.parametrize(
     "option", [{"sampler_rate": 2}, {"sampler_rate": "x"}, {"max_events_per_second": 0}]
 )

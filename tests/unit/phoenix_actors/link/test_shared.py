@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phoenix_actors.errors import DecodeError
 from phoenix_actors.link import shared as module
+from phoenix_actors.link.codec import Codec
+from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.shared import SharedValues
 
 KEYS = st.sampled_from(["a", "b", "symbol", "__class__", "__dict__", "not a name", "", "é"])
@@ -68,3 +72,14 @@ def test_shapes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         assert shared.value({f"key {number}": 1}) == {f"key {number}": 1}
     assert len(shared._shapes) == 3
+
+
+@pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ("[", "]"), ('[{"a":', "}]")])
+def test_what_is_nested_as_deep_as_the_decoder_goes(opening: str, closing: str) -> None:
+    """It stays as it is; a reader that raised would lose the connection over it."""
+    codec = Codec("2.0.0", Counters(), shared=SharedValues())
+    for depth in range(100, 1000, 50):
+        text = f'[null,null,"t","e",{opening * depth}1{closing * depth}]'.encode()
+        with contextlib.suppress(DecodeError):
+            payload = codec.decode_text(text).payload
+            assert type(payload) is (dict if opening[0] == "{" else list)

@@ -143,6 +143,32 @@ def test_a_borrower_ends_by_its_timeout_and_by_wake(bench: Bench) -> None:
 
 
 @lends
+@pytest.mark.parametrize("timeout", [1e7, 1e12])
+def test_a_borrower_may_wait_for_longer_than_poll_can(bench: Bench, timeout: float) -> None:
+    """Poll takes up to 24 days."""
+    bench.drained()
+    bench.far.sendall(ONE)
+    bench.borrow(timeout=timeout)
+    assert bench.borrowed == [(1, [b"one"])]
+
+
+@lends
+def test_other_messages_do_not_put_the_timeout_off(bench: Bench) -> None:
+    """However fast they come."""
+    bench.drained()
+    reads: list[int] = []
+
+    def deal(runs: list[Run]) -> list[Run]:
+        reads.append(len(runs))
+        bench.far.sendall(ONE)
+        return []
+
+    bench.far.sendall(ONE)
+    bench.reading.borrow(lambda: len(reads) > 1000, 0.0, deal)
+    assert len(reads) == 1
+
+
+@lends
 def test_the_end_is_the_reader_threads(bench: Bench) -> None:
     """A borrower that finds it returns, and the reader thread finds it too."""
     bench.drained()
