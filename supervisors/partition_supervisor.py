@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Hashable, Iterable
 from datetime import timedelta
@@ -322,6 +321,8 @@ def _check_takes_two(function: Any) -> None:
     if not callable(function):
         text = f"{text}, not {function!r}"
         raise ChildSpecError(SpecProblem.BAD_WITH_ARGUMENTS, text, function)
+    import inspect
+
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
