@@ -145,8 +145,8 @@ class PartitionSupervisor(SupervisingActor):
         """Start all partitions, linked; return the PartitionSupervisorRef when all run.
 
         Args:
-            child: the one child: a ChildSpec, a class with child_spec(), or (class, *args). Its id
-                is replaced by the partition's number.
+            child: the one child: a ChildSpec, a class with child_spec(), or `(class, *args)`. Its
+                id is replaced by the partition's number.
             name: a name to register the partition supervisor under; there must be one.
             **options: `partitions=None` (how many; by default one per processor),
                 `with_arguments=None` (`fn(args, number)` returns the arguments of this partition,
