@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import re
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import msgspec
 import pytest
 
 from phoenix_actors import SocketOptions, TransportOptions
-from tests.sources import ROOT
+from tests.sources import PACKAGES, ROOT
 from tools import check_site
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -148,3 +150,17 @@ def test_the_checker_finds_remote_styles(tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text("@font-face { src: url('https://example.org/a.woff') }")
     [problem] = site(tmp_path, a="<p>")
     assert problem == "a.css: loads a style or font from elsewhere"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_reference_has_every_public_name(package: str) -> None:
+    """Each public name of a package stands in its reference, once; modules by themselves."""
+    module = importlib.import_module(package)
+    text = (ROOT / "docs" / "api" / f"{package}.md").read_text(encoding="utf-8")
+    written = re.findall(
+        r"^\.\. auto(?:class|data|exception|function):: (\w+)$", text, re.MULTILINE
+    )
+    modules = {name for name in module.__all__ if inspect.ismodule(getattr(module, name))}
+    assert sorted(written) == sorted(set(module.__all__) - modules)
+    for name in modules:
+        assert f".. automodule:: {package}.{name}\n" in text
