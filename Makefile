@@ -20,7 +20,7 @@ export PYTHON
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-CODE := docs phoenix_actors supervisors tests tools $(wildcard benchmarks)
+CODE := docs phoenix_actors pytest_phoenix_actors.py supervisors tests tools $(wildcard benchmarks examples)
 LINT_IMPORTS := $(VENV)/lint-imports --no-logo --cache-dir .cache/import_linter
 END_TO_END := $(wildcard tests/e2e)
 BENCHMARKS := $(wildcard benchmarks/bench_*.py)

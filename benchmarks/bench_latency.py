@@ -6,6 +6,7 @@ The asks are timed ones, of which no handler runs in the asker's thread.
 from __future__ import annotations
 
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from supervisors import GenServer
 _PAUSE = 0.002
 _ASLEEP = 0.3
 _SLEEPERS = 16
+_LINGER = 1.5
 _BACKLOG = 5_000
+_SHORT = 0.0001
 
 
 class OurSleeper(GenServer):
@@ -78,12 +81,28 @@ def beside_flood(cls: Any, pick: Callable[[list[float]], float]) -> Way:
     return Way(cls.__name__, run, measures=True)
 
 
+def switching(way: Way) -> Way:
+    """Do it with a thread switch each `_SHORT` seconds, where the interpreter's own is 5 ms."""
+
+    def run(count: int) -> Any:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SHORT)
+        try:
+            return way.run(count)
+        finally:
+            sys.setswitchinterval(before)
+
+    return Way(way.name, run, measures=True)
+
+
 def beside_sleepers(cls: Any, sleeper: Any) -> Way:
     """Ask one actor while others sleep in their handlers; return the longest wait."""
     quiet = cls.start()
     sleepers = [sleeper.start() for _ in range(_SLEEPERS)]
 
     def run(count: int) -> float:
+        # The threads that the last round was lent have left by then.
+        time.sleep(_LINGER)
         for ref in sleepers:
             ref.tell(_ASLEEP)
         worst = max(waits(quiet, count))
@@ -110,6 +129,14 @@ if __name__ == "__main__":
             "beside a flooded one, p99": (
                 100,
                 [beside_flood(cls, p99) for cls in (Theirs, Ours)],
+            ),
+            "the same, switching at 0.1 ms, p50": (
+                100,
+                [switching(beside_flood(cls, statistics.median)) for cls in (Theirs, Ours)],
+            ),
+            "the same, switching at 0.1 ms, p99": (
+                100,
+                [switching(beside_flood(cls, p99)) for cls in (Theirs, Ours)],
             ),
             "beside 16 asleep, the worst of 50": (
                 50,

@@ -88,7 +88,7 @@ class Channel:
     survive its restarts and every rejoin.
     """
 
-    __slots__ = ("_topic",)
+    __slots__ = ("__weakref__", "_topic")
 
     def __init__(self, topic: Topic) -> None:
         """Made by `join`."""

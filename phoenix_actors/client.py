@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Self
@@ -64,13 +65,21 @@ class SocketClient(ClientParts):
         status = "stopped" if self.process is None else self.status
         return f"<SocketClient{name} {status}>"
 
+    def __str__(self) -> str:
+        """Name the class, and the client's name or else its URN."""
+        which = self.actor_urn if self.name is None else repr(self.name)
+        return f"{type(self).__name__} ({which})"
+
     # ---- starting -----------------------------------------------------------------------------
 
     @classmethod
     def start_link(cls, **options: Any) -> Self:
         """Start a client linked to the calling actor, else under the process's root.
 
-        It connects in the background when `auto_connect` is True, the default.
+        It connects in the background when `auto_connect` is True, the default. Stop it, or use it
+        in a `with` block. One without a name that was started outside of actors and is not held any
+        more, nor a channel of it, and in which no code of yours is called, gives a ResourceWarning
+        and is stopped when it would connect again or send a heartbeat.
 
         Args:
             **options: see `SocketOptions`; `url` is required.
@@ -79,8 +88,26 @@ class SocketClient(ClientParts):
             InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
             AlreadyStartedError: the name is held.
         """
-        client: Self = _start(_checked(options))
+        checked = _checked(options)
+        client: Self = _start(checked)
+        if checked.name is None and calling_actor() is None:
+            client = client._held()
         return client
+
+    def _held(self) -> Self:
+        """Return the same reference as another object, whose end tells that nobody holds it."""
+        held = object.__new__(type(self))
+        held.__dict__ = self.__dict__
+        weakref.finalize(held, self.session.drop).atexit = False
+        return held
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it is a reference of the same client."""
+        return isinstance(other, SocketClient) and other.__dict__ is self.__dict__
+
+    def __hash__(self) -> int:
+        """Be the same key as every reference of the same client."""
+        return id(self.__dict__)
 
     @classmethod
     def child_spec(cls, *, id: Any = None, restart: str = "permanent", **options: Any) -> ChildSpec:
@@ -230,7 +257,8 @@ class SocketClient(ClientParts):
         """Join a topic, wait for the server's answer, and return the channel.
 
         While the client is disconnected the join is kept, its timeout running. Joining from inside
-        an actor makes that actor the subscriber: it gets each `Message` in handle_info.
+        an actor makes that actor the subscriber: it gets each `Message` in handle_info, and a plain
+        Pykka actor by tell().
 
         Args:
             topic: such as "room:lobby".
@@ -238,8 +266,7 @@ class SocketClient(ClientParts):
             channel: a ChannelActor class, `(class, *args)` or a ChildSpec; by default what
                 `topic_channel_map` says, else `default_channel_module`, else a plain ChannelActor.
             timeout: seconds for the server's answer; None waits for ever; by default join_timeout.
-            subscriber: the actor that gets the messages, instead of the calling one; a plain Pykka
-                actor, which names itself here, gets them by tell().
+            subscriber: the actor that gets the messages, instead of the calling one.
             on: handlers by event, in place before the join is sent.
 
         Raises:
@@ -325,8 +352,6 @@ class SocketClient(ClientParts):
         if record is None:
             raise NotJoined(topic)
         return record.presence()
-
-    # ---- announced ---------------------------------------------------------------------------
 
 
 class ClientProcess(ClientSupervisor):

@@ -133,7 +133,8 @@ class Joiner:
             session.codec.prepare(topic, PHX_JOIN, params)
         chosen = self._routes.resolve(topic) if channel is None else channel
         record = Topic(session, topic, params, channel_spec(topic, chosen), timeout)
-        record.facade = Channel(record)
+        record.make_facade = Channel
+        record.plain = chosen is ChannelActor
         return record
 
     def _want(self, record: Topic, ref: Any, handlers: Handlers) -> Topic:

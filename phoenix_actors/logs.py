@@ -25,6 +25,7 @@ _LEVELS: Final[Mapping[tuple[str, ...], int]] = {
     names.PUSH_DROPPED: logging.DEBUG,
     names.PUSH_FAILED: logging.DEBUG,
     names.HOOK_FAILED: logging.ERROR,
+    names.CLIENT_STRAY: logging.WARNING,
 }
 
 

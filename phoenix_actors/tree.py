@@ -48,6 +48,7 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
         ttl=options.route_cache_ttl,
         sweep_interval=options.route_cleanup_interval,
         clock=timers.clock,
+        frames=lambda: (session.counters["routed"], session.counters["unknown_topic"]),
     )
     pool = EncodedPool(options.binary_pool_size, options.binary_max_age, timers.clock)
     return session, routes, pool
@@ -60,7 +61,9 @@ def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildS
         Registry.child_spec(id=REGISTRY, name=registry),
         _worker(registry, "intents", Intents, session),
         _worker(registry, "performance_monitor", PerformanceMonitor, session, pool, routes),
-        _worker(registry, "binary_pool", BinaryPool, pool, options.binary_cleanup_interval),
+        _worker(
+            registry, "binary_pool", BinaryPool, pool, session, options.binary_cleanup_interval
+        ),
         _worker(registry, "route_cache", RouteCache, routes),
         _worker(registry, "hibernation_manager", HibernationManager, session),
         _worker(registry, "message_processor", MessageProcessor, session),

@@ -43,6 +43,7 @@ from supervisors._machines.application import (
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.ending import GRACE, kill_tree, order_end
 from supervisors._runtime.handover import flush
+from supervisors._runtime.notifying import Notifier
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
 from supervisors._runtime.root import root
@@ -175,6 +176,7 @@ class System:
         self._process: Process | None = None
         self._error: BaseException | None = None
         self._code = 0
+        self._notifier = Notifier({})
         self.unstopped = []
 
     def __repr__(self) -> str:
@@ -248,6 +250,7 @@ class System:
             self._wakes.post(TreeFailed())
             return
         self._started = True
+        self._notifier.ready(self.supervisor)
         post = self._wakes.post
         watch_with(self._process, self.supervisor, lambda down: post(TreeEnded(down.reason)))
         # Only to wake whoever waits for the start.
@@ -274,6 +277,7 @@ class System:
         process = self._process
         match command:
             case StopTree(number):
+                self._notifier.stopping()
                 if number is not None:
                     name = signal.Signals(number).name
                     _say(f"supervisors: stopping on {name}; a second signal abandons the rest")
@@ -308,10 +312,12 @@ class System:
 
     def _close(self) -> None:
         _open_systems.discard(self)
+        self._notifier.close()
         self._handlers.restore()
         self._wakes.close()
 
     def _run(self) -> int:
+        self._notifier = Notifier(os.environ)
         self._open(lambda number, _: self._wakes.post(SignalReceived(number)))
         try:
             self._loop()
@@ -340,6 +346,10 @@ def run(
     The exit code: 0 when the tree ended by itself and in order, as with `auto_shutdown`; 130 or 143
     (128 and the signal's number) when SIGINT or SIGTERM stopped it in order; 1 when it gave up or
     crashed; 3 when something was abandoned and still runs, whatever else happened.
+
+    Under systemd (`Type=notify`) the service is ready once the whole tree runs, and with
+    `WatchdogSec=` it is restarted when a supervisor of the tree no longer answers. Where
+    NOTIFY_SOCKET is not set nothing is told.
 
     Args:
         children: as for `Supervisor.start_link`.

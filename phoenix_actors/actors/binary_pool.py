@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from phoenix_actors.link.pool import EncodedPool
-from phoenix_actors.telemetry import POOL_CLEANUP, emit
-from supervisors import GenServer
+from phoenix_actors.link.session import Session
+from phoenix_actors.telemetry import POOL_CLEANUP, POOL_TERMINATING, emit
+from supervisors import ExitReason, GenServer
 
 __all__ = ["BinaryPool"]
 
@@ -21,9 +22,9 @@ _SWEEP = "sweep"
 class BinaryPool(GenServer):
     """Keeps the counts of encoded payloads, and sweeps; made by the client's tree."""
 
-    def init(self, pool: EncodedPool, interval: float) -> None:
+    def init(self, pool: EncodedPool, session: Session, interval: float) -> None:
         """Serve this table."""
-        self.pool = pool
+        self.pool, self.session = pool, session
         self.interval = interval
         self.send_after(interval, _SWEEP)
 
@@ -32,7 +33,9 @@ class BinaryPool(GenServer):
         if message != _SWEEP:
             super().handle_info(message)
             return
-        removed, freed = self.pool.sweep()
+        removed, freed = map(
+            sum, zip(self.pool.sweep(), self.session.templates.sweep(), strict=True)
+        )
         if removed:
             measurements = {"patterns_removed": removed, "memory_freed_bytes": freed}
             emit(POOL_CLEANUP, {**measurements, "pool_size": self.pool.stats()["pool_size"]})
@@ -42,4 +45,14 @@ class BinaryPool(GenServer):
         """Answer `"stats"`."""
         if request != "stats":
             return super().handle_call(request, sender)
-        return {**self.pool.stats(), "cleanup_interval": self.interval}
+        lookups = self.session.counters["encoded_by_template"]
+        templates = self.session.templates.stats(lookups)
+        return {**self.pool.stats(), **templates, "cleanup_interval": self.interval}
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Tell what there was."""
+        stats = self.pool.stats()
+        emit(
+            POOL_TERMINATING,
+            {"patterns_count": stats["pool_size"], "total_memory": stats["total_memory_bytes"]},
+        )

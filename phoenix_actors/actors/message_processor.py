@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.session import Session
+from phoenix_actors.telemetry import PROCESSOR_STARTED, emit
 from supervisors import GenServer
 
 __all__ = ["MessageProcessor"]
@@ -20,8 +20,8 @@ class MessageProcessor(GenServer):
     def init(self, session: Session) -> None:
         """Publish a codec."""
         self.session = session
-        options = session.options
-        session.codec = Codec(options.vsn, session.counters, options.json_library)
+        session.codec = session.new_codec()
+        emit(PROCESSOR_STARTED, registry_name=session.registry_name, sync_mode=True)
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`.
@@ -34,7 +34,7 @@ class MessageProcessor(GenServer):
         wire, counters = self.session.wire, self.session.counters
         return {
             "sync_mode": True,
-            "encoded": counters["encoded"],
+            "encoded": counters["encoded"] + counters["encoded_by_template"],
             "decoded": counters["decoded"],
             "decode_errors": counters["decode_errors"],
             "encode_queue_size": 0 if wire is None else len(wire.outbox),

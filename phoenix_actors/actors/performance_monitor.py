@@ -98,7 +98,7 @@ class PerformanceMonitor(GenServer):
     def hit_rate(self) -> float | None:
         """Return the route cache's hit rate since the last time, if that says anything."""
         stats = self.routes.stats()
-        before, self.lookups = self.lookups, (stats["hits"], stats["misses"])
+        before, self.lookups = self.lookups, (stats["match_hits"], stats["match_misses"])
         hits, misses = self.lookups[0] - before[0], self.lookups[1] - before[1]
         enough = stats["enabled"] and hits + misses >= _ENOUGH_LOOKUPS
         return hits / (hits + misses) if enough else None
@@ -122,6 +122,7 @@ class PerformanceMonitor(GenServer):
         session = self.session
         wire = session.wire
         counters = session.counters.snapshot()
+        templates = session.templates.stats(counters.get("encoded_by_template", 0))
         return {
             "enabled": session.options.performance_monitor,
             "status": str(session.status),
@@ -131,7 +132,7 @@ class PerformanceMonitor(GenServer):
             "pending_replies": 0 if wire is None else wire.pending(),
             "queued_frames": 0 if wire is None else len(wire.outbox),
             "response_times": session.response_times.snapshot(),
-            "binary_pool": self.pool.stats(),
+            "binary_pool": {**self.pool.stats(), **templates},
             "route_cache": self.routes.stats(),
             "hibernation": self.ask("hibernation_manager"),
             "transport": {

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from phoenix_actors.link.routes import Routes
-from supervisors import GenServer
+from phoenix_actors.telemetry import ROUTES_CLEANUP, ROUTES_STARTED, ROUTES_TERMINATING, emit
+from supervisors import ExitReason, GenServer
 
 __all__ = ["RouteCache"]
 
@@ -21,12 +22,17 @@ class RouteCache(GenServer):
     def init(self, routes: Routes) -> None:
         """Sweep now and then."""
         self.routes = routes
+        stats = routes.stats()
+        emit(ROUTES_STARTED, cache_size=stats["cache_size"], ttl=stats["ttl"])
         self.send_after(routes.sweep_interval, _SWEEP)
 
     def handle_info(self, message: Any) -> None:
         """Sweep and arm the next sweep."""
         if message == _SWEEP:
-            self.routes.sweep()
+            removed = self.routes.sweep()
+            if removed:
+                counts = {"total_removed": removed, "expired_removed": removed}
+                emit(ROUTES_CLEANUP, {**counts, "cache_size": len(self.routes)})
             self.send_after(self.routes.sweep_interval, _SWEEP)
         else:
             super().handle_info(message)
@@ -34,3 +40,7 @@ class RouteCache(GenServer):
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`."""
         return self.routes.stats() if request == "stats" else super().handle_call(request, sender)
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Tell what there was."""
+        emit(ROUTES_TERMINATING, {"entries_cleared": len(self.routes)})

@@ -22,12 +22,14 @@ from phoenix_actors.machines.reconnect import RECONNECT_STEPS, ReconnectPolicy
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC, ConnectionStatus
 from phoenix_actors.telemetry import (
+    CLIENT_STRAY,
     HEARTBEAT_REPLY,
     HEARTBEAT_SENT,
     HEARTBEAT_TIMEOUT,
     RECONNECTION_ATTEMPT,
     SOCKET_CONNECT_FAILED,
     SOCKET_STATUS,
+    TRANSPORT_CLOSE,
     emit,
 )
 from supervisors import Down, ExitReason, GenServer, Timer
@@ -80,6 +82,7 @@ class Socket(GenServer):
             heartbeat_interval=options.heartbeat_interval,
             heartbeat_timeout=options.heartbeat_timeout,
         )
+        self.spares_heartbeats = options.heartbeat_when_idle
         self.armed: dict[str, Timer] = {}
         # Told once what it speaks of is done, so that who waits for it finds it so.
         self.unsaid: events.AnnounceStatus | None = None
@@ -89,7 +92,11 @@ class Socket(GenServer):
             self._feed(events.ConnectRequested())
 
     def handle_call(self, request: Any, sender: Any) -> Any:
-        """Take Connect, Disconnect and `"stats"`."""
+        """Take Connect, Disconnect and `"stats"`.
+
+        `frames_sent` and `frames_received` count all connections of the client, `messages_sent`,
+        `bytes_received` and their like the one that is open; see `ConnectionNews.stats`.
+        """
         match request:
             case Connect() | Disconnect():
                 self._want(request)
@@ -101,9 +108,8 @@ class Socket(GenServer):
                     "attempt": self.machine.attempt,
                     "frames_sent": counters["frames_sent"],
                     "frames_received": counters["frames_received"],
-                    "bytes_sent": counters["bytes_sent"],
-                    "bytes_received": counters["bytes_received"],
                     "queued_frames": len(self.wire.outbox),
+                    **self.wire.news.stats(self.wire.last_active),
                 }
             case _:
                 return super().handle_call(request, sender)
@@ -112,6 +118,8 @@ class Socket(GenServer):
     def handle_cast(self, message: Any) -> None:
         """Take Connect, and what the connection's threads and timers tell."""
         if isinstance(message, _TRANSPORT_EVENTS):
+            if self.spares_heartbeats and _is_heartbeat(message) and self.wire.tick():
+                self._feed(events.TrafficAnswered(self.machine.generation))
             self._feed(message)
             if isinstance(message, events.ConnectFailed | events.TransportClosed):
                 self.wire.finished(message.generation)
@@ -141,6 +149,12 @@ class Socket(GenServer):
 
     # ---- carrying out -------------------------------------------------------------------------
 
+    def _stop_if_stray(self) -> None:
+        """End a client that nobody can reach, instead of keeping its connection for ever (C158)."""
+        if self.session.stray:
+            emit(CLIENT_STRAY, url=self.session.options.shown_url())
+            self.session.client.stop(block=False)
+
     def _feed(self, event: events.ConnectionEvent) -> None:
         for command in self.machine.handle(event, timers.clock.now()):
             self._carry_out(command)
@@ -150,16 +164,21 @@ class Socket(GenServer):
         session, wire = self.session, self.wire
         match command:
             case events.OpenTransport(generation):
+                self._stop_if_stray()
                 wire.begin(generation, self.actor_ref.cast)
             case events.CloseTransport(generation, code, reason):
                 attempt = wire.attempt(generation)
                 if attempt is not None:
+                    emit(TRANSPORT_CLOSE, generation=generation, code=code)
                     attempt.close(code, reason)
             case events.AbortTransport(generation):
+                if generation == self.machine.generation:
+                    wire.news.failed("Aborted", timers.clock.now())
                 attempt = wire.attempt(generation)
                 if attempt is not None:
                     attempt.abort()
             case events.SendHeartbeat(ref):
+                self._stop_if_stray()
                 prepared = session.codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
                 wire.send(session.codec.complete(prepared, None, ref), may_write=False)
                 emit(HEARTBEAT_SENT, ref=ref)
@@ -189,6 +208,7 @@ class Socket(GenServer):
                 self.wire.given_up(error)
             case events.ReportFailure(error):
                 session.last_error = error
+                self.wire.news.failed(type(error).__name__, timers.clock.now())
                 emit(SOCKET_CONNECT_FAILED, error=type(error).__name__)
                 session.notify(session.hooks.error, error)
             case events.ReportAttempt(number, delay):
@@ -217,6 +237,11 @@ class Socket(GenServer):
         armed = self.armed.pop(timer, None)
         if armed is not None:
             armed.cancel()
+
+
+def _is_heartbeat(message: Any) -> bool:
+    """Tell whether a heartbeat is due."""
+    return isinstance(message, TimerFired) and message.timer == events.ConnectionTimer.HEARTBEAT
 
 
 def _policy(session: Session) -> ReconnectPolicy:

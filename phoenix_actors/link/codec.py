@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.pool import EncodedPayload
 from phoenix_actors.message import Frame
@@ -11,10 +11,13 @@ from phoenix_actors.protocol.serializer import serializer_for
 if TYPE_CHECKING:
     from phoenix_actors.errors import DecodeError
     from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.templates import Templates
     from phoenix_actors.options import JsonLibrary
     from phoenix_actors.protocol.v2 import Prepared
 
 __all__ = ["Codec"]
+
+_BYTES: Final = (bytes, bytearray, memoryview)
 
 
 class Codec:
@@ -24,12 +27,17 @@ class Codec:
     `complete`, which cannot fail, wherever the frame is sent (C26).
     """
 
-    __slots__ = ("_counters", "_serializer")
+    __slots__ = ("_counters", "_serializer", "_templates")
 
     def __init__(
-        self, vsn: str, counters: Counters, json_library: JsonLibrary | None = None
+        self,
+        vsn: str,
+        counters: Counters,
+        json_library: JsonLibrary | None = None,
+        templates: Templates | None = None,
     ) -> None:
         """Speak this version, on the user's JSON library if there is one."""
+        self._templates = templates if templates is not None and templates.size else None
         self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
 
@@ -41,8 +49,14 @@ class Codec:
         """
         if isinstance(payload, EncodedPayload):
             return self._serializer.prepare_encoded(topic, event, payload.take())
-        self._counters.add("encoded")
-        return self._serializer.prepare(topic, event, payload)
+        serializer, templates = self._serializer, self._templates
+        named = type(topic) is str and type(event) is str
+        if templates is None or not named or isinstance(payload, _BYTES):
+            self._counters.add("encoded")
+            return serializer.prepare(topic, event, payload)
+        head = templates.head(topic, event, serializer.head)
+        self._counters.add("encoded_by_template")
+        return serializer.prepare_after(head, topic, event, payload)
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text.

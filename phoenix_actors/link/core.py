@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from phoenix_actors.errors import JoinError, PhoenixError, QueueFull
@@ -32,7 +33,10 @@ from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
     CHANNEL_CLOSED,
     CHANNEL_JOINED,
+    CHANNEL_LEAVE,
+    CHANNEL_LEAVE_DURATION,
     CHANNEL_LEFT,
+    CHANNEL_STATUS,
     FRAME_DROPPED,
     HOOK_FAILED,
     emit,
@@ -78,6 +82,8 @@ class ChannelCore:
         self.inbound = Inbound(options)
         self._span = JoinSpan(topic.name)
         self._joined = False
+        self._state = self.machine.state
+        self._leave_began: float | None = None
         self._lock = threading.Lock()
         self._timers: dict[str, Timer] = {}
 
@@ -140,10 +146,19 @@ class ChannelCore:
             for event in news:
                 for command in self.machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
+            self._tell_status(deeds)
             room = self.topic.room.awaited and not self.machine.full
         if room:
             self.topic.room.ring()
         return deeds
+
+    def _tell_status(self, after: Deeds) -> None:
+        """Tell a change of the state, if there was one."""
+        old, self._state = self._state, self.machine.state
+        if self._state is not old:
+            told = {"old_status": str(old), "new_status": str(self._state)}
+            topic = self.topic.name
+            after.append(lambda: emit(CHANNEL_STATUS, topic=topic, **told))
 
     def orphan(self, reason: ExitReason) -> Deeds:
         """Close because the actor ended; a join that somebody waits for is left to the next life.
@@ -169,7 +184,8 @@ class ChannelCore:
                 dropped, `reply` says so.
         """
         machine, wire = self.machine, self.wire
-        now = self.topic.last_active = timers.clock.now()
+        self.touched()
+        now = timers.clock.now()
         deeds: Deeds = []
         refused: PhoenixError | None = None
         with self._lock:
@@ -216,6 +232,9 @@ class ChannelCore:
             case events.SendJoin(join_ref):
                 self._send_join(join_ref, after)
             case events.SendLeave(join_ref, ref):
+                if self.machine.state is ChannelState.LEAVING:
+                    self._leave_began = timers.clock.now()
+                    after.append(partial(emit, CHANNEL_LEAVE, topic=self.topic.name))
                 prepared = self.wire.session.codec.prepare(self.topic.name, PHX_LEAVE, {})
                 self.wire.outbox.put(self.wire.session.codec.complete(prepared, join_ref, ref))
             case ArmTimer(timer, serial, delay):
@@ -230,6 +249,10 @@ class ChannelCore:
             case events.ReportDrop(cause, event):
                 self._report_drop(str(cause), event, after)
             case events.Forget():
+                if self._leave_began is not None:
+                    took = {"duration_seconds": timers.clock.now() - self._leave_began}
+                    told = partial(emit, CHANNEL_LEAVE_DURATION, took, topic=self.topic.name)
+                    after.append(told)
                 self.wire.detach(self)
                 self.inbound.close()
                 self.actor.cast(Ended())

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from phoenix_actors.telemetry import (
+    CHANNEL_JOIN_DURATION,
     CHANNEL_JOIN_ERROR,
     CHANNEL_JOIN_START,
     CHANNEL_JOIN_STOP,
-    emit,
+    Span,
 )
 
 __all__ = ["JoinSpan"]
@@ -25,27 +26,35 @@ class JoinSpan:
     Example:
         >>> span = JoinSpan("room:lobby")
         >>> len(span.start("3", now=0.0)), len(span.stop(now=0.5)), len(span.error("Left", now=0.6))
-        (1, 1, 0)
+        (1, 2, 0)
     """
 
-    __slots__ = ("_began", "_join_ref", "_topic")
+    __slots__ = ("_began", "_join_ref", "_span", "_topic")
 
     def __init__(self, topic: str) -> None:
         """Begin with none."""
         self._topic = topic
         self._join_ref = ""
         self._began: float | None = None
+        self._span: Span | None = None
 
     def start(self, join_ref: str, now: float) -> list[Emission]:
         """A join was sent; one before it that was never answered ends."""
         emissions = self.error("superseded", now)
         self._began, self._join_ref = now, join_ref
-        emissions.append(partial(emit, CHANNEL_JOIN_START, topic=self._topic, join_ref=join_ref))
+        self._span = span = Span(CHANNEL_JOIN_START, CHANNEL_JOIN_STOP, CHANNEL_JOIN_ERROR)
+        told = {"topic": self._topic, "join_ref": join_ref}
+        emissions.append(partial(span.emit, CHANNEL_JOIN_START, **told))
         return emissions
 
     def stop(self, now: float) -> list[Emission]:
         """The server said ok."""
-        return self._end(CHANNEL_JOIN_STOP, now, "ok")
+        began, span = self._began, self._span
+        emissions = self._end(CHANNEL_JOIN_STOP, now, "ok")
+        if began is not None and span is not None:
+            took = {"duration_seconds": now - began}
+            emissions.append(partial(span.emit, CHANNEL_JOIN_DURATION, took, topic=self._topic))
+        return emissions
 
     def error(self, reason: str, now: float) -> list[Emission]:
         """The join failed, whatever the reason; nothing if none is under way."""
@@ -53,8 +62,8 @@ class JoinSpan:
 
     def _end(self, name: tuple[str, ...], now: float, status: str) -> list[Emission]:
         began, self._began = self._began, None
-        if began is None:
+        if began is None or self._span is None:
             return []
         measurements = {"duration_seconds": now - began}
         metadata = {"topic": self._topic, "join_ref": self._join_ref, "status": status}
-        return [partial(emit, name, measurements, **metadata)]
+        return [partial(self._span.emit, name, measurements, **metadata)]

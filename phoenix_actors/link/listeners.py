@@ -16,6 +16,7 @@ from phoenix_actors.message import Message
 from supervisors import ActorRef
 
 if TYPE_CHECKING:
+    from phoenix_actors.link.topic import Topic
     from phoenix_actors.message import Frame
 
 __all__ = ["Listeners"]
@@ -125,14 +126,18 @@ class Listeners:
 
     # ---- messages -----------------------------------------------------------------------------
 
-    def deliver(self, frame: Frame, channel: Any) -> None:
+    def __bool__(self) -> bool:
+        """Tell whether there is anybody."""
+        return bool(any(self._handlers.values()) or self._streams or self._subscribers)
+
+    def deliver(self, frame: Frame, topic: Topic) -> None:
         """Give a message to all; runs on the channel's actor."""
         hooks = self._handlers.get(frame.event)
         if hooks is not None:
             hooks.run(frame.payload)
         if self._streams or self._subscribers:
             message = Message(
-                self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, channel
+                self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, topic.facade
             )
             for stream in self._streams:
                 former = stream.put(message)

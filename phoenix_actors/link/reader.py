@@ -23,7 +23,7 @@ from phoenix_actors.message import (
 )
 from phoenix_actors.telemetry import FRAME_DROPPED, MESSAGE_RECEIVED, emit
 from supervisors._runtime.timers import timers
-from supervisors.telemetry import listened
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class Reader:
             except DecodeError as error:
                 self._wire.report_bad_frame(error)
             else:
-                self._wire.session.counters.add_frames(1, len(data))
+                self._wire.received(1, len(data))
                 self._dispatch(frame, len(data))
 
     def texts(self, messages: list[bytes]) -> None:
@@ -118,7 +118,7 @@ class Reader:
             self.text(messages[0])
             return
         with no_waiting_here():
-            frames = self._decoded(messages)
+            frames = self._wire.session.codec.decode_texts(messages)
             plain = self._is_plain()
             runs: Runs = {}
             for frame, data in zip(frames, messages, strict=True):
@@ -135,6 +135,7 @@ class Reader:
                 if isinstance(frame, DecodeError):
                     self._wire.report_bad_frame(frame)
                 else:
+                    self._wire.received(1, len(data))
                     self._dispatch(frame, len(data))
                     # That may have run code of the user's.
                     plain = self._is_plain()
@@ -158,34 +159,20 @@ class Reader:
             self._lent = False
         return None
 
-    def _decoded(self, messages: list[bytes]) -> list[Frame | DecodeError]:
-        """Return the frames, or errors in their place; count the frames."""
-        session = self._wire.session
-        frames = session.codec.decode_texts(messages)
-        count, size = len(frames), sum(map(len, messages))
-        if DecodeError in map(type, frames):
-            good = [
-                len(data)
-                for frame, data in zip(frames, messages, strict=True)
-                if type(frame) is Frame
-            ]
-            count, size = len(good), sum(good)
-        session.counters.add_frames(count, size)
-        return frames
-
     def _is_plain(self) -> bool:
         """Tell whether nobody wants to see each message before its channel does."""
         session = self._wire.session
-        return not (session.hooks.message or session.message_hooks or listened(MESSAGE_RECEIVED))
+        return not (session.hooks.message or session.message_hooks or wanted(MESSAGE_RECEIVED))
 
     def _deliver(self, runs: Runs) -> None:
-        """Hand messages on to their channels."""
-        wire = self._wire
+        """Hand messages on to their channels; count them before anybody can see them."""
+        wire, count = self._wire, self._wire.received
         for topic, (frames, sizes) in runs.items():
-            begin = 0
+            begin, total = 0, sum(sizes)
             while begin < len(frames):
                 # Looked up anew after a pause: another life of the channel may be there now.
                 core = wire.core(topic)
+                count(len(frames) - begin, total)
                 if core is None or topic == PHOENIX_TOPIC:
                     for frame, size in zip(frames[begin:], sizes[begin:], strict=True):
                         self._dispatch(frame, size)
@@ -193,13 +180,17 @@ class Reader:
                 begin += core.deliver(
                     frames[begin:], sizes[begin:], self._generation, unbounded=self._released
                 )
+                if begin < len(frames):
+                    # The rest is received when it is taken in.
+                    total = sum(sizes[begin:])
+                    count(begin - len(frames), -total)
                 if core.inbound.must_pause and not self._released:
                     self._pause(core.inbound)
 
     def _dispatch(self, frame: Frame, size: int) -> None:
         wire = self._wire
         counters = wire.session.counters
-        if listened(MESSAGE_RECEIVED):
+        if wanted(MESSAGE_RECEIVED):
             emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
         hooks = wire.session.hooks.message
         if hooks:
@@ -220,6 +211,7 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
+        counters.add("routed")
         core.touched()
         core.feed(FrameArrived(frame, self._generation, size), may_write=False)
         if core.inbound.must_pause and not self._released:

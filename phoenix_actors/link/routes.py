@@ -7,10 +7,11 @@ remembered there; in a large one it is made once per topic. `benchmarks/bench_ro
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from phoenix_actors.machines.topic_map import TopicMap
+from phoenix_actors.telemetry import ROUTES_EVICTION, emit
 from supervisors.clock import Clock
 
 __all__ = ["Routes"]
@@ -29,6 +30,7 @@ class Routes:
         sweep_interval: seconds between two sweeps, for whoever sweeps.
         ttl: seconds after which a remembered route is matched anew.
         clock: tells the time.
+        frames: tells how many frames found their channel, and how many did not.
 
     Example:
         >>> from supervisors.clock import MonotonicClock
@@ -49,7 +51,9 @@ class Routes:
         ttl: float,
         clock: Clock,
         sweep_interval: float = 60.0,
+        frames: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
+        self._frames = frames
         self.sweep_interval = sweep_interval
         self._wanted_size = size
         self._map = TopicMap(entries, default)
@@ -69,6 +73,7 @@ class Routes:
                 self._hits += 1
             return known[1]
         route = self._map.resolve(topic)
+        evicted = 0
         with self._lock:
             self._misses += 1
             if self._size:
@@ -79,7 +84,15 @@ class Routes:
                 if len(self._known) > self._size:
                     del self._known[next(iter(self._known))]
                     self._evictions += 1
+                    evicted = len(self._known)
+        if evicted:
+            sizes = {"evicted_count": 1, "target_size": self._size, "cache_size": evicted}
+            emit(ROUTES_EVICTION, sizes)
         return route
+
+    def __len__(self) -> int:
+        """Return how many topics are remembered."""
+        return len(self._known)
 
     def sweep(self) -> int:
         """Forget what is older than `ttl`; return how many that was."""
@@ -92,12 +105,19 @@ class Routes:
             return len(old)
 
     def stats(self) -> dict[str, Any]:
-        """Return what happened so far."""
+        """Return what happened so far.
+
+        A hit is a frame that found its channel, by one look-up in a table, or a topic whose class
+        was remembered (`match_hits`); a miss is a frame or a topic for which that is not so.
+        """
+        routed, unknown = self._frames()
         with self._lock:
             return {
                 "enabled": bool(self._size),
-                "hits": self._hits,
-                "misses": self._misses,
+                "hits": self._hits + routed,
+                "misses": self._misses + unknown,
+                "match_hits": self._hits,
+                "match_misses": self._misses,
                 "evictions": self._evictions,
                 "insertions": self._insertions,
                 "current_size": len(self._known),

@@ -6,13 +6,14 @@ can only come through the reader itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from phoenix_actors.errors import WouldDeadlock
 from supervisors._runtime.current import current
+from supervisors._runtime.foreign import plain_actor_here
 
 if TYPE_CHECKING:
-    from supervisors import ActorRef, Reply
+    from supervisors import Reply
     from supervisors._runtime.process import Process
 
 __all__ = [
@@ -66,10 +67,13 @@ def refuse_waiting(operation: str) -> None:
         raise WouldDeadlock(operation)
 
 
-def calling_actor() -> ActorRef | None:
-    """Return the reference of the actor in whose handler this thread is, or None."""
+def calling_actor() -> Any:
+    """Return the reference of the actor in whose handler this thread is, or None.
+
+    A plain Pykka actor's too.
+    """
     process = current.process
-    return None if process is None else process.actor_ref
+    return plain_actor_here() if process is None else process.actor_ref
 
 
 def runs_below(top: Process | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,10 @@ from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply
+from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
@@ -44,7 +47,8 @@ class Session:
         self.hooks = Hooks()
         self.message_hooks = MessageHooks(self.counters)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
-        self.codec = Codec(options.vsn, self.counters, options.json_library)
+        self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
+        self.codec = self.new_codec()
         self.transport = transport_of(options)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
@@ -63,10 +67,17 @@ class Session:
         self._watchers: list[tuple[Callable[[], bool], Reply]] = []
         self._attempts: list[Attempt] = []
         self._ended = False
+        # Nobody holds the client any more, by what start_link() gave.
+        self.dropped = False
 
     def __repr__(self) -> str:
         """Tell status and topics."""
         return f"<Session {self._status} topics={len(self._topics)}>"
+
+    def new_codec(self) -> Codec:
+        """Return a codec of the options' version."""
+        options = self.options
+        return Codec(options.vsn, self.counters, options.json_library, self.templates)
 
     # ---- topics -------------------------------------------------------------------------------
 
@@ -166,6 +177,27 @@ class Session:
             self._watchers = [entry for entry in self._watchers if entry[1] not in ready]
         for reply in ready:
             reply.settle(value=True)
+
+    @property
+    def stray(self) -> bool:
+        """Whether nobody holds the client or a channel of it, and no code hears of it (C158).
+
+        It is looked at where the garbage is collected too, by a thread that may hold any lock, so
+        it takes none; `tuple` of a dictionary's values is atomic.
+        """
+        hooks = self.hooks
+        heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
+        if not self.dropped or self.stopping or heard:
+            return False
+        return all(topic.stray for topic in tuple(self._topics.values()))
+
+    def drop(self) -> None:
+        """Nobody holds the client any more; said where the last reference to it goes."""
+        self.dropped = True
+        if self.stray:
+            url = self.options.shown_url()
+            text = f"a SocketClient of {url} was dropped and not stopped: use `with`, or stop()"
+            warnings.warn(text, ResourceWarning, stacklevel=2)
 
     # ---- connections, and the end --------------------------------------------------------------
 

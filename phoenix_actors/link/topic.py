@@ -15,6 +15,7 @@ Laws:
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,12 @@ class Topic:
         self.closed = False
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
-        self.facade: Any = None
+        # What users hold; made anew when nobody holds one, so that it tells whether they do.
+        self.make_facade: Callable[[Topic], Any] = lambda topic: topic
+        self._facade: weakref.ref[Any] | None = None
+        self._facade_lock = threading.Lock()
+        # Served by an actor without code of the user's.
+        self.plain = False
         self.listeners = Listeners(name, self._stream_dropped)
         self._lock = threading.Lock()
         self._early = EarlyPushes(name, session.options)
@@ -108,6 +114,24 @@ class Topic:
     def __str__(self) -> str:
         """Be shown by name, as the id of a child."""
         return self.name
+
+    @property
+    def facade(self) -> Any:
+        """What users hold of the topic; the same one as long as somebody holds it."""
+        held = None if self._facade is None else self._facade()
+        if held is None:
+            with self._facade_lock:
+                held = None if self._facade is None else self._facade()
+                if held is None:
+                    held = self.make_facade(self)
+                    self._facade = weakref.ref(held)
+        return held
+
+    @property
+    def stray(self) -> bool:
+        """Whether no code of the user's can reach it, or be reached from it."""
+        held = self._facade is not None and self._facade() is not None
+        return self.plain and not held and not self.listeners
 
     @property
     def state(self) -> ChannelState:
@@ -326,7 +350,7 @@ class Topic:
         """Give a message to whoever listens; runs on the channel's actor."""
         if frame.event in self.presence_events:
             self.presence().take(frame)
-        self.listeners.deliver(frame, self.facade)
+        self.listeners.deliver(frame, self)
 
     def _stream_dropped(self, event: str) -> None:
         """Count and tell that a stream, whose user takes nothing, dropped its oldest message."""

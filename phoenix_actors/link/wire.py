@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, DecodeError, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
+from phoenix_actors.link.connection_news import ConnectionNews
 from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
@@ -21,6 +22,7 @@ from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failur
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import (
+    FAULT,
     FRAME_UNREADABLE,
     MESSAGE_SENT,
     SOCKET_CONNECTED,
@@ -29,7 +31,7 @@ from phoenix_actors.telemetry import (
 )
 from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
-from supervisors.telemetry import listened
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from phoenix_actors.errors import PhoenixError
@@ -72,6 +74,10 @@ class Wire:
         # The open connection, where it lets a caller read that waits for an answer.
         self._lender: Any = None
         self._closed = False
+        # When a frame last came or went, on the clock of the timers.
+        self.last_active = timers.clock.now()
+        kind = type(session.transport).__name__
+        self.news = ConnectionNews(session.options.shown_url(), kind, session.counters)
 
     # ---- the connection -----------------------------------------------------------------------
 
@@ -92,6 +98,7 @@ class Wire:
                 return
             self._attempts[generation] = attempt
         self.session.note_attempt(attempt)
+        self.news.attempted(generation, timers.clock.now())
         attempt.start()
 
     def finished(self, generation: int) -> None:
@@ -110,6 +117,7 @@ class Wire:
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())
+        self.news.opened(generation, timers.clock.now())
         emit(SOCKET_CONNECTED, generation=generation)
         # First of all, for a slow join would hold up the answer.
         probe(self, attempt)
@@ -130,6 +138,7 @@ class Wire:
             attempt.keep(writer)
         code = reason.code if isinstance(reason, ConnectionLost) else None
         emit(SOCKET_DISCONNECTED, code=code, reason=type(reason).__name__, clean=clean)
+        self.news.lost(type(reason).__name__, timers.clock.now())
         with no_waiting_here():
             for ping in self.take_topic(PHOENIX_TOPIC):
                 ping.token.fail(push_failure(ping, reason))
@@ -151,6 +160,7 @@ class Wire:
             attempts, generation = list(self._attempts.values()), self._generation
         for attempt in attempts:
             attempt.abort()
+        self.news.failed("Aborted", timers.clock.now())
         if generation is not None:
             self.lost(generation, reason, clean=False)
         with self._pushes_lock:
@@ -250,6 +260,11 @@ class Wire:
             for push in expired:
                 push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
 
+    def tick(self) -> bool:
+        """Tell whether a push that was made since the last tick was answered."""
+        with self._pushes_lock:
+            return self._pushes.tick()
+
     def ping(self, timeout: float | None, *, may_write: bool = True) -> Reply:
         """Send a heartbeat of the caller's own; return a future of its answer.
 
@@ -336,16 +351,23 @@ class Wire:
             raise QueueFull(limit, topic, event, dropped=True)
 
     def _sent(self, size: int) -> None:
+        self.last_active = timers.clock.now()
         self.session.counters.add_sent(size)
-        if listened(MESSAGE_SENT):
+        if wanted(MESSAGE_SENT):
             emit(MESSAGE_SENT, {"payload_bytes": size})
+
+    def received(self, count: int, size: int) -> None:
+        """Count frames that came together, and their bytes."""
+        self.last_active = timers.clock.now()
+        self.session.counters.add_frames(count, size)
 
     def _pushed(self) -> None:
         self.session.counters.add("pushes_sent")
 
-    def _broken(self, handle: TransportHandle, _: Exception) -> None:
+    def _broken(self, handle: TransportHandle, error: Exception) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
+        emit(FAULT, component="transport", event="send", error=type(error).__name__)
         attempt = self._attempts.get(self._generation or 0)
         if attempt is not None and attempt.handle is handle:
             attempt.abort()
@@ -356,3 +378,4 @@ class Wire:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""
         self.session.counters.add("decode_errors")
         emit(FRAME_UNREADABLE, problem=error.problem)
+        emit(FAULT, component="message_processor", event="decode", error="DecodeError")

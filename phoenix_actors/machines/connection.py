@@ -17,6 +17,8 @@ Laws:
 - `AnnounceOpen` and `AnnounceLost` alternate, and carry the same generation.
 - The reconnect timer runs in waiting and nowhere else (C109, C117); heartbeat timers run in
   connected and nowhere else (C103), and only over a transport that needs them (C144).
+- Where traffic may stand for heartbeats, one is left out when a push of the same interval was
+  answered, so that every interval has an answer (C102).
 - Only the reply with the pending ref acknowledges a heartbeat (C97); none in time is a loss (C98).
 - While the reader pauses no reply can come: heartbeats go out, their deadline stands still (C101).
 - disconnect() ends everything, connect() begins everything anew, counters included (C119–C121).
@@ -111,6 +113,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         self._measured = True  # whether the reader read all the time since the pending heartbeat
         self._reply_due = 0.0  # when its answer is due; while paused, in how many seconds
         self._reopen = False  # connect() came while closing
+        self._answered = False  # whether traffic stands for the next heartbeat
 
     @property
     def status(self) -> ConnectionStatus:
@@ -132,6 +135,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
                 | events.TransportClosed(generation=generation)
                 | events.ConnectFailed(generation=generation)
                 | events.ReadingChanged(generation=generation)
+                | events.TrafficAnswered(generation=generation)
             ):
                 if generation != self.generation or self.phase not in _LIVE:
                     late = isinstance(event, events.TransportConnected)
@@ -191,7 +195,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         self._failures = 0
         self._opened_at = now
         self._pending = None
-        self._paused = False
+        self._paused = self._answered = False
         commands = self._go(ConnectionPhase.CONNECTED)
         commands.append(events.AnnounceOpen(event.generation))
         return commands + (self._next_heartbeat() if event.heartbeat else [])
@@ -210,6 +214,9 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
             return [report, abort, *self._lose(HeartbeatTimeout(), now, clean=False)]
         commands = self._next_heartbeat()
         timeout = self._heartbeat_timeout
+        answered, self._answered = self._answered, False
+        if answered and self._pending is None:
+            return commands
         if self._pending is not None and timeout is not None and not self._paused:
             return commands  # the timeout is longer than the interval: one at a time
         self._pending = (self._next_ref(), now)
@@ -220,6 +227,10 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
             if not self._paused:
                 commands.append(self.timers.arm(ConnectionTimer.HEARTBEAT_TIMEOUT, timeout))
         return commands
+
+    def _traffic_answered(self, _: events.TrafficAnswered, __: float) -> Commands:
+        self._answered = True
+        return []
 
     def _reading_changed(self, event: events.ReadingChanged, now: float) -> Commands:
         """Stop the clock of the pending heartbeat while nobody reads its answer (C82, C101)."""
@@ -348,6 +359,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.ConnectFailed: "_failed",
         events.TransportClosed: "_closed_early",
         events.ReadingChanged: "_nothing",
+        events.TrafficAnswered: "_nothing",
         events.HeartbeatReplied: "_nothing",
     },
     ConnectionPhase.CONNECTED: {
@@ -358,6 +370,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.TransportClosed: "_dropped",
         events.HeartbeatReplied: "_acknowledged",
         events.ReadingChanged: "_reading_changed",
+        events.TrafficAnswered: "_traffic_answered",
         TimerFired: "_heartbeat_due",
     },
     ConnectionPhase.CLOSING: {
@@ -367,6 +380,7 @@ RULES: Final[Mapping[ConnectionPhase, Mapping[type[events.ConnectionEvent], str]
         events.ConnectFailed: "_nothing",
         events.TransportClosed: "_closed",
         events.ReadingChanged: "_nothing",
+        events.TrafficAnswered: "_nothing",
         events.HeartbeatReplied: "_nothing",
         TimerFired: "_closed",
     },

@@ -37,6 +37,7 @@ __all__ = [
     "ReportHeartbeat",
     "ReportHeartbeatTimeout",
     "SendHeartbeat",
+    "TrafficAnswered",
     "TransportClosed",
     "TransportConnected",
 ]
@@ -104,6 +105,12 @@ class ReadingChanged(msgspec.Struct, frozen=True):
     paused: bool
 
 
+class TrafficAnswered(msgspec.Struct, frozen=True):
+    """The server answered what was sent since the last heartbeat was due."""
+
+    generation: int
+
+
 ConnectionEvent: TypeAlias = (
     ConnectRequested
     | DisconnectRequested
@@ -112,6 +119,7 @@ ConnectionEvent: TypeAlias = (
     | TransportClosed
     | HeartbeatReplied
     | ReadingChanged
+    | TrafficAnswered
     | TimerFired
 )
 

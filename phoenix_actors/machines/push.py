@@ -68,10 +68,12 @@ class PendingPushes:
         (True, 1)
     """
 
-    __slots__ = ("_by_topic", "_heap", "_last", "_size", "unmatched")
+    __slots__ = ("_answered", "_by_topic", "_floor", "_heap", "_last", "_size", "unmatched")
 
     def __init__(self) -> None:
         self._last = 0
+        self._floor: int | None = None  # the last ref at the last tick; None: nobody ticks
+        self._answered = False  # whether a push with a later ref was answered
         self._by_topic: dict[str, dict[str, PendingPush]] = {}
         self._heap: list[tuple[float, str, str]] = []
         self._size = 0
@@ -81,6 +83,12 @@ class PendingPushes:
         """Return the next ref of this socket; joins, leaves and heartbeats take theirs here too."""
         self._last += 1
         return str(self._last)
+
+    def tick(self) -> bool:
+        """Tell whether a push that was made since the last tick was answered (C102)."""
+        answered, self._answered = self._answered, False
+        self._floor = self._last
+        return answered
 
     def add(self, push: PendingPush) -> None:
         """Enter a push, before it is sent, for its reply may come at once."""
@@ -96,6 +104,8 @@ class PendingPushes:
             self.unmatched += 1
             return None
         self._remove(push)
+        if self._floor is not None and int(push.ref) > self._floor:
+            self._answered = True
         return push
 
     def discard(self, topic: str, ref: str) -> PendingPush | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.aliases import without_aliases
 from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
 from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
@@ -42,7 +43,8 @@ class Overflow(StrEnum):
 class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a client is told when it starts; checked when it is made. Durations in seconds.
 
-    `SocketOptions.of(**keywords)` also refuses names that are unknown, with the choices. A repr
+    `SocketOptions.of(**keywords)` also takes the names that components read their options by, such
+    as `cache_size` (`aliases.py`), and refuses names that are unknown, with the choices. A repr
     shows the names of params and headers and never a value, and URLs without their query (C16).
 
     Attributes:
@@ -61,6 +63,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_interval: 0 or None switches heartbeats off. Long poll has none (C144).
         heartbeat_timeout: must be longer than the server's slowest join, which answers nothing
             meanwhile (C100); None never gives up.
+        heartbeat_when_idle: leave a heartbeat out when the server answered a push that was made
+            since the last one was due (C102).
         max_pending_messages: how many frames may wait to be handed to the operating system, and how
             many pushes of one channel may wait for its join.
         max_pending_bytes: the same in bytes; a push is taken as long as less than this waits. None
@@ -118,6 +122,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
     registry_name: Any = None
     heartbeat_interval: float | None = 30.0
     heartbeat_timeout: float | None = 10.0
+    heartbeat_when_idle: bool = False
     join_timeout: float | None = 10.0
     push_timeout: float | None = 10.0
     rejoin_backoff: checks.Schedule = (1.0, 2.0, 5.0, 10.0)
@@ -162,6 +167,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
                 value that makes no sense.
             InvalidURL: for a URL that cannot be opened.
         """
+        keywords = without_aliases(keywords)
         known = [field.name for field in msgspec.structs.fields(cls)]
         for name in keywords:
             if name in LATER:
@@ -303,6 +309,16 @@ def _topic_map(name: str, value: Any) -> dict[str, Any]:
     return copied
 
 
+def _hashable(name: str, value: Any) -> Any:
+    """Return a name under which something can be found."""
+    try:
+        hash(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
+    return value
+
+
 def _transport(name: str, value: Any) -> Any:
     """Return an object that can open connections, or the word for one."""
     if value is None or value in _TRANSPORTS or callable(getattr(value, "open", None)):
@@ -344,8 +360,11 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_reconnect_attempts": _whole_or_none,
     "reconnect_on_normal_close": checks.flag,
     "vsn": _vsn,
+    "name": _hashable,
+    "registry_name": _hashable,
     "heartbeat_interval": _off_or_seconds,
     "heartbeat_timeout": checks.positive_seconds_or_none,
+    "heartbeat_when_idle": checks.flag,
     "join_timeout": checks.positive_seconds_or_none,
     "push_timeout": checks.positive_seconds_or_none,
     "rejoin_backoff": checks.schedule,

@@ -47,6 +47,22 @@ class Serializer(Protocol):
         """
         ...
 
+    def head(self, topic: str, event: str) -> str:
+        """Return what stands before the payload in every frame of a topic and an event.
+
+        Raises:
+            EncodeError: when the topic or the event cannot be sent.
+        """
+        ...
+
+    def prepare_after(self, head: str, topic: str, event: str, payload: Any) -> Prepared:
+        """Do as `prepare` with what `head` gave; the payload is not bytes.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        ...
+
     def prepare_encoded(self, topic: str, event: str, payload: str) -> Prepared:
         """Do the same with a payload that is JSON text already.
 

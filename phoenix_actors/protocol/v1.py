@@ -73,15 +73,32 @@ sent: vsn 1.0.0 has no binary frames: use vsn '2.0.0', or send text
         value = {"topic": topic, "event": event, "payload": fit}
         return self._json.dump(value, topic, event)[1:]
 
-    def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
-        """Do the same with a payload that is JSON text already.
+    def head(self, topic: str, event: str) -> str:
+        """Return what stands before the payload in every frame of a topic and an event.
 
         Raises:
             EncodeError: when the topic or the event cannot be sent.
         """
         check_names(topic, event)
         names = self._json.dump({"topic": topic, "event": event}, topic, event)
-        return f'{names[1:-1]},"payload":{payload}}}'
+        return f'{names[1:-1]},"payload":'
+
+    def prepare_after(self, head: str, topic: str, event: str, payload: Any) -> str:
+        """Do as `prepare` with what `head` gave; the payload is not bytes.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        json = self._json
+        return f"{head}{json.dump(json.fit(payload, topic, event), topic, event)}}}"
+
+    def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
+        """Do the same with a payload that is JSON text already.
+
+        Raises:
+            EncodeError: when the topic or the event cannot be sent.
+        """
+        return f"{self.head(topic, event)}{payload}}}"
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text, for `prepare_encoded`.

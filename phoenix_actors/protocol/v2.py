@@ -99,14 +99,31 @@ class SerializerV2:
         json = self._json
         return json.dump((topic, event, json.fit(payload, topic, event)), topic, event)[1:]
 
+    def head(self, topic: str, event: str) -> str:
+        """Return what stands before the payload in every frame of a topic and an event.
+
+        Raises:
+            EncodeError: when the topic or the event cannot be sent.
+        """
+        check_names(topic, event)
+        return f"{self._json.dump((topic, event), topic, event)[1:-1]},"
+
+    def prepare_after(self, head: str, topic: str, event: str, payload: Any) -> str:
+        """Do as `prepare` with what `head` gave; the payload is not bytes.
+
+        Raises:
+            EncodeError: as `encode`.
+        """
+        json = self._json
+        return f"{head}{json.dump(json.fit(payload, topic, event), topic, event)}]"
+
     def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
         """Do the same with a payload that is JSON text already.
 
         Raises:
             EncodeError: when the topic or the event cannot be sent.
         """
-        check_names(topic, event)
-        return f"{self._json.dump((topic, event), topic, event)[1:-1]},{payload}]"
+        return f"{self.head(topic, event)}{payload}]"
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text, for `prepare_encoded`.

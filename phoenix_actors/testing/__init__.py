@@ -1,6 +1,8 @@
 """A Phoenix server on loopback for tests of clients, in a thread or in a process of its own.
 
 - `PhoenixServer`: in a thread; its methods inject faults and tell what clients really sent.
+  Its part in a test: `accept_join`, `reject_join`, `assert_join`, `assert_push`, `assert_leave`,
+  `refute_push`, `broadcast`, `drop`, `stall`; the fixtures `phoenix_server` and `phoenix_client`.
 - `ServerProcess`: the same server as a child process, steered by its control routes.
 - `ServerChannel`, `Reply`, `Stop`, `JoinRefused`: channels of your own in Python.
 - `serve`: the program behind `python -m phoenix_actors serve`.
@@ -27,6 +29,7 @@ from phoenix_actors.testing.process import ServerProcess
 from phoenix_actors.testing.program import serve
 from phoenix_actors.testing.recorder import Handshake, RecordedFrame
 from phoenix_actors.testing.reference import REFERENCE_CHANNELS
+from phoenix_actors.testing.script import ReceivedPush
 from phoenix_actors.testing.wire import WireFrame
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "Handshake",
     "JoinRefused",
     "PhoenixServer",
+    "ReceivedPush",
     "RecordedFrame",
     "Reply",
     "ServerChannel",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from phoenix_actors.testing.framing import Inbound
     from phoenix_actors.testing.phoenix_socket import PhoenixSocket
-    from phoenix_actors.testing.wire import WireFrame
+    from phoenix_actors.testing.recorder import Recorder
 
 __all__ = ["Connection"]
 
@@ -62,12 +62,12 @@ class Connection:
     async def run(
         self,
         socket: PhoenixSocket,
-        on_frame: Callable[[int, WireFrame], None],
+        recorder: Recorder,
         on_end: Callable[[Connection], None],
     ) -> None:
         """Reads and handles until the connection has ended and the client has closed its end."""
         self.socket = socket
-        self._on_frame = on_frame
+        self._recorder = recorder
         self._on_end = on_end
         self._watch_idleness()
         try:
@@ -211,8 +211,9 @@ class Connection:
                 if isinstance(inbound, Text)
                 else serializer.decode_binary(inbound.data)
             )
-            self._on_frame(self.number, frame)
+            recorded = self._recorder.frame(self.number, frame)
             await self.socket.handle(frame)
+            self._recorder.handled(recorded)
         except BadFrame as error:
             _logger.debug("connection %d sent a bad frame: %s", self.number, error)
             self._end(INTERNAL_ERROR)

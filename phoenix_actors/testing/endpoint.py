@@ -17,18 +17,19 @@ from phoenix_actors.testing.http_messages import HttpResponse
 from phoenix_actors.testing.hub import Hub
 from phoenix_actors.testing.long_poll import AUTH_TOKEN_HEADER, LongPoll, status_answer
 from phoenix_actors.testing.long_poll_session import LongPollSession
-from phoenix_actors.testing.phoenix_socket import PhoenixSocket
+from phoenix_actors.testing.phoenix_socket import PhoenixSocket, matches_topic
 from phoenix_actors.testing.query import decode_query
 from phoenix_actors.testing.wire import serializer_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from phoenix_actors.testing.channel import ServerChannel
     from phoenix_actors.testing.http_messages import HttpRequest
     from phoenix_actors.testing.options import ServerOptions
     from phoenix_actors.testing.phoenix_socket import SocketTransport
-    from phoenix_actors.testing.recorder import Recorder
+    from phoenix_actors.testing.recorder import RecordedFrame, Recorder
+    from phoenix_actors.testing.script import Script
     from phoenix_actors.testing.wire import Serializer
 
 __all__ = ["Endpoint"]
@@ -43,7 +44,11 @@ class Endpoint:
     """Accepts and refuses upgrades and sessions, knows the connections, and injects faults."""
 
     def __init__(
-        self, options: ServerOptions, routes: Mapping[str, type[ServerChannel]], recorder: Recorder
+        self,
+        options: ServerOptions,
+        routes: Mapping[str, type[ServerChannel]],
+        recorder: Recorder,
+        script: Script,
     ) -> None:
         self.hub = Hub()
         self.long_poll = LongPoll(self._open_session)
@@ -53,6 +58,7 @@ class Endpoint:
         self._options = options
         self._routes = routes
         self._recorder = recorder
+        self._script = script
         self._connections: dict[int, Connection | LongPollSession] = {}
         self._refusal: HttpResponse | None = None
         self._stalled: list[Connection | LongPollSession] = []
@@ -93,7 +99,7 @@ class Endpoint:
         connection = Connection(number, framing, (reader, writer), self._options.idle_seconds)
         self._connections[number] = connection
         socket = self._socket(connection, params, serializer, connection.transport, offered.token)
-        await connection.run(socket, self._recorder.frame, self._forget)
+        await connection.run(socket, self._recorder, self._forget)
         return True
 
     def _socket(
@@ -108,7 +114,17 @@ class Endpoint:
         socket_id = f"user:{user}" if isinstance(user, str) else None
         info = SocketInfo(socket_id, params, serializer.vsn, transport, token)
         limit = self._options.max_channels
-        return PhoenixSocket(below, info, serializer, self.hub, self._routes, limit)
+        return PhoenixSocket(below, info, serializer, self.hub, self._route, limit)
+
+    def _route(self, topic: str) -> Callable[[], ServerChannel] | None:
+        """Returns what makes the channel of a topic: the script's word counts before the routes."""
+        scripted = self._script.channel(topic)
+        if scripted is not None:
+            return scripted
+        for pattern, channel in self._routes.items():
+            if matches_topic(pattern, topic):
+                return channel
+        return None
 
     def _refuse(
         self,
@@ -138,7 +154,7 @@ class Endpoint:
         self._connections[number] = session
         session.begin(
             self._socket(session, params, serializer, session.transport, auth_token),
-            self._recorder.frame,
+            self._recorder,
             self._forget_session,
         )
         return session
@@ -183,8 +199,8 @@ class Endpoint:
             connection.kill()
         return len(connections)
 
-    def kill_channels(self, topic: str | None = None) -> int:
-        """Kills the channels of a topic, or all: clients get phx_error. Returns how many."""
+    def kill_channels(self, topic: str | None = None, ending: Ending = Ending.KILLED) -> int:
+        """Ends the channels of a topic, or all: clients get phx_error. Returns how many."""
         processes = [
             process
             for connection in self._connections.values()
@@ -192,7 +208,7 @@ class Endpoint:
             if topic in {None, process.topic}
         ]
         for process in processes:
-            process.stop(Ending.KILLED)
+            process.stop(ending)
         return len(processes)
 
     def freeze(self, duration: float) -> int:
@@ -250,6 +266,13 @@ class Endpoint:
         for connection in connections:
             connection.send(data)
         return len(connections)
+
+    def answer(self, push: RecordedFrame, status: str, response: Any) -> bool:
+        """Replies to a push; tells whether its connection is still there."""
+        connection = self._connections.get(push.connection)
+        if connection is not None:
+            connection.socket.answer(push.frame, status, response)
+        return connection is not None
 
     def drain(self) -> None:
         """Closes every connection with 1012, held or not, and ends the sessions."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phoenix_actors.testing.channel import ServerChannel
     from phoenix_actors.testing.options import ServerOptions
     from phoenix_actors.testing.recorder import Recorder
+    from phoenix_actors.testing.script import Script
 
 __all__ = ["EndpointThread"]
 
@@ -30,11 +31,16 @@ class EndpointThread:
     """Starts once and stops once. Every method is safe from any thread."""
 
     def __init__(
-        self, options: ServerOptions, routes: Mapping[str, type[ServerChannel]], recorder: Recorder
+        self,
+        options: ServerOptions,
+        routes: Mapping[str, type[ServerChannel]],
+        recorder: Recorder,
+        script: Script,
     ) -> None:
         self._options = options
         self._routes = routes
         self._recorder = recorder
+        self._script = script
         self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._loop: asyncio.AbstractEventLoop
         self._stopping: asyncio.Event
@@ -94,7 +100,7 @@ class EndpointThread:
         try:
             self._loop = asyncio.get_running_loop()
             self._stopping = asyncio.Event()
-            self._endpoint = Endpoint(self._options, self._routes, self._recorder)
+            self._endpoint = Endpoint(self._options, self._routes, self._recorder, self._script)
             listener = Listener(self._endpoint, listening)
             listener.open()
         except BaseException as error:  # noqa: BLE001  start() raises it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from phoenix_actors.testing.phoenix_socket import PhoenixSocket
-    from phoenix_actors.testing.wire import WireFrame
+    from phoenix_actors.testing.recorder import Recorder
 
 __all__ = ["LongPollSession"]
 
@@ -57,12 +57,12 @@ class LongPollSession:
     def begin(
         self,
         socket: PhoenixSocket,
-        on_frame: Callable[[int, WireFrame], None],
+        recorder: Recorder,
         on_end: Callable[[LongPollSession], None],
     ) -> None:
         """Serves this socket from now on."""
         self.socket = socket
-        self._on_frame = on_frame
+        self._recorder = recorder
         self._on_end = on_end
         self._timer = self._loop.call_later(self._window * _PATIENCE, self._end_if_idle)
 
@@ -184,8 +184,9 @@ class LongPollSession:
                     frame = serializer.decode_text(message)
                 else:
                     frame = serializer.decode_binary(message)
-                self._on_frame(self.number, frame)
+                recorded = self._recorder.frame(self.number, frame)
                 await self.socket.handle(frame)
+                self._recorder.handled(recorded)
             except BadFrame as error:
                 _logger.debug("session %d sent a bad frame: %s", self.number, error)
                 self._end()

@@ -18,13 +18,13 @@ from phoenix_actors.testing.channel import Reply
 from phoenix_actors.testing.channel_process import ChannelProcess, Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from phoenix_actors.testing.channel import ServerChannel, SocketInfo
     from phoenix_actors.testing.hub import Hub
     from phoenix_actors.testing.wire import Serializer, WireFrame
 
-__all__ = ["PhoenixSocket", "SocketTransport", "check_routes"]
+__all__ = ["PhoenixSocket", "SocketTransport", "check_pattern", "check_routes", "matches_topic"]
 
 
 class SocketTransport(Protocol):
@@ -64,14 +64,14 @@ class PhoenixSocket:
         info: SocketInfo,
         serializer: Serializer,
         hub: Hub,
-        routes: Mapping[str, type[ServerChannel]],
+        route: Callable[[str], Callable[[], ServerChannel] | None],
         max_channels: int,
     ) -> None:
         self.info = info
         self.serializer = serializer
         self.hub = hub
         self._transport = transport
-        self._routes = routes
+        self._route = route
         self._max_channels = max_channels
         self._channels: dict[str, ChannelProcess] = {}
         if info.id is not None:
@@ -142,7 +142,7 @@ class PhoenixSocket:
             if old is not None:
                 await old.replace()
                 self._tell_end(old, "phx_close", {})
-            channel = self._route(frame.topic)
+            channel = self._route(frame.topic) if isinstance(frame.topic, str) else None
             if channel is None:
                 join_ref, reply = None, Reply.error({"reason": "unmatched topic"})
             elif len(self._channels) >= self._max_channels:
@@ -173,15 +173,14 @@ class PhoenixSocket:
                 self.channel_ended(process)
         return reply
 
+    def answer(self, frame: WireFrame, status: str, response: Any) -> None:
+        """Replies to a push that its channel has left without an answer."""
+        process = self._find(frame.topic)
+        join_ref = frame.join_ref if process is None else process.join_ref
+        self._reply(join_ref, frame, Reply(status, response))
+
     def _find(self, topic: Any) -> ChannelProcess | None:
         return self._channels.get(topic) if isinstance(topic, str) else None
-
-    def _route(self, topic: Any) -> type[ServerChannel] | None:
-        if isinstance(topic, str):
-            for pattern, channel in self._routes.items():
-                if topic == pattern or (pattern.endswith("*") and topic.startswith(pattern[:-1])):
-                    return channel
-        return None
 
     def _reply(self, join_ref: Any, frame: WireFrame, reply: Reply) -> None:
         self.send(
@@ -196,6 +195,16 @@ class PhoenixSocket:
         self._transport.close(1001)
 
 
+def matches_topic(pattern: str, topic: str) -> bool:
+    """Tells whether a topic is the pattern, or begins as one that ends in `*`.
+
+    Example:
+        >>> matches_topic("room:*", "room:lobby"), matches_topic("room:a", "room:lobby")
+        (True, False)
+    """
+    return topic == pattern or (pattern.endswith("*") and topic.startswith(pattern[:-1]))
+
+
 def check_routes(routes: Mapping[str, type[ServerChannel]]) -> None:
     """Checks topic patterns: plain topics, or a prefix and one `*` at its end.
 
@@ -208,9 +217,18 @@ def check_routes(routes: Mapping[str, type[ServerChannel]]) -> None:
         ValueError: channels: a pattern may have one * at its end, not 'room:*:x'
     """
     for pattern, channel in routes.items():
-        if not isinstance(pattern, str) or "*" in pattern[:-1]:
-            raise ValueError(f"channels: a pattern may have one * at its end, not {pattern!r}")
+        check_pattern("channels", pattern)
         if not (isinstance(channel, type) and callable(getattr(channel, "handle_in", None))):
             raise ValueError(
                 f"channels: {pattern!r} must lead to a subclass of ServerChannel, not {channel!r}"
             )
+
+
+def check_pattern(what: str, pattern: object) -> None:
+    """Checks one topic pattern.
+
+    Raises:
+        ValueError: when it is of another form.
+    """
+    if not isinstance(pattern, str) or "*" in pattern[:-1]:
+        raise ValueError(f"{what}: a pattern may have one * at its end, not {pattern!r}")

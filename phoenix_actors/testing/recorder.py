@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from phoenix_actors.testing.override import override
+from supervisors.testing.probe import Received
 
 if TYPE_CHECKING:
     from phoenix_actors.testing.wire import WireFrame
@@ -54,6 +55,8 @@ class Recorder:
         self._accepted = 0
         self._handshakes: deque[Handshake] = deque(maxlen=MAX_HANDSHAKES)
         self._frames: deque[RecordedFrame] = deque(maxlen=MAX_FRAMES)
+        self.unclaimed = Received(MAX_FRAMES)
+        """The newest frames that no assertion has taken yet."""
 
     @property
     def accepted(self) -> int:
@@ -75,10 +78,16 @@ class Recorder:
         with self._lock:
             self._handshakes.append(Handshake(None, status, params, headers))
 
-    def frame(self, connection: int, frame: WireFrame) -> None:
+    def frame(self, connection: int, frame: WireFrame) -> RecordedFrame:
         """Notes an inbound frame."""
+        recorded = RecordedFrame(connection, frame)
         with self._lock:
-            self._frames.append(RecordedFrame(connection, frame))
+            self._frames.append(recorded)
+        return recorded
+
+    def handled(self, recorded: RecordedFrame) -> None:
+        """Lets assertions find a frame: the server has joined the topic, or handed the push on."""
+        self.unclaimed.put(recorded)
 
     def handshakes(self) -> list[Handshake]:
         """Returns the newest handshakes, oldest first."""
@@ -95,3 +104,4 @@ class Recorder:
         with self._lock:
             self._handshakes.clear()
             self._frames.clear()
+        self.unclaimed.clear()

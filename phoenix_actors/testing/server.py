@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from phoenix_actors.testing.channel_process import Ending
 from phoenix_actors.testing.endpoint_thread import EndpointThread
 from phoenix_actors.testing.http_messages import HttpResponse
 from phoenix_actors.testing.options import ServerOptions, seconds
@@ -13,6 +14,8 @@ from phoenix_actors.testing.override import override
 from phoenix_actors.testing.phoenix_socket import check_routes
 from phoenix_actors.testing.recorder import Handshake, RecordedFrame, Recorder
 from phoenix_actors.testing.reference import REFERENCE_CHANNELS
+from phoenix_actors.testing.script import ReceivedPush, Rule, Script, fitting, wait_for
+from supervisors import ANY
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -86,6 +89,7 @@ class PhoenixServer:
         check_routes(channels)
         self._channels = dict(channels)
         self._recorder = Recorder()
+        self._script = Script()
         self._port = port
         self._thread: EndpointThread | None = None
         # Guards start and stop against one another.
@@ -108,7 +112,7 @@ class PhoenixServer:
         with self._lock:
             if self._thread is not None:
                 raise RuntimeError("the server runs already: stop() it first, or use restart()")
-            thread = EndpointThread(self._options, self._channels, self._recorder)
+            thread = EndpointThread(self._options, self._channels, self._recorder, self._script)
             self._port = thread.start(self._port)
             self._thread = thread
             return self
@@ -179,6 +183,10 @@ class PhoenixServer:
         """Kills the channels of a topic, or all; clients get phx_error. Returns how many."""
         return self._call(lambda endpoint: endpoint.kill_channels(topic))
 
+    def close_channels(self, topic: str | None = None) -> int:
+        """Ends the channels of a topic, or all, as `{:stop, :normal, …}`: clients get phx_close."""
+        return self._call(lambda endpoint: endpoint.kill_channels(topic, Ending.CLOSED))
+
     def freeze(self, duration: float | timedelta) -> int:
         """Suspends every present connection for `duration` seconds; returns how many."""
         length = seconds(duration, "duration")
@@ -203,6 +211,106 @@ class PhoenixServer:
     def reset(self) -> None:
         """Forgets what was recorded for all topics."""
         self._call(lambda endpoint: endpoint.reset())
+
+    # -- the server's part in a test
+
+    def accept_join(
+        self,
+        topic: str,
+        response: Any = None,
+        *,
+        replies: Mapping[str, Any] | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Lets clients into a topic from now on, whatever `channels` says about it.
+
+        Args:
+            topic: a topic, or a prefix and `*`. What is said last counts first.
+            response: the answer to the join: a JSON value, or a function of the join's params;
+                None is `{}`.
+            replies: answers by event: a JSON value (replied with status ok), a `Reply`, a `Stop`,
+                None for no reply, or a function of the payload that returns one of these. It runs
+                on the server's loop and must not block. Pushes of other events get no reply until
+                `assert_push(...).reply(...)`.
+            times: how many joins this is for; None is for ever.
+
+        Raises:
+            ValueError: when the topic has a `*` elsewhere, or `times` is less than 1.
+
+        Example:
+            >>> server = PhoenixServer()
+            >>> server.accept_join("chat:*", {"you": "alice"}, replies={"ping": {"pong": True}})
+        """
+        self._script.add(Rule(topic, response, accepts=True, replies=replies, times=times))
+
+    def reject_join(self, topic: str, response: Any = None, *, times: int | None = None) -> None:
+        """Refuses joins of a topic from now on; takes what `accept_join` takes.
+
+        Those who have joined stay. None as response is `{"reason": "unauthorized"}`.
+        """
+        refusal = {"reason": "unauthorized"} if response is None else response
+        self._script.add(Rule(topic, refusal, accepts=False, times=times))
+
+    def assert_join(
+        self, topic: str, params: Any = ANY, timeout: float | None = 5.0
+    ) -> ReceivedPush:
+        """Waits for a client's join of a topic, as `assert_push` does; its payload are the params.
+
+        The join has been answered by then: accepted, so that broadcasts arrive, or refused.
+        """
+        __tracebackhide__ = True
+        return self._wait_for((topic, "phx_join", params), timeout, "no join")
+
+    def assert_leave(self, topic: str, timeout: float | None = 5.0) -> None:
+        """Waits until a client leaves a topic, as `assert_push` does."""
+        __tracebackhide__ = True
+        self._wait_for((topic, "phx_leave", ANY), timeout, "no leave")
+
+    def assert_push(
+        self, topic: str, event: str, payload: Any = ANY, timeout: float | None = 5.0
+    ) -> ReceivedPush:
+        """Waits for a push from a client, takes it, and returns it.
+
+        Args:
+            topic: the topic.
+            event: the event, or a pattern of it.
+            payload: a value in which `ANY` and classes may stand for parts, or a predicate; a dict
+                fits one that has at least its keys.
+            timeout: seconds in all; None waits for ever.
+
+        Raises:
+            AssertionError: none came in time; it says what came instead, payloads included.
+        """
+        __tracebackhide__ = True
+        return self._wait_for((topic, event, payload), timeout, f"no push of {event!r}")
+
+    def refute_push(
+        self, topic: str, event: Any = ANY, payload: Any = ANY, timeout: float | None = 0.1
+    ) -> None:
+        """Makes sure that no such push has come that nobody has taken, nor comes within `timeout`.
+
+        Raises:
+            AssertionError: there is one; it stays.
+        """
+        __tracebackhide__ = True
+        unclaimed = self._recorder.unclaimed
+        there, push = unclaimed.find(fitting((topic, event, payload)), timeout, take=False)
+        if there:
+            frame = push.frame
+            raise AssertionError(f"there came {frame.event!r} on {topic!r}: {frame.payload!r}")
+
+    def _wait_for(
+        self, wanted: tuple[Any, Any, Any], timeout: float | None, what: str
+    ) -> ReceivedPush:
+        __tracebackhide__ = True
+        push = wait_for(self._recorder.unclaimed, wanted, timeout, what)
+        return ReceivedPush(
+            push, lambda status, response: self._call(lambda e: e.answer(push, status, response))
+        )
+
+    def drop(self) -> int:
+        """Drops every connection as a cut cable does; the same as `kill_sockets()`."""
+        return self.kill_sockets()
 
     # -- further faults
 

@@ -21,7 +21,13 @@ __all__ = ["Transport", "TransportEvents", "TransportHandle"]
 
 
 class TransportEvents(Protocol):
-    """What a transport tells, on a thread of its own: the callee must neither wait nor raise."""
+    """What a transport tells, on a thread of its own: the callee must neither wait nor raise.
+
+    Two more are there where the events are the client's own, for a transport that has several text
+    messages at once. `texts(messages)` takes a list of them as `text` takes each. `some_texts` does
+    the same in a thread of the user's, where nothing may be waited for: it returns None, or a list
+    of what the transport's own thread has to give to `texts`, and to call that even if it is empty.
+    """
 
     def connected(self) -> None:
         """The connection is open."""
@@ -51,10 +57,16 @@ class TransportEvents(Protocol):
 class TransportHandle(Protocol):
     """One connection. Every method may be called from any thread.
 
-    Three more are used where a handle has them. `writable()` tells whether a short message can be
+    More are used where a handle has them. `writable()` tells whether a short message can be
     sent without waiting: where it says no, the client sends on a thread of its own. `join(timeout)`
     waits until the handle's threads have ended: a client that stops calls it after `closed`.
     `needs_heartbeat = False` says that the transport itself notices a peer that is gone.
+
+    Where the handle's class has them, `send_all(messages)` sends several in one go, and
+    `send_now(messages)` does what it can of that without waiting: True when all is gone, False when
+    the next `send_all` has to send the rest first, None when nothing was taken. And a caller that
+    waits for an answer calls `read_until(done, timeout)`, which reads in that thread until
+    `done()`, if it can; `stop_reading()` has it return.
     """
 
     def send_text(self, data: str) -> None:

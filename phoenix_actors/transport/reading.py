@@ -114,7 +114,7 @@ class Reading:
         if not self._turn.acquire(blocking=False):
             if self._holder == threading.get_ident() and not self._dealing:
                 # A signal's handler waits in a thread that was waiting already.
-                self._left = self._read_until(done, timeout, deal_with)
+                self._left += self._read_until(done, timeout, deal_with)
             return
         try:
             if not (self._closed or self._left or self._more):
@@ -131,7 +131,7 @@ class Reading:
         self._holder = threading.get_ident()
         events = select.EPOLLIN
         try:
-            self._left = self._read_until(done, timeout, deal_with)
+            self._left += self._read_until(done, timeout, deal_with)
         except BaseException:
             if self._dealing:
                 self._stream.shutdown()
@@ -154,20 +154,23 @@ class Reading:
             last = done()
             if not self._more and self._must_end(poll.poll(None if wait is None else wait * 1000)):
                 break
+            # From here on a signal's handler does not read; it may have done so before.
+            self._dealing = True
+            if self._left:
+                break
             try:
                 data = self._stream.piece_now()
             except EndOfStream:
                 # The reader thread finds that, too.
                 break
             self._more = data is not None and self._stream.may_have_more(data)
-            if data is not None:
-                self._dealing = True
-                left = deal_with(self._frames.feed(data))
-                self._dealing = False
-                if left or self._frames.error is not None:
-                    return left
+            left = [] if data is None else deal_with(self._frames.feed(data))
+            self._dealing = False
+            if left or self._frames.error is not None:
+                return left
             if deadline is not None:
                 wait = max(0.0, deadline - time.monotonic())
+        self._dealing = False
         return []
 
     def _must_end(self, ready: list[tuple[int, int]]) -> bool:

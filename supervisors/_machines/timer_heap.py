@@ -88,6 +88,15 @@ class TimerHeap:
             due.append(timer.payload)
             timer.payload = None
 
+    def shift(self, seconds: float) -> None:
+        """Move every deadline by so many seconds, as when the clock is exchanged."""
+        for timer in self._heap:
+            timer.at += seconds
+
+    def waiting(self) -> list[ArmedTimer]:
+        """Return the timers that wait, earliest first."""
+        return sorted(timer for timer in self._heap if timer.pending)
+
     def _drop_cancelled_head(self) -> None:
         while self._heap and not self._heap[0].pending:
             heapq.heappop(self._heap)

@@ -12,7 +12,7 @@ from typing import Any
 import pykka
 from pykka import ActorRegistry
 
-__all__ = ["OrderedRefs", "enlist", "strike"]
+__all__ = ["OrderedRefs", "enlist", "living", "strike"]
 
 
 class OrderedRefs:
@@ -85,11 +85,18 @@ _refs = _installed()
 def enlist(ref: pykka.ActorRef[Any]) -> None:
     """Let `ActorRegistry` know a new actor; as its register(), without a line for the log.
 
-    Without its lock, as `strike`: each is one atomic step of a dict, with the GIL and without it.
+    Without its lock: it is one atomic step of a dict, with the GIL and without it.
     """
     _refs.append(ref)
 
 
 def strike(ref: pykka.ActorRef[Any]) -> None:
     """Let `ActorRegistry` forget an actor."""
-    _refs.discard(ref)
+    # Pykka looks whether it is there and then removes it, both under this lock.
+    with ActorRegistry._actor_refs_lock:
+        _refs.discard(ref)
+
+
+def living() -> list[pykka.ActorRef[Any]]:
+    """Return the living actors of the process, plain Pykka ones included."""
+    return ActorRegistry.get_all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -19,7 +21,16 @@ from supervisors.exits import Normal
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["any_process_of", "plain_class", "plain_spec", "process_of", "start_plain"]
+__all__ = [
+    "any_process_of",
+    "plain_actor_here",
+    "plain_class",
+    "plain_spec",
+    "process_of",
+    "start_plain",
+]
+
+_LOOP = pykka.Actor._actor_loop.__code__
 
 
 def process_of(ref: Any, what: str) -> Process | None:
@@ -43,6 +54,20 @@ def any_process_of(ref: Any, what: str) -> Process | None:
     if isinstance(ref, pykka.ActorRef) and not isinstance(ref, ActorRef):
         return known_process(ref)
     return process_of(ref, what)
+
+
+def plain_actor_here() -> pykka.ActorRef[Any] | None:
+    """Return the reference of the plain Pykka actor in whose thread and code this is, or None.
+
+    Pykka keeps no note of it, so this looks for the actor's loop among the callers.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _LOOP:
+            ref: pykka.ActorRef[Any] = frame.f_locals["self"].actor_ref
+            return ref
+        frame = frame.f_back
+    return None
 
 
 def plain_class(start: Any) -> type[pykka.Actor] | None:

@@ -49,33 +49,33 @@ def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bo
         dispatcher: who runs it, else.
         to_callers: whether a caller that waits for something may run it.
     """
-    here = current
-    host: object = here.host
+    here = current.__dict__
     if (
-        here.next is None
-        and (to_callers if here.helping else host is dispatcher)
+        here["next"] is None
+        and (to_callers if here["helping"] else here["host"] is dispatcher)
         and getattr(dispatcher, "runs_in_any_thread", False)
     ):
-        here.next = process
+        here["next"] = process
         return True
     return False
 
 
 def flush() -> None:
     """Leave to others what this thread was to run next: it is about to run a user's code."""
-    process = current.next
+    here = current.__dict__
+    process = here["next"]
     if process is not None:
-        current.next = None
+        here["next"] = None
         process.schedule_elsewhere()
 
 
 def only_waits() -> bool:
     """Tell whether this thread runs nothing while it waits."""
-    here = current
-    host = here.host
+    here = current.__dict__
+    host = here["host"]
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
-    if here.is_main or here.depth >= _DEEPEST:
+    if here["is_main"] or here["depth"] >= _DEEPEST:
         return True
     # Whether an asyncio event loop runs here; where none can, nothing is loaded.
     running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
@@ -100,16 +100,16 @@ def help_along(act: Callable[[], Any], reply: Reply) -> None:
 
 
 def _help(act: Callable[[], Any], reply: Reply) -> None:
-    here = current
-    outer, here.helping = here.helping, True
-    here.depth += 1
+    here = current.__dict__
+    outer, here["helping"] = here["helping"], True
+    here["depth"] += 1
     try:
         act()
-        while (process := here.next) is not None and not reply.done():
-            here.next = None
-            if run_turn(process):
+        while (process := here["next"]) is not None and not reply.done():
+            here["next"] = None
+            if run_turn(process, here):
                 process.schedule()
     finally:
-        here.depth -= 1
-        here.helping = outer
+        here["depth"] -= 1
+        here["helping"] = outer
         flush()

@@ -21,6 +21,7 @@ from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
+    from supervisors._runtime.actor import Actor
     from supervisors._runtime.process import Process
 
 __all__ = ["end_idle", "end_in_caller", "take_turn"]
@@ -33,23 +34,23 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
         return False
     if not mailbox.slot.acquire(False):
         return False
-    here = current
+    here = current.__dict__
     waits = mailbox.control or mailbox.user or mailbox.suspended
     if waits or not process.initialised or process.ended:
         _give_back(process)
         return False
-    previous, here.process = here.process, process
-    process._thread_id = here.ident
+    previous, here["process"] = here["process"], process
+    process._thread_id = here["ident"]
     try:
         act()
     except BaseException as error:  # noqa: BLE001  as for any handler
         process.crash(error, None)
     finally:
-        here.process = previous
+        here["process"] = previous
         process.handling = IDLE
         if process.ended:
             process._come_back()
-    if process.ended and here.forked:
+    if process.ended and here["forked"]:
         # Something of a user's has forked and this is the child, whose only purpose is over.
         os._exit(0)
     _give_back(process)
@@ -66,8 +67,8 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         reason: why.
         by_parent: whether its supervisor does this, and so need not be told.
     """
-    mailbox = process.mailbox
-    if isinstance(reason, Crashed) or not process.actor._otp_ends_at_once:
+    mailbox, actor = process.mailbox, process.actor
+    if isinstance(reason, Crashed) or not actor._otp_ends_at_once or _is_patched(actor):
         return False
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
@@ -82,12 +83,12 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     if not ends:
         _give_back(process)
         return False
-    here = current
-    previous, here.process = here.process, process
+    here = current.__dict__
+    previous, here["process"] = here["process"], process
     try:
         process._tell_the_end()
     finally:
-        here.process = previous
+        here["process"] = previous
     return True
 
 
@@ -102,6 +103,15 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     # Its supervisor may have become this thread's next one, and the caller goes on now.
     flush()
     return ended
+
+
+def _is_patched(actor: Actor) -> bool:
+    """Tell whether this one object was given a terminate of its own, which its class has not."""
+    cls = type(actor)
+    return (
+        getattr(actor.terminate, "__func__", None) is not cls.terminate
+        or getattr(actor.on_stop, "__func__", None) is not cls.on_stop
+    )
 
 
 def _give_back(process: Process) -> None:

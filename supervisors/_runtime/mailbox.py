@@ -23,8 +23,10 @@ __all__ = ["NOTHING", "Mailbox", "making"]
 NOTHING: Final[deque[Any]] = deque(maxlen=0)
 """What a suspended process takes its user messages from, and one that has not had any yet."""
 
-# Held for the making of a lane only, once in the life of a mailbox.
-making = threading.Lock()
+# Held for the making of a lane, or of a reply's callbacks, only: once in the life of each. A signal
+# handler that interrupts its holder may send too, so it is reentrant, and what is made is made
+# before the look whether it is needed: no handler runs between that look and the assignment.
+making = threading.RLock()
 
 
 class ControlLane(list[Any]):
@@ -94,9 +96,10 @@ class Mailbox:
 
     def lane(self) -> deque[Any]:
         """Return the lane of user messages; it is made with the first of them."""
+        lane: deque[Any] = deque()
         with making:
             if self.user is NOTHING:
-                self.user = deque()
+                self.user = lane
             return self.user
 
     def put_control(self, item: Any) -> bool:

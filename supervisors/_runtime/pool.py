@@ -6,8 +6,8 @@ takes itself after that turn: to wake another for it costs tens of µs, and unde
 would only take turns. A worker that waits for a reply is counted as blocked and replaced at once,
 so a chain of asks longer than any bound still ends. Blocking that the library cannot see
 (`time.sleep`, a lock, C code) is noticed by a watcher: while something waits in the queue and no
-batch has ended for one tick, it wakes a worker or adds one, up to `max_workers`. Surplus workers
-end when they find nothing to do.
+batch has ended for one tick, it wakes a worker or doubles them, up to `max_workers`. Surplus
+workers end when they find nothing to do.
 
 Law: no process lies in the queue while every worker waits. Who queues appends and *then* looks for
 a waiting worker; who is going to wait says so and *then* looks into the queue. Each of these steps
@@ -56,7 +56,7 @@ class PoolDispatcher:
         workers: threads that run when nothing blocks; more give no throughput under the GIL.
         max_workers: up to how many the watcher adds for blocking it cannot see. Waits that the
             library sees are replaced beyond it.
-        tick: seconds without progress after which the watcher wakes or adds a worker.
+        tick: seconds without progress after which the watcher wakes or adds workers.
     """
 
     runs_in_any_thread = True
@@ -239,10 +239,13 @@ class PoolDispatcher:
                 late += 1
                 if late % _LATE_TICKS:
                     continue
+            room = self._max_workers - (self._workers - self._blocked)
             if self._parked:
                 self._rouse()
-            elif self._workers - self._blocked < self._max_workers:
-                self._add_worker()
+            elif room > 0:
+                # Twice as many each tick, or sixteen that sleep would take sixteen ticks.
+                for _ in range(max(1, min(room, self._workers, len(self._queue)))):
+                    self._add_worker()
             elif not reported:
                 reported = True
                 execute(

@@ -331,13 +331,15 @@ class Process(Inlet):
                 self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))
                 return
             self.ended = True
-            stuck = self.handling is not IDLE
+            # What it is busy with now: before all is told, the handler may leave it unanswered.
+            doing = self.handling
+            stuck = doing is not IDLE
             self.reason = Abandoned() if stuck else Killed()
             if stuck:
                 unstopped.note_abandoned(self, self._thread_id)
         if stuck:
             report_abandoned(self.actor_ref)
-        self._tell_the_end()
+        self._tell_the_end(doing)
         # The supervisor must not wait until a handler that has killed returns.
         flush()
 
@@ -350,7 +352,7 @@ class Process(Inlet):
             self.reason = reason
         self._tell_the_end()
 
-    def _tell_the_end(self) -> None:
+    def _tell_the_end(self, doing: Any = IDLE) -> None:
         reason = self.reason or Normal()
         self._boot = None
         actor, ref = self.actor, self.actor_ref
@@ -360,7 +362,7 @@ class Process(Inlet):
         strike(ref)
         root.discard(self)
         actor._otp_mark_stopped()
-        self._answer_open_calls(reason)
+        self._answer_open_calls(reason, self.handling if doing is IDLE else doing)
         undone = self._untie()
         if undone is not None:
             undone.undo(reason)
@@ -377,14 +379,14 @@ class Process(Inlet):
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
+        # Refs outlive their actors; they must not keep the dead one's state alive.
+        ref.process = None
         self._answer_waiters()
         if self.dispatcher is not None:
             self.dispatcher.detach(self)
-        # Refs outlive their actors; they must not keep the dead one's state alive.
-        ref.process = None
 
-    def _answer_open_calls(self, reason: ExitReason) -> None:
-        call, words = self.handling, self._last_words
+    def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
+        words = self._last_words
         if isinstance(call, _ASKED):
             if words is None or isinstance(reason, Abandoned):
                 call.future.fail(self.gone())

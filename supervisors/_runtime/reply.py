@@ -14,14 +14,13 @@ from typing import Any
 import pykka
 
 from supervisors._runtime.current import current
+from supervisors._runtime.mailbox import making
 from supervisors.errors import CallTimeout
 from supervisors.telemetry import execute, is_interrupt
 
 __all__ = ["Reply"]
 
 _FOREIGN: tuple[pykka.Future[Any], ...] = ()
-# Held for the making of a list of callbacks only, once in the life of a reply that is waited for.
-_making = threading.Lock()
 
 
 class SecondOutcome(RuntimeError, queue.Full):
@@ -258,9 +257,10 @@ class Reply(pykka.Future[Any]):
 
     def _all_callbacks(self) -> deque[Callable[[], object]]:
         """Return what is to be called back; it is made with the first of them."""
-        with _making:
+        made: deque[Callable[[], object]] = deque()
+        with making:
             if self._callbacks is None:
-                self._callbacks = deque()
+                self._callbacks = made
             return self._callbacks
 
     def _run_callbacks(self) -> None:

@@ -53,6 +53,7 @@ class TimerService:
     def __init__(self, clock: Clock | None = None) -> None:
         """Use the clock, by default the real one."""
         self.clock = clock or MonotonicClock()
+        self._by_hand = False
         self._heap = TimerHeap()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -64,8 +65,8 @@ class TimerService:
 
     def after(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call `callback()` on the timer thread in `delay` seconds."""
-        at = self.clock.now() + delay
         with self._changed:
+            at = self.clock.now() + delay
             earliest = self._heap.next_at()
             armed = self._heap.arm(at, callback)
             if self._thread is None:
@@ -81,26 +82,62 @@ class TimerService:
         with self._changed:
             return self._heap.cancel(armed)
 
+    # ---- time by hand, for tests --------------------------------------------------------------
+
+    def use(self, clock: Clock, *, by_hand: bool) -> None:
+        """Go on by another clock; each timer keeps the time it has left.
+
+        Args:
+            clock: tells the time from now on.
+            by_hand: it stands still until somebody moves it, who then calls `fire_due()`.
+        """
+        with self._changed:
+            self._heap.shift(clock.now() - self.clock.now())
+            self.clock = clock
+            self._by_hand = by_hand
+            self._changed.notify()
+
+    def next_at(self) -> float | None:
+        """Return when the next timer is due, or None."""
+        with self._changed:
+            return self._heap.next_at()
+
+    def due_times(self) -> list[float]:
+        """Return in how many seconds each waiting timer is due, earliest first."""
+        with self._changed:
+            now = self.clock.now()
+            return [timer.at - now for timer in self._heap.waiting()]
+
+    def fire_due(self) -> None:
+        """Call back in this thread what is due now, in order."""
+        with self._changed:
+            due = self._heap.pop_due(self.clock.now())
+        _fire(due)
+
+    # ---- the timer thread ---------------------------------------------------------------------
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 due = self._heap.pop_due(self.clock.now())
                 if not due:
-                    at = self._heap.next_at()
+                    at = None if self._by_hand else self._heap.next_at()
                     wait = None if at is None else at - self.clock.now()
                     if wait is None or wait > 0:
                         self._changed.wait(
                             None if wait is None else min(wait, threading.TIMEOUT_MAX)
                         )
                     continue
-            for callback in due:
-                try:
-                    callback()
-                except BaseException as error:  # noqa: BLE001  the other timers must go on
-                    event = ("supervisors", "timer", "callback_failed")
-                    execute(event, {"count": 1}, {"error": type(error).__name__})
-            # What the last one speaks of must not live until the next is due.
-            del callback
+            _fire(due)
+
+
+def _fire(due: list[Callable[[], object]]) -> None:
+    for callback in due:
+        try:
+            callback()
+        except BaseException as error:  # noqa: BLE001  the other timers must go on
+            event = ("supervisors", "timer", "callback_failed")
+            execute(event, {"count": 1}, {"error": type(error).__name__})
 
 
 timers = TimerService()

@@ -11,7 +11,8 @@ doc-app   one_for_one  0 of 3 restarts in 5 s
 from __future__ import annotations
 
 from supervisors.observer.collect import snapshot
+from supervisors.observer.health import Health, health
 from supervisors.observer.records import SystemSnapshot, TreeNode
 from supervisors.observer.render import render
 
-__all__ = ["SystemSnapshot", "TreeNode", "render", "snapshot"]
+__all__ = ["Health", "SystemSnapshot", "TreeNode", "health", "render", "snapshot"]

@@ -19,12 +19,16 @@ from supervisors import (
     GenServer,
     Killed,
     NoProcError,
+    Normal,
+    Stop,
     Supervisor,
     System,
     introspect,
+    telemetry,
     unstopped,
     whereis,
 )
+from supervisors._runtime.doing import IDLE
 
 DEADLINE = 30.0
 
@@ -145,6 +149,39 @@ def test_an_asker_is_released_by_a_kill() -> None:
     pause = threading.Event()
     while unstopped():
         pause.wait(0.001)
+
+
+@pytest.mark.contract("S166")
+@pytest.mark.parametrize("stop", [True, False], ids=["stops", "raises"])
+def test_an_asker_is_released_by_a_kill_that_meets_the_end_of_the_handler(stop: bool) -> None:
+    """A handler that stops or raises after the kill, but before it was told, leaves nobody."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Leaving(GenServer):
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            entered.set()
+            release.wait(DEADLINE)
+            if stop:
+                return Stop(Normal(), reply="never")
+            raise ValueError
+
+    ref = Leaving.start()
+    process = ref.process
+
+    def let_it_leave(*_: Any) -> None:
+        release.set()
+        while process.handling is not IDLE:
+            threading.Event().wait(0.001)
+
+    telemetry.attach("leaving", ("supervisors", "actor", "abandoned"), let_it_leave)
+    try:
+        reply = ref.ask("hang", block=False)
+        assert entered.wait(DEADLINE)
+        ref.exit(Killed())
+        with pytest.raises(NoProcError):
+            reply.get(timeout=DEADLINE)
+    finally:
+        telemetry.detach("leaving")
 
 
 @pytest.mark.contract("S77")

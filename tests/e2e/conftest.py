@@ -56,8 +56,13 @@ def phoenix(no_leaks: None) -> Iterator[Phoenix]:
             yield Phoenix(server.url)
         return
     remote = Phoenix(url)
-    # Sessions of long poll that were left end by themselves.
-    eventually(remote.transports, lambda count: count == 0, SESSION_LIFE)
+    # What a former test left busy, in a slow join or a slow handler, ends by itself much later; and
+    # so do sessions of long poll that were left.
+    remote.control.kill_sockets()
+    remote.control.kill_channels()
+    eventually(
+        lambda: (remote.transports(), remote.count()), lambda counts: counts == (0, 0), SESSION_LIFE
+    )
     remote.control.reset()
     yield remote
 

@@ -351,7 +351,7 @@ def test_a_plain_pykka_subscriber(phoenix: Phoenix, client: SocketClient) -> Non
             if message == "poison":
                 raise RuntimeError(message)
             if message == "join":
-                return client.join("room:a", subscriber=self.actor_ref)
+                return client.join("room:a")
             self.log.add(message.event, message.payload)
             return None
 

@@ -40,7 +40,9 @@ def test_demo_heals_three_faults() -> None:
     assert "FAILED" not in result.stdout
     assert result.stdout.count("channel_manager") >= 3
     for actor in ("CounterChannel", "Socket"):
-        assert re.search(rf" {actor} +running +restarted 1×$", result.stdout, re.MULTILINE)
+        assert re.search(
+            rf" {actor} +running +restarted 1×  last: \S+$", result.stdout, re.MULTILINE
+        )
     assert result.stdout.splitlines()[-1].startswith("demo passed: ")
 
 
@@ -60,11 +62,17 @@ def test_demo_without_a_server_fails_with_one_line() -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("word", ["listen", "push", "top", "bench"])
-def test_commands_of_later_versions_say_so(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An announced command that this version lacks is exit status 2 and one sentence."""
-    assert cli.main([word]) == cli.EXIT_USAGE
-    assert capsys.readouterr().err == f"phoenix-actors {word}: not available in this version\n"
+def test_top_is_the_one_of_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`phoenix-actors top` hands its arguments on and returns the exit code."""
+    given: list[list[str]] = []
+
+    def observe(arguments: list[str]) -> int:
+        given.append(arguments)
+        return 7
+
+    monkeypatch.setattr("supervisors.__main__.main", observe)
+    assert cli.main(["top", "--once", "path"]) == 7
+    assert given == [["top", "--once", "path"]]
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["demo", "--fast"]])

@@ -29,6 +29,7 @@ def text(*frame: Any) -> bytes:
     return encode("text", json.dumps(frame).encode())
 
 
+@pytest.mark.contract("C79")
 def test_pushes_behind_a_join_are_answered_behind_it(client: V2Client) -> None:
     """A join and pushes to it need no wait in between."""
     client.raw.send_together(

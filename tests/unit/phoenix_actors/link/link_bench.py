@@ -122,7 +122,6 @@ class LinkBench:
         spec = ChildSpec(name, start=ChannelActor)
         topic = Topic(self.session, name, {} if params is None else params, spec, timeout)
         topic.manager = MANAGER
-        topic.facade = f"the channel of {name}"
         assert self.session.want(topic) is None
         return topic
 

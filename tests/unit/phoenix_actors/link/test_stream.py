@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from phoenix_actors.errors import WouldDeadlock
@@ -11,6 +14,9 @@ from phoenix_actors.link.stream import MAX_WAITING, MessageStream
 from phoenix_actors.message import Frame, Message
 from supervisors import GenServer
 from supervisors.testing import ManualDispatcher
+
+# Stands for a topic: all that is asked of it is what users hold.
+TOPIC: Any = SimpleNamespace(facade="channel")
 
 
 def message(number: int) -> Message:
@@ -87,7 +93,7 @@ def test_everybody_gets_the_message() -> None:
     listeners.on("other", seen.append)
     stream = listeners.stream(0.0)
     listeners.subscribe(ref, {"e": lambda payload: seen.append(("own", payload))})
-    listeners.deliver(Frame("1", None, "t", "e", {"n": 1}), "channel")
+    listeners.deliver(Frame("1", None, "t", "e", {"n": 1}), TOPIC)
     expected = Message("t", "e", {"n": 1}, None, "1", "channel")
     assert seen == [{"n": 1}, ("own", {"n": 1})]
     assert list(stream) == [expected]
@@ -103,7 +109,7 @@ def test_subscriptions_end_with_their_actor() -> None:
     listeners.subscribe(one, {"e": seen.append})
     listeners.subscribe(other, {})
     assert listeners.unsubscribe(one) is False
-    listeners.deliver(Frame(None, None, "t", "e", 1), None)
+    listeners.deliver(Frame(None, None, "t", "e", 1), TOPIC)
     assert seen == []
     assert not listeners.deserted
     assert listeners.unsubscribe(other) is True
@@ -125,7 +131,7 @@ def test_taking_over() -> None:
     former.stop()
     assert listeners.take_over(successor, {"e": lambda _: seen.append("successor")})
     assert listeners.subscribers == (successor,)
-    listeners.deliver(Frame(None, None, "t", "e", 1), None)
+    listeners.deliver(Frame(None, None, "t", "e", 1), TOPIC)
     assert seen == ["successor"]
     # The news of the former one's end comes late, and means nothing any more.
     assert listeners.unsubscribe(former) is False

@@ -17,6 +17,7 @@ from phoenix_actors.machines.connection_events import (
     ReportHeartbeat,
     ReportHeartbeatTimeout,
     SendHeartbeat,
+    TrafficAnswered,
     TransportConnected,
 )
 from phoenix_actors.machines.timers import TimerFired
@@ -204,3 +205,28 @@ def test_a_pause_of_a_former_connection_changes_nothing() -> None:
     bench.handle(ReadingChanged(1, paused=True))
     bench.advance(30.0)
     assert ConnectionTimer.HEARTBEAT_TIMEOUT in bench.timers
+
+
+@pytest.mark.contract("C102")
+def test_answered_traffic_stands_for_one_heartbeat() -> None:
+    """One that is due is left out; the next one is sent, unless there was traffic again."""
+    bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=10.0).connected()
+    bench.handle(TrafficAnswered(1))
+    assert [type(command).__name__ for command in bench.advance(30.0)] == ["ArmTimer"]
+    bench.advance(30.0)
+    assert bench.one(SendHeartbeat) == SendHeartbeat("1")
+    assert ConnectionTimer.HEARTBEAT_TIMEOUT in bench.timers
+
+
+@pytest.mark.contract("C102")
+def test_traffic_acknowledges_no_heartbeat() -> None:
+    """One that was sent must be answered itself; traffic of a former connection says nothing."""
+    bench = Bench(heartbeat_interval=30.0, heartbeat_timeout=40.0).connected()
+    bench.handle(TrafficAnswered(0))
+    bench.advance(30.0)
+    assert bench.one(SendHeartbeat) == SendHeartbeat("1")
+    bench.handle(TrafficAnswered(1))
+    bench.advance(30.0)
+    assert ConnectionTimer.HEARTBEAT_TIMEOUT in bench.timers
+    bench.advance(10.0)
+    assert bench.log.count(ReportHeartbeatTimeout(40.0)) == 1

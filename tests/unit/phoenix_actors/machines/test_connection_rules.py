@@ -19,6 +19,7 @@ TRANSPORT = {
     events.TransportClosed,
     events.ConnectFailed,
     events.ReadingChanged,
+    events.TrafficAnswered,
 }
 
 NEXT: dict[str, list[ConnectionPhase]] = {
@@ -33,6 +34,7 @@ NEXT: dict[str, list[ConnectionPhase]] = {
     "heartbeat":         [D,          CG,        CD,       CL,     W],
     "close":             [D,          CG,        CD,       D,      W],
     "paused":           [D,          CG,        CD,       CL,     W],
+    "answered":         [D,          CG,        CD,       CL,     W],
     "stale timer":       [D,          CG,        CD,       CL,     W],
 }  # fmt: skip
 
@@ -61,6 +63,8 @@ def apply(bench: Bench, event: str) -> None:
             bench.handle(events.HeartbeatReplied(bench.machine.pending_heartbeat))
         case "paused":
             bench.handle(events.ReadingChanged(bench.machine.generation, paused=True))
+        case "answered":
+            bench.handle(events.TrafficAnswered(bench.machine.generation))
         case "stale timer":
             bench.handle(TimerFired("reconnect", 999))
         case timer if timer in bench.timers:

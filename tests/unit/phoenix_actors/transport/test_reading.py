@@ -185,6 +185,26 @@ def test_a_handler_of_a_signal_may_borrow_within(bench: Bench) -> None:
 
 
 @lends
+def test_what_that_one_leaves_is_not_lost(bench: Bench) -> None:
+    """Nor overtaken: the outer borrower ends, too."""
+    bench.drained()
+    bench.far.sendall(ONE + PING)
+    calls: list[int] = []
+
+    def done() -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            bench.borrow(count=2)
+            bench.far.sendall(TWO)
+        return False
+
+    bench.reading.borrow(done, DEADLINE, bench.deal)
+    assert bench.borrowed == [(1, [b"one"])]
+    assert bench.next()
+    assert bench.read == [(9, [b""])]
+
+
+@lends
 def test_after_the_close_nothing_is_borrowed_or_woken(bench: Bench) -> None:
     """The descriptors may be another's by then."""
     bench.drained()

@@ -88,6 +88,15 @@ def test_an_end_at_once(turns: AnyThread) -> None:
     assert (process.reason, ref.is_alive(), len(process.mailbox)) == (Shutdown(), False, 0)
 
 
+def test_an_object_with_a_terminate_of_its_own(turns: AnyThread) -> None:
+    """What was set on the object is called, as what its class has."""
+    process = start(Plain, turns).process
+    called: list[Any] = []
+    process.actor.terminate = called.append
+    assert not end_idle(process, Shutdown())
+    assert called == []
+
+
 def test_no_end_at_once(turns: AnyThread) -> None:
     """Not with a terminate, a crash to report, an order before it, or a thread in it."""
     ending, plain = start(Ending, turns).process, start(Plain, turns).process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from supervisors._runtime.mailbox import Mailbox
+from supervisors._runtime.mailbox import Mailbox, making
 
 
 def mailbox() -> tuple[Mailbox, list[Any]]:
@@ -86,3 +86,11 @@ def test_rejecting_may_put_again() -> None:
     box.put("a")
     box.close()
     assert rejected == ["a", "b"]
+
+
+def test_a_signal_handler_sends_while_a_lane_is_made() -> None:
+    """What interrupts the making of a lane, in the same thread, may need a lane itself."""
+    box, _ = mailbox()
+    with making:
+        assert box.put("from a handler")
+    assert list(box.user) == ["from a handler"]

@@ -1,0 +1,47 @@
+"""`phoenix-actors run`: a program that is nothing but the tree in a file."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from phoenix_actors.cli.codes import EXIT_FAILED, EXIT_OK
+from phoenix_actors.cli.output import notice, put
+from phoenix_actors.cli.tree_file import TreeFile
+from supervisors import ChildSpec, StartError, SupervisorSpec
+from supervisors import run as run_tree
+
+__all__ = ["LEVELS", "run"]
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the tree until it ends or a signal stops it; return the exit code of `supervisors.run`.
+
+    Raises:
+        TreeFileError: the file is wrong; nothing was started.
+    """
+    file = TreeFile(parsed.file)
+    if parsed.check:
+        for line in _lines(file.children, ""):
+            put(line)
+        return EXIT_OK
+    logging.basicConfig(
+        level=parsed.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        return run_tree(file.children, **file.options)
+    except StartError as error:
+        notice(f"the tree did not start: {error}")
+        return EXIT_FAILED
+
+
+def _lines(children: list[ChildSpec], indent: str) -> list[str]:
+    lines = []
+    for spec in children:
+        lines.append(f"{indent}{spec.id}  {spec.type}  {spec.restart}")
+        below = spec.args[0] if spec.args else None
+        if isinstance(below, SupervisorSpec):
+            lines += _lines(below.children, f"{indent}  ")
+    return lines

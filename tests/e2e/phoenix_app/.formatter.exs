@@ -1,0 +1,4 @@
+[
+  import_deps: [:phoenix, :plug],
+  inputs: ["*.{ex,exs}", "{config,lib}/**/*.{ex,exs}"]
+]

@@ -1,0 +1,3 @@
+defmodule PhoenixAppWeb.Presence do
+  use Phoenix.Presence, otp_app: :phoenix_app, pubsub_server: PhoenixApp.PubSub
+end
