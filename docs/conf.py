@@ -12,9 +12,8 @@ version = release
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-# `*` at the end of a table of contents may match nothing; the package and its asyncio side have
-# classes of the same names.
-suppress_warnings = ["ref.python", "toc.empty_glob"]
+# The package and its asyncio side have classes of the same names.
+suppress_warnings = ["ref.python"]
 
 myst_heading_anchors = 3
 
