@@ -20,7 +20,7 @@ export PYTHON
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-CODE := phoenix_actors pytest_phoenix_actors.py supervisors tests tools $(wildcard benchmarks examples)
+CODE := docs phoenix_actors pytest_phoenix_actors.py supervisors tests tools $(wildcard benchmarks examples)
 LINT_IMPORTS := $(VENV)/lint-imports --no-logo --cache-dir .cache/import_linter
 END_TO_END := $(wildcard tests/e2e)
 BENCHMARKS := $(wildcard benchmarks/bench_*.py)
@@ -109,8 +109,14 @@ bench: environment ## the benchmarks, each a table, and JSON in .cache/
 	@$(if $(BENCHMARKS),$(RUN_BENCHMARKS),$(call not_available,bench))
 
 .PHONY: docs
-docs: environment ## the documentation site
-	@$(call not_available,docs)
+docs: environment ## the documentation site in .cache/site, its links checked
+	@rm -rf .cache/site .cache/doctrees
+	@$(RUN) -m sphinx -q -W --keep-going -b html -d .cache/doctrees docs .cache/site
+	@$(RUN) tools/check_site.py .cache/site
+
+.PHONY: package
+package: environment ## wheel and source distribution, installed outside the checkout and used there
+	@env -u TMPDIR $(RUN) tools/check_package.py
 
 .PHONY: build
 build: environment ## wheel and source distribution in dist/

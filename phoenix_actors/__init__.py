@@ -12,7 +12,7 @@ Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phoenix_actors import logs as _logs
 from phoenix_actors import observing as _observing
@@ -73,7 +73,11 @@ from phoenix_actors.options import (
     TransportOptions,
 )
 from phoenix_actors.transport import Transport, TransportEvents, TransportHandle
-from phoenix_actors.transport.long_poll import LongPollTransport
+
+if TYPE_CHECKING:
+    from phoenix_actors.transport.long_poll import LongPollTransport
+
+    __version__: str
 
 __all__ = [
     "DROP",
@@ -137,16 +141,23 @@ __all__ = [
 _logs.install()
 _observing.install()
 
+if not TYPE_CHECKING:  # a type checker that saw it would take every name for one that is there
 
-def __getattr__(name: str) -> Any:
-    """Give the version when asked, and say plainly what is announced but not there yet."""
-    if name == "__version__":
-        # Not before: it takes longer to import than everything else here.
-        from importlib import metadata
+    def __getattr__(name: str) -> Any:
+        """Import what takes long and many programs do without when it is asked for."""
+        if name == "__version__":
+            from importlib import metadata
 
-        return metadata.version("phoenix-actors")
-    if name == "aio":
-        # Only when asked for: asyncio takes its time to import.
-        return _import_module("phoenix_actors.aio")
-    msg = f"module 'phoenix_actors' has no attribute {name!r}"
-    raise AttributeError(msg)
+            return metadata.version("phoenix-actors")
+        if name == "aio":
+            return _import_module("phoenix_actors.aio")
+        if name == "LongPollTransport":
+            value = _import_module("phoenix_actors.transport.long_poll").LongPollTransport
+            globals()[name] = value
+            return value
+        msg = f"module 'phoenix_actors' has no attribute {name!r}"
+        raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

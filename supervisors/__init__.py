@@ -21,9 +21,10 @@ The one break with Pykka: an exception in a handler ends the actor in `ask` too.
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
 
-from supervisors import dead_letters, introspect, telemetry
+from supervisors import dead_letters, telemetry
 from supervisors import logs as _logs
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.patterns import ANY
@@ -44,7 +45,6 @@ from supervisors._runtime.task_actor import callers, cancelled
 from supervisors._runtime.timers import Timer
 from supervisors._runtime.unstopped import Unstopped, unstopped
 from supervisors._runtime.watching import monitor
-from supervisors.application import System, run
 from supervisors.child_spec import (
     BRUTAL_KILL,
     UNSET,
@@ -55,8 +55,6 @@ from supervisors.child_spec import (
     Restart,
     Strategy,
 )
-from supervisors.circuit_breaker import CircuitBreaker, CircuitState
-from supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorRef
 from supervisors.errors import (
     ActorError,
     AlreadyPresentError,
@@ -112,17 +110,25 @@ from supervisors.gen_server import (
     Stop,
     Timeout,
 )
-from supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorRef
-from supervisors.registry import Keys, Registry
-from supervisors.registry_ref import KeyRegistered, KeyUnregistered, RegistryRef
 from supervisors.supervisor import (
     Supervisor,
     SupervisorRef,
     SupervisorSpec,
     check_childspecs,
 )
-from supervisors.task import Task, TaskOutcome
-from supervisors.task_supervisor import TaskSupervisor, TaskSupervisorRef
+
+if TYPE_CHECKING:
+    from supervisors import introspect
+    from supervisors.application import System, run
+    from supervisors.circuit_breaker import CircuitBreaker, CircuitState
+    from supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorRef
+    from supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorRef
+    from supervisors.registry import Keys, Registry
+    from supervisors.registry_ref import KeyRegistered, KeyUnregistered, RegistryRef
+    from supervisors.task import Task, TaskOutcome
+    from supervisors.task_supervisor import TaskSupervisor, TaskSupervisorRef
+
+    __version__: str
 
 __all__ = [
     "ANY",
@@ -229,16 +235,47 @@ __all__ = [
     "whereis",
 ]
 
+# What many programs do without is imported when it is first asked for: see `__getattr__`.
+_LATER = {
+    "CircuitBreaker": "circuit_breaker",
+    "CircuitState": "circuit_breaker",
+    "DynamicSupervisor": "dynamic_supervisor",
+    "DynamicSupervisorRef": "dynamic_supervisor",
+    "KeyRegistered": "registry_ref",
+    "KeyUnregistered": "registry_ref",
+    "Keys": "registry",
+    "PartitionSupervisor": "partition_supervisor",
+    "PartitionSupervisorRef": "partition_supervisor",
+    "Registry": "registry",
+    "RegistryRef": "registry_ref",
+    "System": "application",
+    "Task": "task",
+    "TaskOutcome": "task",
+    "TaskSupervisor": "task_supervisor",
+    "TaskSupervisorRef": "task_supervisor",
+    "run": "application",
+}
+
 _logs.install()
 _forking.install()
 
+if not TYPE_CHECKING:  # a type checker that saw it would take every name for one that is there
 
-def __getattr__(name: str) -> Any:
-    """Give the version when it is asked for."""
-    if name == "__version__":
-        # Not before: it takes longer to import than everything else here.
-        from importlib import metadata
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for, once; and give the version."""
+        if name == "__version__":
+            from importlib import metadata
 
-        return metadata.version("phoenix-actors")
-    msg = f"module 'supervisors' has no attribute {name!r}"
-    raise AttributeError(msg)
+            return metadata.version("phoenix-actors")
+        if name == "introspect":
+            return _import_module("supervisors.introspect")
+        if name in _LATER:
+            value = getattr(_import_module(f"supervisors.{_LATER[name]}"), name)
+            globals()[name] = value
+            return value
+        msg = f"module 'supervisors' has no attribute {name!r}"
+        raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

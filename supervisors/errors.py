@@ -38,7 +38,6 @@ as `None` where that actor does not live) and names things, never contents.
 
 from __future__ import annotations
 
-import pickle
 from enum import StrEnum
 from typing import Any
 
@@ -94,6 +93,8 @@ def _restore(cls: type[ActorError], text: str, fields: dict[str, Any]) -> ActorE
 
 def _portable(value: object) -> object:
     """Give the value itself where it pickles, else its type's name: an error must travel."""
+    import pickle
+
     try:
         pickle.dumps(value)
     except Exception:  # noqa: BLE001  any failure to pickle has the same answer

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Hashable, Iterable
 from datetime import timedelta
@@ -146,8 +145,8 @@ class PartitionSupervisor(SupervisingActor):
         """Start all partitions, linked; return the PartitionSupervisorRef when all run.
 
         Args:
-            child: the one child: a ChildSpec, a class with child_spec(), or (class, *args). Its id
-                is replaced by the partition's number.
+            child: the one child: a ChildSpec, a class with child_spec(), or `(class, *args)`. Its
+                id is replaced by the partition's number.
             name: a name to register the partition supervisor under; there must be one.
             **options: `partitions=None` (how many; by default one per processor),
                 `with_arguments=None` (`fn(args, number)` returns the arguments of this partition,
@@ -322,6 +321,8 @@ def _check_takes_two(function: Any) -> None:
     if not callable(function):
         text = f"{text}, not {function!r}"
         raise ChildSpecError(SpecProblem.BAD_WITH_ARGUMENTS, text, function)
+    import inspect
+
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -273,8 +273,8 @@ class Supervisor(SupervisingActor):
         arguments in `init`.
 
         Args:
-            *args: the children: specifications, classes with child_spec(), (class, *args); a class
-                may be one of plain Pykka, whose on_start is its init and whose stop() its end.
+            *args: the children: specifications, classes with child_spec(), `(class, *args)`; a
+                class may be one of plain Pykka, whose on_start is its init, whose stop() its end.
             name: a name to register the supervisor under.
             **kwargs: `start_timeout` and `dispatcher`, as for any actor, and the rules:
                 `strategy` is "one_for_one", "one_for_all" or "rest_for_one";

@@ -8,12 +8,10 @@ from the first second. Every `collection_interval` a data point is kept for `ret
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -240,6 +238,8 @@ class PerformanceMonitor(GenServer):
 
     def report(self, form: str) -> str:
         """Return the metrics as "text", "json" or "json_pretty"."""
+        import json
+
         metrics = self.metrics()
         match form:
             case "text":
@@ -288,7 +288,8 @@ def _lines(prefix: str, values: dict[str, Any]) -> list[str]:
 def _memory_usage() -> float | None:
     """Return the resident memory of the process in megabytes, or None where nobody says."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  pathlib takes 5 ms
+            pages = int(file.read().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
     except (OSError, ValueError, IndexError, AttributeError):
         return None

@@ -1,5 +1,7 @@
 """The client for asyncio: the same verbs with `await` and `async for`.
 
+Example::
+
     async with aio.SocketClient.start_link(url="ws://localhost:4000/socket/websocket") as client:
         channel = await client.join("room:lobby", {"user": "alice"})
         reply = await channel.push("new_message", {"body": "hi"})

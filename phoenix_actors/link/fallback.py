@@ -24,9 +24,7 @@ from phoenix_actors.errors import (
 from phoenix_actors.machines import fallback as machine
 from phoenix_actors.machines.fallback import Carrier
 from phoenix_actors.telemetry import TRANSPORT_FALLBACK, emit
-from phoenix_actors.transport.long_poll import LongPollTransport
-from phoenix_actors.transport.opening import AttemptAborted
-from phoenix_actors.transport.websocket import WebSocketTransport
+from phoenix_actors.transport.aborted import AttemptAborted
 
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
@@ -46,13 +44,24 @@ def transport_of(options: SocketOptions) -> Transport:
     """Return what opens the connections of a client with these options."""
     chosen = options.transport or "websocket"
     primary: Transport = _named(chosen) if isinstance(chosen, str) else chosen
-    if options.longpoll_fallback is None or isinstance(primary, LongPollTransport):
+    if options.longpoll_fallback is None:
+        return primary
+    from phoenix_actors.transport.long_poll import LongPollTransport
+
+    if isinstance(primary, LongPollTransport):
         return primary
     return FallbackTransport(primary, LongPollTransport(), options.longpoll_fallback)
 
 
 def _named(word: str) -> Transport:
-    return LongPollTransport() if word == "longpoll" else WebSocketTransport(word)
+    # Each takes as long to import as the rest of the package, and one of them is enough.
+    if word == "longpoll":
+        from phoenix_actors.transport.long_poll import LongPollTransport
+
+        return LongPollTransport()
+    from phoenix_actors.transport.websocket import WebSocketTransport
+
+    return WebSocketTransport(word)
 
 
 class FallbackTransport:

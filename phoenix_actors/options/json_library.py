@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,6 +34,7 @@ def json_library(name: str, value: Any) -> JsonLibrary | None:
     the server.
 
     Example:
+        >>> import json
         >>> json_library("json_library", json)
         <JsonLibrary json>
         >>> json_library("json_library", object())
@@ -61,7 +61,7 @@ def _try(name: str, library: JsonLibrary) -> None:
         text = library.encode(_TRIAL)
         if isinstance(text, bytes | bytearray):
             text = text.decode()
-        fits = isinstance(text, str) and json.loads(text) == _TRIAL == library.decode(text)
+        fits = isinstance(text, str) and msgspec.json.decode(text) == _TRIAL == library.decode(text)
     except Exception as error:
         problem = f"cannot write and read JSON: {library.name} raised {type(error).__name__}"
         raise InvalidOption(name, problem) from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -12,6 +11,12 @@ from phoenix_actors.errors import InvalidOption
 from phoenix_actors.options import checks
 from phoenix_actors.options.proxy_options import ProxyOptions
 from phoenix_actors.options.tcp_options import TCPOptions
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+else:
+    # The fields are resolved at run time, and ssl takes long to import: `_check_context` looks.
+    SSLContext = Any
 
 __all__ = ["SSLOptions", "TransportOptions"]
 
@@ -35,7 +40,7 @@ class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
         SSLOptions(certfile='client.pem', password=…)
     """
 
-    context: ssl.SSLContext | None = None
+    context: SSLContext | None = None
     ca_certs: str | None = None
     verify: bool = True
     certfile: str | None = None
@@ -45,8 +50,8 @@ class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         checks.flag("transport_opts.ssl_opts.verify", self.verify)
-        if not isinstance(self.context, ssl.SSLContext | None):
-            raise InvalidOption("transport_opts.ssl_opts.context", "must be an ssl.SSLContext")
+        if self.context is not None:
+            _check_context(self.context)
         for name in ("ca_certs", "certfile", "keyfile", "password", "server_hostname"):
             value = getattr(self, name)
             if not isinstance(value, str | None):
@@ -178,3 +183,10 @@ def _check_keys(name: str, given: Mapping[str, Any], known: list[str]) -> None:
             raise InvalidOption(
                 f"{name}.{key}", f"is unknown: {hint}choose one of {', '.join(sorted(known))}"
             )
+
+
+def _check_context(context: object) -> None:
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext):
+        raise InvalidOption("transport_opts.ssl_opts.context", "must be an ssl.SSLContext")

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.transport.frames import FrameReader, Frames, frame_of
-from phoenix_actors.transport.library_frames import LibraryFrames, library_frame_of
 
 __all__ = ["Framing", "framing_of"]
 
@@ -26,10 +25,8 @@ class Framing(NamedTuple):
     together: bool
 
 
-_FRAMINGS: Final = {
-    "websocket": Framing(FrameReader, frame_of, together=True),
-    "websocket-client": Framing(LibraryFrames, library_frame_of, together=False),
-}
+_OURS: Final = Framing(FrameReader, frame_of, together=True)
+_CHOICES: Final = ("websocket", "websocket-client")
 
 
 def framing_of(word: str) -> Framing:
@@ -42,8 +39,11 @@ def framing_of(word: str) -> Framing:
         >>> framing_of("websocket").together, framing_of("websocket-client").together
         (True, False)
     """
-    framing = _FRAMINGS.get(word)
-    if framing is None:
-        choices = " or ".join(map(repr, _FRAMINGS))
-        raise InvalidOption("transport", f"must be {choices}, not {word!r}")
-    return framing
+    if word == "websocket":
+        return _OURS
+    if word == "websocket-client":
+        from phoenix_actors.transport.library_frames import LibraryFrames, library_frame_of
+
+        return Framing(LibraryFrames, library_frame_of, together=False)
+    choices = " or ".join(map(repr, _CHOICES))
+    raise InvalidOption("transport", f"must be {choices}, not {word!r}")

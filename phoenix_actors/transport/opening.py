@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_actors.errors import ConnectError, ConnectTimeout
+from phoenix_actors.transport.aborted import AttemptAborted
 from phoenix_actors.transport.proxy import connect_to
 from phoenix_actors.transport.secure import tls_on
 from phoenix_actors.transport.stream import EndOfStream
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
     from phoenix_actors.options import TransportOptions
     from phoenix_actors.transport.handshake import Target
 
-__all__ = ["AttemptAborted", "failed_opening", "open_socket"]
-
-
-class AttemptAborted(ConnectError):
-    """`abort()` was called meanwhile: nobody wants a connection, by another transport neither."""
+__all__ = ["failed_opening", "open_socket"]
 
 
 def open_socket(

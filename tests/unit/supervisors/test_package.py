@@ -11,7 +11,7 @@ from supervisors.__main__ import main
 def test_unknown_name() -> None:
     """Any other name is unknown as in any module."""
     with pytest.raises(AttributeError, match="has no attribute 'Supervisorr'"):
-        _ = supervisors.Supervisorr
+        _ = supervisors.Supervisorr  # type: ignore[attr-defined]
 
 
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,55 @@
+"""What `import supervisors` and `import phoenix_actors` leave for later: the slow part."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.sources import ROOT
+
+HEAVY = {"asyncio", "structlog", "websocket", "websockets", "pytest", "ssl", "http", "python_socks"}
+LATER = {
+    "supervisors": HEAVY
+    | {
+        "supervisors.application",
+        "supervisors.circuit_breaker",
+        "supervisors.observer",
+        "supervisors.partition_supervisor",
+        "supervisors.task_supervisor",
+        "supervisors.testing",
+    },
+    "phoenix_actors": HEAVY
+    | {
+        "phoenix_actors.aio",
+        "phoenix_actors.cli",
+        "phoenix_actors.testing",
+        "phoenix_actors.transport.long_poll",
+        "phoenix_actors.transport.websocket",
+    },
+}
+
+
+def printed(code: str) -> str:
+    """Returns what a new interpreter prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize("package", LATER)
+def test_heavy_modules_come_later(package: str) -> None:
+    """The import of a package brings none of the modules that many programs do without."""
+    loaded = set(printed(f"import sys, {package}\nprint(*sys.modules)").split())
+    assert package in loaded
+    assert loaded & LATER[package] == set()
+
+
+@pytest.mark.parametrize("package", LATER)
+def test_every_public_name_is_there_and_listed(package: str) -> None:
+    """`from … import *` and `dir` have the names that are imported later, too."""
+    code = (
+        f"import {package} as p\nlisted = set(dir(p))\nfrom {package} import *\n"
+        "print(set(p.__all__) <= set(globals()), set(p.__all__) <= listed)"
+    )
+    assert printed(code).split() == ["True", "True"]
