@@ -24,7 +24,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from phoenix_actors.transport.stream import EndOfStream, Stream
+from phoenix_actors.transport.own_lock import is_mine
+from phoenix_actors.transport.stream import LONGEST_WAIT, EndOfStream, Stream
 
 if TYPE_CHECKING:
     from phoenix_actors.transport.frames import Frames, Run
@@ -44,7 +45,8 @@ class Reading:
         """Read this stream by these frames."""
         self._stream = stream
         self._frames = frames
-        self._turn = threading.Lock()
+        # Reentrant only for its owner to be told; see own_lock.
+        self._turn = threading.RLock()
         self._left: list[Run] = []
         self._more = True  # there may be more behind what was read last
         self._closed = False
@@ -111,26 +113,31 @@ class Reading:
         epoll = self._epoll
         if epoll is None:
             return
-        if not self._turn.acquire(blocking=False):
-            if self._holder == threading.get_ident() and not self._dealing:
+        if is_mine(self._turn):
+            if not self._dealing:
                 # A signal's handler waits in a thread that was waiting already.
                 self._left += self._read_until(done, timeout, deal_with)
             return
         try:
-            if not (self._closed or self._left or self._more):
+            if self._turn.acquire(blocking=False) and not (
+                self._closed or self._left or self._more
+            ):
                 self._borrow(epoll, done, timeout, deal_with)
         finally:
-            self._turn.release()
+            try:  # noqa: SIM105  see own_lock
+                self._turn.release()
+            except RuntimeError:
+                pass  # another thread has it
 
     def _borrow(
         self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
     ) -> None:
         """Borrow; requires holding the turn."""
         descriptor = self._stream.fileno()
-        epoll.modify(descriptor, 0)
-        self._holder = threading.get_ident()
         events = select.EPOLLIN
         try:
+            epoll.modify(descriptor, 0)
+            self._holder = threading.get_ident()
             self._left += self._read_until(done, timeout, deal_with)
         except BaseException:
             if self._dealing:
@@ -152,7 +159,9 @@ class Reading:
         while not done() or (self._more and not last):
             # Under TLS only the next attempt to read tells whether something is left.
             last = done()
-            if not self._more and self._must_end(poll.poll(None if wait is None else wait * 1000)):
+            if not self._more and self._must_end(
+                poll.poll(None if wait is None else min(wait, LONGEST_WAIT) * 1000)
+            ):
                 break
             # From here on a signal's handler does not read; it may have done so before.
             self._dealing = True
