@@ -16,7 +16,7 @@ from phoenix_actors.channel import Seconds, checked_timeout
 from phoenix_actors.errors import QueueFull, WouldDeadlock
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.hooks import Subscription
-from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.message import ChannelState, PushReply
 
 __all__ = ["Channel"]
@@ -75,8 +75,7 @@ class Channel:
         Where too many frames wait to be written, it waits for room, up to the push's timeout.
         """
         try:
-            with no_waiting_here():
-                return self.sync.send(event, payload, timeout=timeout)
+            return without_waiting(self.sync.send, event, payload, timeout=timeout)
         except (QueueFull, WouldDeadlock):
             return await asyncio.to_thread(self.sync.send, event, payload, timeout=timeout)
 
@@ -120,6 +119,4 @@ class Channel:
         """
         topic = self.sync._topic
         seconds = checked_timeout(timeout, topic.session.options.push_timeout)
-        with no_waiting_here():
-            left = topic.leave(seconds, may_write=False)
-        await left
+        await without_waiting(topic.leave, seconds, may_write=False)

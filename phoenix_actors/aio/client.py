@@ -24,7 +24,7 @@ from phoenix_actors.errors import (
 from phoenix_actors.link.hooks import Subscription
 from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.presence import Presence
-from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.message import ConnectionStatus, Message
 from supervisors import CallTimeout, NoProcError, whereis
 from supervisors._runtime.timers import timers
@@ -144,8 +144,7 @@ class SocketClient:
         """
         seconds = checked_timeout(timeout, None)
         began = timers.clock.now()
-        with no_waiting_here():
-            answer = self.sync.session.live_wire().ping(seconds)
+        answer = without_waiting(self.sync.session.live_wire().ping, seconds)
         await answer
         return timers.clock.now() - began
 
@@ -176,8 +175,9 @@ class SocketClient:
         seconds = checked_timeout(timeout, self.sync.session.options.join_timeout)
         joiner = self.sync._joiner()
         try:
-            with no_waiting_here():
-                record = joiner.begin(topic, params, channel, seconds, on or {}, subscriber)
+            record = without_waiting(
+                joiner.begin, topic, params, channel, seconds, on or {}, subscriber
+            )
         except AlreadyJoined as already:
             raise AlreadyJoined(Channel(already.channel), topic) from None
         try:
@@ -186,8 +186,8 @@ class SocketClient:
             late = joiner.late(topic, seconds)
             raise late from late.__cause__
         except asyncio.CancelledError:
-            with no_waiting_here():
-                record.leave(record.session.options.push_timeout, may_write=False)
+            patience = record.session.options.push_timeout
+            without_waiting(record.leave, patience, may_write=False)
             raise
         return Channel(record.facade)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
+from phoenix_actors.transport.own_lock import is_mine
 from supervisors import CallTimeout, Reply
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
@@ -82,7 +83,8 @@ class _Lane:
         self.send_now: Any = handle.send_now if together else None
         # What a caller could not send without waiting, and what of it the handle did not take.
         self.unfinished: tuple[Batch, list[str | bytes]] | None = None
-        self.writing = threading.Lock()
+        # Reentrant only for its owner to be told; see own_lock.
+        self.writing = threading.RLock()
         self.bell = threading.Event()
         self.closed = False
         # Started by the first ring.
@@ -128,7 +130,7 @@ class Outbox:
         self,
         name: str,
         sent: Callable[[int], None],
-        broken: Callable[[TransportHandle, Exception], None],
+        broken: Callable[[TransportHandle, BaseException], None],
         pushed: Callable[[], None] = lambda: None,
     ) -> None:
         """Start closed: frames put before `open` are dropped."""
@@ -258,13 +260,29 @@ class Outbox:
 
     def _write(self, lane: _Lane, share: int | None) -> bool:
         """Write at most `share` frames; False when more wait and nobody writes them."""
-        while (lane.queue or lane.unfinished) and lane.writing.acquire(blocking=False):
+        while (lane.queue or lane.unfinished) and not is_mine(lane.writing):
             try:
+                if not lane.writing.acquire(blocking=False):
+                    return True
                 if not self._write_some(lane, share):
                     return False
+            except BaseException as error:
+                # The user's Ctrl-C, for one: what was taken may be sent in part.
+                if is_mine(lane.writing):
+                    self._break(lane, error)
+                raise
             finally:
-                lane.writing.release()
+                try:  # noqa: SIM105  see own_lock
+                    lane.writing.release()
+                except RuntimeError:
+                    pass  # another thread writes
         return True
+
+    def _break(self, lane: _Lane, error: BaseException) -> None:
+        """Drop what waits: this connection can send no more."""
+        lane.clear()
+        self._broken(lane.handle, error)
+        self._wake()
 
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
@@ -281,9 +299,7 @@ class Outbox:
             try:
                 gone = self._send(lane, frames, waiting=share is None)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-                lane.clear()
-                self._broken(lane.handle, error)
-                self._wake()
+                self._break(lane, error)
                 return True
             if not gone:
                 with lane.lock:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.message_hooks import DROP
-from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.link.scheduling import no_waiting_here, without_waiting
 from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
 from phoenix_actors.machines.push import is_unmatched_topic, reply_to
 from phoenix_actors.message import (
@@ -96,14 +96,16 @@ class Reader:
         self._take(self._wire.session.codec.decode_binary, data)
 
     def _take(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
-        with no_waiting_here():
-            try:
-                frame = decode(data)
-            except DecodeError as error:
-                self._report_bad(error)
-            else:
-                self._wire.received(1, len(data))
-                self._dispatch(frame, len(data))
+        without_waiting(self._take_in, decode, data)
+
+    def _take_in(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
+        try:
+            frame = decode(data)
+        except DecodeError as error:
+            self._report_bad(error)
+        else:
+            self._wire.received(1, len(data))
+            self._dispatch(frame, len(data))
 
     def _report_bad(self, error: DecodeError) -> None:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""

@@ -6,13 +6,15 @@ can only come through the reader itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from phoenix_actors.errors import WouldDeadlock
 from supervisors._runtime.current import current
 from supervisors._runtime.foreign import plain_actor_here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from supervisors import Reply
     from supervisors._runtime.process import Process
 
@@ -23,7 +25,11 @@ __all__ = [
     "no_waiting_here",
     "refuse_waiting",
     "runs_below",
+    "without_waiting",
 ]
+
+
+T = TypeVar("T")
 
 
 class _Refusing:
@@ -50,6 +56,20 @@ class no_waiting_here:  # noqa: N801  used as a function
     def __exit__(self, *_: object) -> None:
         """Be as before."""
         current.host = self._before
+
+
+def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call, with every call inside it that would wait raising WouldDeadlock in this thread.
+
+    Unlike the block's end, this one cannot be cut short by what a signal's handler raises, which
+    would leave a main thread that can never wait again.
+    """
+    before = current.host
+    try:
+        current.host = _REFUSING
+        return call(*args, **options)
+    finally:
+        current.host = before
 
 
 def may_wait() -> bool:

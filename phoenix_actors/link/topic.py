@@ -25,7 +25,7 @@ from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
-from phoenix_actors.link.scheduling import may_wait, no_waiting_here
+from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
 from phoenix_actors.link.topic_record import TopicRecord
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
@@ -179,9 +179,8 @@ class Topic(TopicRecord):
             early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()
-        with no_waiting_here():
-            for push in early:
-                push.reply.fail(ChannelClosed(self.name, push.event))
+        for push in early:
+            without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))
         if self._listeners is not None:
             self._listeners.close()
 

@@ -389,7 +389,7 @@ class Wire:
     def _pushed(self) -> None:
         self.session.counters.add("pushes_sent")
 
-    def _broken(self, handle: TransportHandle, error: Exception) -> None:
+    def _broken(self, handle: TransportHandle, error: BaseException) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
         emit(FAULT, component="transport", event="send", error=type(error).__name__)

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.options import TCPOptions
+from phoenix_actors.transport.stream import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ _NUMBERS: Final = (
 
 
 def left(deadline: float | None) -> float | None:
-    """Return the seconds until a deadline, None for none.
+    """Return the seconds until a deadline, at most what a socket takes; None for none.
 
     Raises:
         TimeoutError: when it has come.
@@ -52,7 +53,7 @@ def left(deadline: float | None) -> float | None:
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
-    return seconds
+    return min(seconds, LONGEST_WAIT)
 
 
 def connect(

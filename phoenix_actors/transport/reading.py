@@ -24,7 +24,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from phoenix_actors.transport.stream import EndOfStream, Stream
+from phoenix_actors.transport.own_lock import is_mine
+from phoenix_actors.transport.stream import LONGEST_WAIT, EndOfStream, Stream
 
 if TYPE_CHECKING:
     from phoenix_actors.transport.frames import Frames, Run
@@ -34,8 +35,6 @@ __all__ = ["Reading"]
 Done: TypeAlias = Callable[[], bool]
 DealWith: TypeAlias = "Callable[[list[Run]], list[Run]]"
 
-# Milliseconds: poll takes no more at a time, which is 24 days.
-_LONGEST: Final = 2**31 - 1
 _CAN_LEND: Final = hasattr(select, "epoll") and hasattr(os, "eventfd")
 
 
@@ -46,7 +45,8 @@ class Reading:
         """Read this stream by these frames."""
         self._stream = stream
         self._frames = frames
-        self._turn = threading.Lock()
+        # Reentrant only for its owner to be told; see own_lock.
+        self._turn = threading.RLock()
         self._left: list[Run] = []
         self._more = True  # there may be more behind what was read last
         self._closed = False
@@ -113,26 +113,31 @@ class Reading:
         epoll = self._epoll
         if epoll is None:
             return
-        if not self._turn.acquire(blocking=False):
-            if self._holder == threading.get_ident() and not self._dealing:
+        if is_mine(self._turn):
+            if not self._dealing:
                 # A signal's handler waits in a thread that was waiting already.
                 self._left += self._read_until(done, timeout, deal_with)
             return
         try:
-            if not (self._closed or self._left or self._more):
+            if self._turn.acquire(blocking=False) and not (
+                self._closed or self._left or self._more
+            ):
                 self._borrow(epoll, done, timeout, deal_with)
         finally:
-            self._turn.release()
+            try:  # noqa: SIM105  see own_lock
+                self._turn.release()
+            except RuntimeError:
+                pass  # another thread has it
 
     def _borrow(
         self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
     ) -> None:
         """Borrow; requires holding the turn."""
         descriptor = self._stream.fileno()
-        epoll.modify(descriptor, 0)
-        self._holder = threading.get_ident()
         events = select.EPOLLIN
         try:
+            epoll.modify(descriptor, 0)
+            self._holder = threading.get_ident()
             self._left += self._read_until(done, timeout, deal_with)
         except BaseException:
             if self._dealing:
@@ -212,4 +217,4 @@ class Reading:
 
 def _milliseconds(seconds: float | None) -> float | None:
     """Return what poll takes; who waits for longer waits on by other means."""
-    return None if seconds is None else min(seconds * 1000, _LONGEST)
+    return None if seconds is None else min(seconds, LONGEST_WAIT) * 1000

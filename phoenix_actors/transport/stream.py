@@ -15,9 +15,13 @@ import threading
 import time
 from typing import Final
 
-__all__ = ["DEFAULT_READ_SIZE", "EndOfStream", "Stream"]
+from phoenix_actors.transport.own_lock import is_mine
+
+__all__ = ["DEFAULT_READ_SIZE", "LONGEST_WAIT", "EndOfStream", "Stream"]
 
 DEFAULT_READ_SIZE: Final = 65536
+# Seconds: poll takes milliseconds, no more than 2,147,483,647.
+LONGEST_WAIT: Final = 2_000_000.0
 _WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
 _WANT_SEND: Final = (*_WANT_READ, ssl.SSLWantWriteError)
 
@@ -35,7 +39,8 @@ class Stream:
         self._read_size = read_size
         self._sock = sock
         self._lock = threading.Lock()
-        self._write_lock = threading.Lock()
+        # Reentrant only for its owner to be told; see own_lock.
+        self._write_lock = threading.RLock()
         self._sealed = False  # nothing may be sent any more
         self._unsent = b""
         self._buffer = b""
@@ -129,10 +134,11 @@ class Stream:
                 that happened is shut down.
         """
         timeout = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._write_lock.acquire(timeout=timeout):
-            self.shutdown()
-            raise TimeoutError
+        if is_mine(self._write_lock):
+            raise EndOfStream("a signal's handler cannot send in the middle of a send")
         try:
+            if not self._write_lock.acquire(timeout=timeout):
+                raise TimeoutError  # noqa: TRY301
             if self._sealed:
                 raise EndOfStream
             self._sealed = last
@@ -142,7 +148,10 @@ class Stream:
             self.shutdown()
             raise
         finally:
-            self._write_lock.release()
+            try:  # noqa: SIM105  see own_lock
+                self._write_lock.release()
+            except RuntimeError:
+                pass  # another thread has it
 
     def send_now(self, data: bytes) -> bool | None:
         """Send what can be sent of `data` without waiting. Safe from any thread.
@@ -153,9 +162,11 @@ class Stream:
         Raises:
             EndOfStream: when the stream ended.
         """
-        if not self._write_lock.acquire(blocking=False):
+        if is_mine(self._write_lock):
             return None
         try:
+            if not self._write_lock.acquire(blocking=False):
+                return None
             if self._sealed:
                 raise EndOfStream
             if self._unsent:
@@ -172,7 +183,10 @@ class Stream:
                 return False
             return True
         finally:
-            self._write_lock.release()
+            try:  # noqa: SIM105  see own_lock
+                self._write_lock.release()
+            except RuntimeError:
+                pass  # another thread has it
 
     def _write(self, data: memoryview, deadline: float | None) -> None:
         """Send all of `data`. This method requires holding the write lock."""
@@ -223,7 +237,7 @@ class Stream:
             poll = select.poll()
             poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
             # Up to a whole millisecond, so that a short rest is waited for and not spun through.
-            poll.poll(None if timeout is None else int(timeout * 1000) + 1)
+            poll.poll(None if timeout is None else int(min(timeout, LONGEST_WAIT) * 1000) + 1)
         else:  # pragma: no cover - Windows
             wanted = [descriptor]
             select.select([] if writing else wanted, wanted if writing else [], wanted, timeout)

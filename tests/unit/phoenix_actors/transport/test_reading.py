@@ -114,10 +114,30 @@ def test_nobody_borrows_while_the_reader_thread_reads(bench: Bench) -> None:
     bench.borrow(timeout=DEADLINE)
     assert bench.borrowed == []
     bench.drained()
-    with bench.reading._turn:
-        bench.far.sendall(ONE)
-        bench.borrow(timeout=DEADLINE)
+    taken, over = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with bench.reading._turn:
+            taken.set()
+            over.wait(DEADLINE)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert taken.wait(DEADLINE)
+    bench.far.sendall(ONE)
+    bench.borrow(timeout=DEADLINE)
     assert bench.borrowed == []
+    over.set()
+    reader.join(DEADLINE)
+
+
+@lends
+def test_a_borrower_waits_longer_than_poll_can(bench: Bench) -> None:
+    """What poll does not take is cut to what it takes."""
+    bench.drained()
+    bench.far.sendall(ONE)
+    bench.borrow(timeout=1e308)
+    assert bench.borrowed == [(1, [b"one"])]
 
 
 @lends
