@@ -21,6 +21,10 @@ class Dispatcher(Protocol):
         """Run a batch of a process whose slot was just taken."""
         ...
 
+    def offer(self, process: Process) -> None:
+        """Take the slot of a process and have a batch run, unless somebody has the slot."""
+        ...
+
     def detach(self, process: Process) -> None:
         """Forget a process that has ended."""
         ...

@@ -125,6 +125,11 @@ class ForeignProcess(Process):
 
     # ---- the way in ---------------------------------------------------------------------------
 
+    def offer(self) -> None:
+        """Deliver what waits, unless somebody does."""
+        if self.mailbox.slot.acquire(False):
+            self.schedule()
+
     def schedule(self) -> None:
         """Pass on to Pykka what lies in the mailbox; only for who has just taken its slot."""
         mailbox = self.mailbox

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from supervisors._runtime.current import current
 from supervisors._runtime.handover import runs_here
 from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
@@ -57,8 +58,8 @@ class Inlet(Ties):
 
     def post(self, item: Any) -> None:
         """Put a message into the user lane. Safe from any thread, never raises."""
-        if self.mailbox.put(item):
-            self.schedule()
+        self.mailbox.add(item)
+        self.offer()
 
     def post_all(self, items: list[Any]) -> None:
         """Put several messages into the user lane, nothing between them. Safe from any thread."""
@@ -67,8 +68,15 @@ class Inlet(Ties):
 
     def order(self, item: StopOrder | Urge) -> None:
         """Put an order into the control lane. Safe from any thread, never raises."""
-        if self.mailbox.put_control(item):
-            self.schedule()
+        self.mailbox.add_control(item)
+        self.offer()
+
+    def offer(self) -> None:
+        """Have a turn run, unless one runs or will: who ends that looks into the mailbox again."""
+        dispatcher = self.dispatcher
+        # Not launched yet: the first turn looks into the mailbox itself.
+        if dispatcher is not None and not self.mailbox.slot.locked():
+            dispatcher.offer(self._self)
 
     def schedule(self) -> None:
         """Have a turn run; only for who has just taken the mailbox's slot."""
@@ -100,11 +108,19 @@ class Inlet(Ties):
 
     def post_next(self, item: Any) -> None:
         """Post a message of the runtime's own to a supervisor; its turn may run in this thread."""
-        if self.mailbox.put(item) and not runs_here(self._self, self.dispatcher, to_callers=True):
+        if current.is_main:
+            # It runs nothing here, and an interrupt must not fall between the slot and the queue.
+            self.post(item)
+        elif self.mailbox.put(item) and not runs_here(
+            self._self, self.dispatcher, to_callers=True
+        ):
             self.schedule()
 
     def order_next(self, order: StopOrder) -> None:
         """Order the end; the turn it causes may run in this thread."""
+        if current.is_main:
+            self.order(order)
+            return
         if not self.mailbox.put_control(order):
             return
         if not runs_here(self._self, self.dispatcher, to_callers=self.actor._otp_plain_end):

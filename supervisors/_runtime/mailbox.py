@@ -84,6 +84,21 @@ class Mailbox:
         """Return the number of user messages that wait."""
         return len(self.user)
 
+    def add(self, item: Any) -> None:
+        """Append a user message, without a look at the slot."""
+        user = self.user
+        if user is NOTHING:
+            user = self.lane()
+        user.append(item)
+        if self.closed:
+            self.drain()
+
+    def add_control(self, item: Any) -> None:
+        """Append a control message, without a look at the slot."""
+        self.control.append(item)
+        if self.closed:
+            self.drain()
+
     def put(self, item: Any) -> bool:
         """Append a user message; tell whether the putter must have the process scheduled."""
         user = self.user

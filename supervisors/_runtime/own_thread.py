@@ -60,6 +60,11 @@ class ThreadDispatcher:
                 self._bells[process] = None
             pool.schedule(process)
 
+    def offer(self, process: Process) -> None:
+        """Take the slot of a process and wake its thread, unless somebody has the slot."""
+        if process.mailbox.slot.acquire(False):
+            self.schedule(process)
+
     def park(self, process: Process) -> bool:
         """Let the thread of an idle process end; its next turn gets a new one.
 

@@ -21,7 +21,8 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import flush, runs_here
@@ -42,6 +43,7 @@ _LINGER = 1.0
 _QUIET = 20
 # Turns in a row that a worker runs because one handed over to the next.
 _CHAIN = 64
+_AT_ONCE = (False,)
 # When the watcher wakes so many times later than it wanted, threads wait for the GIL; then it adds
 # a worker in one tick out of so many.
 _LATE = 3
@@ -98,7 +100,26 @@ class PoolDispatcher:
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""
         self._queue.append(process)
-        if self._parked and (current.host is not self or _PARALLEL):
+        self._see_to_it(current.__dict__)
+
+    def offer(self, process: Process) -> None:
+        """Take the slot of a process and queue it, unless somebody has the slot."""
+        here, slot = current.__dict__, process.mailbox.slot
+        if not here["is_main"]:
+            if slot.acquire(False):
+                self._queue.append(process)
+                self._see_to_it(here)
+            return
+        # A signal's handler runs in the main thread, and may raise, as for Ctrl-C. Between the slot
+        # and the queue that would be the end of the process, so this is one step, of C code.
+        try:
+            self._queue.extend(compress((process,), map(slot.acquire, _AT_ONCE)))
+        finally:
+            self._see_to_it(here)
+
+    def _see_to_it(self, here: dict[str, Any]) -> None:
+        """Have somebody take what was queued."""
+        if self._parked and (here["host"] is not self or _PARALLEL):
             self._rouse()
         if not self._is_watched:
             self._is_watched = True

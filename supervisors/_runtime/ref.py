@@ -136,11 +136,8 @@ class ActorRef(pykka.ActorRef[Any]):
         user.append(Told(message) if kind is Asked or kind is Forwarded else message)
         if mailbox.closed:
             mailbox.drain()
-        elif mailbox.slot.acquire(False):
-            if (dispatcher := process.dispatcher) is not None:
-                dispatcher.schedule(process)
-            else:
-                process.schedule()
+        elif not mailbox.slot.locked() and (dispatcher := process.dispatcher) is not None:
+            dispatcher.offer(process)
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167).
@@ -230,11 +227,8 @@ class ActorRef(pykka.ActorRef[Any]):
             user.append(call)
             if mailbox.closed:
                 mailbox.drain()
-            elif mailbox.slot.acquire(False):
-                if (dispatcher := process.dispatcher) is not None:
-                    dispatcher.schedule(process)
-                else:
-                    process.schedule()
+            elif not mailbox.slot.locked() and (dispatcher := process.dispatcher) is not None:
+                dispatcher.offer(process)
         if not block:
             return call
         return call.get(timeout=timeout) if gate is None else call.get_at(gate, timeout)

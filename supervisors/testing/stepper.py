@@ -47,6 +47,11 @@ class ManualDispatcher:
         """Note that a process has something to do."""
         self._ready.append(process)
 
+    def offer(self, process: Process) -> None:
+        """Note that a process has something to do, unless that is known."""
+        if process.mailbox.slot.acquire(False):
+            self.schedule(process)
+
     def detach(self, process: Process) -> None:
         """Forget a process that has ended; with the last one, waits are real ones again."""
         self._living.discard(process)

@@ -1,0 +1,84 @@
+"""Exceptions of signal handlers, as Ctrl-C's: what they interrupt in the main thread goes on."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from supervisors import DynamicSupervisor, GenServer
+from tests.concurrency.conftest import DEADLINE
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="this system has no setitimer: nothing to interrupt by"
+)
+
+INTERRUPTS = 200
+
+
+class Struck(Exception):
+    """What the signal's handler raises."""
+
+
+class Idle(GenServer):
+    """Answers, and takes what it is told."""
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        return request
+
+    def handle_cast(self, message: Any) -> None:
+        """Nothing to do."""
+
+    def handle_info(self, message: Any) -> None:
+        """Nothing to do."""
+
+
+def interrupted(act: Callable[[], object]) -> None:
+    """Does it again and again, while a signal's handler raises now and then."""
+
+    def strike(*_: object) -> None:
+        raise Struck
+
+    chance = random.Random(20)
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        for _ in range(INTERRUPTS):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.001))
+                while True:
+                    act()
+            except Struck:
+                continue
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("way", ["tell", "cast", "send_info", "ask"])
+def test_no_actor_is_forgotten(way: str) -> None:
+    """Whatever a send in the main thread was interrupted in, the actor runs when it is sent to."""
+    refs = [Idle.start() for _ in range(300)]
+    turn = itertools.cycle(refs)
+    send: dict[str, Callable[[Any], object]] = {
+        "tell": lambda ref: ref.tell(1),
+        "cast": lambda ref: ref.cast(1),
+        "send_info": lambda ref: ref.send_info(1),
+        "ask": lambda ref: ref.ask(1, block=False),
+    }
+    interrupted(lambda: send[way](next(turn)))
+    assert [ref.ask(number, timeout=DEADLINE) for number, ref in enumerate(refs)] == list(
+        range(300)
+    )
+    assert [ref.stop(timeout=DEADLINE) for ref in refs] == [True] * 300
+
+
+def test_no_supervisor_is_forgotten() -> None:
+    """A start_child that was interrupted leaves a supervisor that goes on."""
+    with DynamicSupervisor.start_link() as parent:
+        interrupted(lambda: parent.start_child(Idle))
+        assert parent.count_children().active >= 0
+        assert parent.start_child(Idle).ask(7, timeout=DEADLINE) == 7
