@@ -69,6 +69,7 @@ class SupervisionMachine:
     """One supervisor without its thread.
 
     Example:
+        >>> from supervisors.child_spec import Strategy
         >>> flags = Flags(strategy=Strategy.ONE_FOR_ONE, max_restarts=3, max_seconds=5.0)
         >>> machine = SupervisionMachine(flags, [ChildSpec("a", start=print)], lambda: 0.5)
         >>> [type(command).__name__ for command in machine.handle(BootRequested(), 0.0)]

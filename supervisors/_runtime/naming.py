@@ -22,7 +22,7 @@ def register_name(name: Hashable, ref: pykka.ActorRef[Any]) -> bool:
         ChildSpecError: None is no name, and a name must be hashable (S129).
 
     Example:
-        >>> from supervisors import GenServer
+        >>> from supervisors import GenServer, whereis
         >>> ref = GenServer.start()
         >>> register_name("example-name", ref), whereis("example-name") is ref, ref.stop()
         (True, True, True)
