@@ -381,7 +381,9 @@ const checks = {
     socket.onClose((event) => codes.push(event.code))
     channel.push("disconnect_me", {})
     await until(() => rejoins() === 1, "rejoin")
-    assert.deepEqual(codes, [longPoll ? 3410 : 1001])
+    // Over long poll the POST that ended its own session may be answered first, with 408: then 1011.
+    assert.equal(codes.length, 1)
+    assert.ok((longPoll ? [3410, 1011] : [1001]).includes(codes[0]), `closed with ${codes}`)
     assert.equal((await push(channel, "echo"))[0], "ok")
   },
 
