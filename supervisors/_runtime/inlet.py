@@ -63,8 +63,8 @@ class Inlet(Ties):
 
     def post_all(self, items: list[Any]) -> None:
         """Put several messages into the user lane, nothing between them. Safe from any thread."""
-        if self.mailbox.put_all(items):
-            self.schedule()
+        self.mailbox.add_all(items)
+        self.offer()
 
     def order(self, item: StopOrder | Urge) -> None:
         """Put an order into the control lane. Safe from any thread, never raises."""
@@ -111,9 +111,7 @@ class Inlet(Ties):
         if current.is_main:
             # It runs nothing here, and an interrupt must not fall between the slot and the queue.
             self.post(item)
-        elif self.mailbox.put(item) and not runs_here(
-            self._self, self.dispatcher, to_callers=True
-        ):
+        elif self.mailbox.put(item) and not runs_here(self._self, self.dispatcher, to_callers=True):
             self.schedule()
 
     def order_next(self, order: StopOrder) -> None:

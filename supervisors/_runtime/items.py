@@ -48,7 +48,7 @@ class Sender:
 
 
 class Call(Sender):
-    """A message whose sender waits for an answer in `future`; one of the two below."""
+    """A message whose sender waits for an answer in `future`; one of the three below."""
 
     __slots__ = ()
 
@@ -140,8 +140,7 @@ class Told:
 
 def as_cast(message: Any) -> Any:
     """Return how a user's message lies in a mailbox, as a cast."""
-    kind = type(message)
-    return Told(message) if kind is Asked or kind is Forwarded else message
+    return Told(message) if isinstance(message, Call) else message
 
 
 class IdleElapsed:

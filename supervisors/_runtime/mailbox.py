@@ -93,6 +93,15 @@ class Mailbox:
         if self.closed:
             self.drain()
 
+    def add_all(self, items: list[Any]) -> None:
+        """Append several user messages in one step; otherwise as `add`."""
+        user = self.user
+        if user is NOTHING:
+            user = self.lane()
+        user.extend(items)
+        if self.closed:
+            self.drain()
+
     def add_control(self, item: Any) -> None:
         """Append a control message, without a look at the slot."""
         self.control.append(item)
@@ -101,25 +110,16 @@ class Mailbox:
 
     def put(self, item: Any) -> bool:
         """Append a user message; tell whether the putter must have the process scheduled."""
-        user = self.user
-        if user is NOTHING:
-            user = self.lane()
-        user.append(item)
-        if self.closed:
-            self.drain()
-            return False
-        return self.slot.acquire(False)
+        self.add(item)
+        return self._take()
 
-    def put_all(self, items: list[Any]) -> bool:
-        """Append several user messages in one step; otherwise as `put`."""
-        user = self.user
-        if user is NOTHING:
-            user = self.lane()
-        user.extend(items)
-        if self.closed:
-            self.drain()
-            return False
-        return self.slot.acquire(False)
+    def put_control(self, item: Any) -> bool:
+        """Append a control message; tell whether the putter must have the process scheduled."""
+        self.add_control(item)
+        return self._take()
+
+    def _take(self) -> bool:
+        return not self.closed and self.slot.acquire(False)
 
     def lane(self) -> deque[Any]:
         """Return the lane of user messages; it is made with the first of them."""
@@ -145,14 +145,6 @@ class Mailbox:
                 self.user = lane
                 return 0
             return sys.getsizeof(lane)
-
-    def put_control(self, item: Any) -> bool:
-        """Append a control message; tell whether the putter must have the process scheduled."""
-        self.control.append(item)
-        if self.closed:
-            self.drain()
-            return False
-        return self.slot.acquire(False)
 
     def has_work(self) -> bool:
         """Tell whether anything waits that may be handled now."""

@@ -15,7 +15,7 @@ from supervisors._runtime import signals
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
-from supervisors._runtime.items import Asked, Forwarded, Info, StopOrder, Told, as_cast
+from supervisors._runtime.items import Asked, Call, Info, StopOrder, Told, as_cast
 from supervisors._runtime.mailbox import NOTHING
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -132,8 +132,7 @@ class ActorRef(pykka.ActorRef[Any]):
         if user is NOTHING:
             user = mailbox.lane()
         # As `as_cast`.
-        kind = type(message)
-        user.append(Told(message) if kind is Asked or kind is Forwarded else message)
+        user.append(Told(message) if isinstance(message, Call) else message)
         if mailbox.closed:
             mailbox.drain()
         elif not mailbox.slot.locked() and (dispatcher := process.dispatcher) is not None:

@@ -163,10 +163,9 @@ def end_link(partner: Process, dead: Process, reason: ExitReason) -> None:
         mailbox = partner.mailbox
         if signal is None:
             return
-        put = mailbox.put_control if isinstance(signal, StopOrder) else mailbox.put
-        must_schedule = put(signal)
-    if must_schedule:
-        partner.schedule()
+        add = mailbox.add_control if isinstance(signal, StopOrder) else mailbox.add
+        add(signal)
+    partner.offer()
 
 
 def exit_process(target: Process, reason: ExitReason) -> None:

@@ -58,7 +58,7 @@ def interrupted(act: Callable[[], object]) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("way", ["tell", "cast", "send_info", "ask"])
+@pytest.mark.parametrize("way", ["tell", "cast", "cast_all", "send_info", "ask"])
 def test_no_actor_is_forgotten(way: str) -> None:
     """Whatever a send in the main thread was interrupted in, the actor runs when it is sent to."""
     refs = [Idle.start() for _ in range(300)]
@@ -66,6 +66,7 @@ def test_no_actor_is_forgotten(way: str) -> None:
     send: dict[str, Callable[[Any], object]] = {
         "tell": lambda ref: ref.tell(1),
         "cast": lambda ref: ref.cast(1),
+        "cast_all": lambda ref: ref.cast_all([1]),
         "send_info": lambda ref: ref.send_info(1),
         "ask": lambda ref: ref.ask(1, block=False),
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from supervisors import NO_REPLY, DynamicSupervisor, GenServer, Killed, introspect
+from supervisors._runtime.carrying import carry, carry_no_more
 from supervisors._runtime.current import current
+from supervisors._runtime.items import Carried
 from supervisors.dead_letters import DeadLetter, subscribe
 from supervisors.testing import ManualDispatcher
 
@@ -137,3 +140,34 @@ def test_future_is_traced_as_a_cast(turns: ManualDispatcher) -> None:
     ref.tell(future)
     turns.run_until_idle()
     assert seen[0] == ("cast", future)
+
+
+@pytest.mark.contract("S164")
+def test_a_future_that_carries_something_is_a_message_too(turns: ManualDispatcher) -> None:
+    """Also while somebody carries, who takes the place of what `ask` sends."""
+
+    class Bearer:
+        """Carries next to nothing."""
+
+        def ask(self, target: Any, send: Callable[[], Any], *, block: bool) -> Any:
+            return send()
+
+        def around(self) -> Any:
+            return nullcontext()
+
+    silent, keeper = Silent.start(dispatcher=turns), Keeper.start(dispatcher=turns)
+    plain = silent.ask("plain", block=False)
+    assert carry(Bearer())
+    try:
+        carried = silent.ask("carried", block=False)
+        assert type(carried) is Carried
+        keeper.tell(plain)
+        keeper.tell(carried)
+        keeper.cast(carried)
+        keeper.cast_all([plain, carried])
+        turns.run_until_idle()
+    finally:
+        carry_no_more()
+    assert keeper.process.actor.casts == [plain, carried, carried, plain, carried]
+    assert not plain.done()
+    assert not carried.done()

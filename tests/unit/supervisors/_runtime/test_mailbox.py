@@ -27,11 +27,13 @@ def test_only_the_first_putter_schedules() -> None:
 def test_several_at_once() -> None:
     """They lie there in their order, with one scheduling; too late, each of them is rejected."""
     box, rejected = mailbox()
-    assert [box.put_all([1, 2]), box.put_all([3]), box.put(4)] == [True, False, False]
-    assert list(box.user) == [1, 2, 3, 4]
+    box.add_all([1, 2])
+    box.add_all([3])
+    assert [box.put(4), box.put(5)] == [True, False]
+    assert list(box.user) == [1, 2, 3, 4, 5]
     box.close()
-    assert not box.put_all([5, 6])
-    assert rejected == [1, 2, 3, 4, 5, 6]
+    box.add_all([6, 7])
+    assert rejected == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_close_rejects_what_waits() -> None:

@@ -213,6 +213,26 @@ def test_another_thread_wakes_a_worker() -> None:
     assert len(pool._queue) == 4
 
 
+@pytest.mark.parametrize("thread", ["main", "plain"])
+def test_offered_processes_are_queued_once(
+    turns: ManualDispatcher, monkeypatch: pytest.MonkeyPatch, thread: str
+) -> None:
+    """Who has the slot runs or queues the process already; a free slot is taken with the queuing."""
+    monkeypatch.setattr(current, "is_main", thread == "main")
+    pool = PoolDispatcher()
+    pool._is_watched = True
+    process = taken(turns)
+    pool.offer(process)
+    assert not pool._queue
+    process.mailbox.slot.release()
+    gate = parked(pool)
+    pool.offer(process)
+    pool.offer(process)
+    assert list(pool._queue) == [process]
+    assert process.mailbox.slot.locked()
+    assert not gate.locked()
+
+
 def test_a_worker_that_waits_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it was to take next is taken by another, woken before it waits."""
     no_thread(monkeypatch)
