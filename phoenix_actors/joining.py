@@ -19,7 +19,7 @@ from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
 from phoenix_actors.telemetry import CHANNEL_JOIN_START
 from supervisors import CallTimeout, ChildSpec, NotAvailableError
 from supervisors._runtime.foreign import any_process_of
-from supervisors.telemetry import has_handlers
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from phoenix_actors.link.routes import Routes
@@ -83,7 +83,7 @@ class Joiner:
     ) -> Topic:
         """Do all of a join but waiting: return the topic, whose `joined_once` is to be awaited."""
         record = self._record(topic, params, channel, timeout)
-        if has_handlers(CHANNEL_JOIN_START):
+        if wanted(CHANNEL_JOIN_START):
             record.joiner = copy_context()
         if subscriber is not None:
             _check_actor("subscriber", subscriber)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from phoenix_actors.errors import InvalidOption
-from supervisors.telemetry import execute, has_handlers
+from supervisors.telemetry import execute, wanted
 
 __all__ = [
     "CHANNEL_CLOSED",
@@ -173,7 +173,7 @@ class _Policy:
 
     def admits(self, name: tuple[str, ...], *following: tuple[str, ...]) -> bool:
         """Tell whether an event, or with it those that follow, is told; count it if not."""
-        if name in _ALWAYS or not any(map(has_handlers, (name, *following))):
+        if name in _ALWAYS or not any(map(wanted, (name, *following))):
             return True
         if not self.config["enabled"] or name in self.excluded:
             return False

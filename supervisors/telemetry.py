@@ -31,7 +31,6 @@ __all__ = [
     "attach_many",
     "detach",
     "execute",
-    "has_handlers",
     "is_interrupt",
     "span",
     "wanted",
@@ -126,16 +125,6 @@ def _exchange(change: Callable[[dict[Event, tuple[tuple[str, Handler, Any], ...]
             if _table is before:
                 _table = table
                 return
-
-
-def has_handlers(event: Event) -> bool:
-    """Tell whether anybody listens to `event`. Safe from any thread.
-
-    Example:
-        >>> has_handlers(("never", "attached"))
-        False
-    """
-    return event in _table
 
 
 def is_interrupt(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phoenix_actors.telemetry import PUSH_START, PUSH_STOP, Span
 from supervisors._runtime.timers import timers
-from supervisors.telemetry import has_handlers
+from supervisors.telemetry import wanted
 
 __all__ = ["PushSpan", "push_span"]
 
@@ -48,7 +48,7 @@ def push_span(topic: str, event: str) -> PushSpan | None:
         >>> push_span("room:lobby", "shout") is None
         True
     """
-    if not (has_handlers(PUSH_STOP) or has_handlers(PUSH_START)):
+    if not (wanted(PUSH_STOP) or wanted(PUSH_START)):
         return None
     span = PushSpan(topic, event)
     span.start()

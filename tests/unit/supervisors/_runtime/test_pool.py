@@ -217,7 +217,7 @@ def test_another_thread_wakes_a_worker() -> None:
 def test_offered_processes_are_queued_once(
     turns: ManualDispatcher, monkeypatch: pytest.MonkeyPatch, thread: str
 ) -> None:
-    """Who has the slot runs or queues the process already; a free slot is taken with the queuing."""
+    """Who has the slot runs or queues the process already; a free slot is taken with queuing."""
     monkeypatch.setattr(current, "is_main", thread == "main")
     pool = PoolDispatcher()
     pool._is_watched = True
