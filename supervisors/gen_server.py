@@ -31,6 +31,7 @@ from supervisors._runtime.directives import (
     Timeout,
 )
 from supervisors._runtime.doing import IDLE, STASHED
+from supervisors._runtime.first_turn import IGNORED, READY, Refused
 from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.items import (
     Asked,
@@ -47,7 +48,6 @@ from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrid
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
-from supervisors._runtime.spawn import IGNORED, READY, Refused
 from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import UNSET, ChildSpec, OnStuck

@@ -21,16 +21,12 @@ import msgspec
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.rules import MAX_ABANDONED, checked_auto_shutdown, checked_flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
+from supervisors._runtime.asking import ask_supervisor
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ending import end_tree
 from supervisors._runtime.foreign import plain_spec
 from supervisors._runtime.ref import ActorRef
-from supervisors._runtime.supervising import (
-    Plan,
-    SupervisingActor,
-    SupervisorRequest,
-    ask_supervisor,
-)
+from supervisors._runtime.supervising import Plan, SupervisingActor, SupervisorRequest
 from supervisors._runtime.unstopped import Unstopped
 from supervisors.child_spec import (
     UNSET,
@@ -45,7 +41,7 @@ from supervisors.child_spec import (
 from supervisors.clock import as_seconds
 from supervisors.errors import ChildSpecError, SpecProblem
 from supervisors.exits import Shutdown
-from supervisors.gen_server import IGNORE
+from supervisors.gen_server import IGNORE, GenServer
 
 __all__ = [
     "Supervisor",
@@ -60,10 +56,24 @@ _RULES = ("strategy", "max_restarts", "max_seconds", "auto_shutdown", "backoff")
 _OPTIONS = (*_RULES, "max_abandoned", "name")
 
 
+_PUBLISH: Any = GenServer.child_spec.__func__  # type: ignore[attr-defined]
+
+
 def _spec(child: Any) -> ChildSpec:
     # Only a class of plain Pykka publishes no child_spec().
     published = child.__class__ is ChildSpec or hasattr(child, "child_spec")
     return as_child_spec(child if published else plain_spec(child))
+
+
+def _bare_spec(child: Any) -> ChildSpec | None:
+    """Return what a class publishes when it is given nothing, if that is known already."""
+    if not isinstance(child, type):
+        return None
+    spec: ChildSpec | None = child.__dict__.get("_otp_bare_spec")
+    # A class may publish something else, and have asked its base class for this.
+    if spec is None or child.child_spec.__func__ is not _PUBLISH:  # type: ignore[attr-defined]
+        return None
+    return spec
 
 
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
@@ -72,8 +82,10 @@ def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
     Raises:
         ChildSpecError: it is no child, or significant where nothing can come of that (S9).
     """
-    spec = _spec(child)
-    check_significant(spec, auto_shutdown)
+    spec = _bare_spec(child)
+    if spec is None:
+        spec = _spec(child)
+        check_significant(spec, auto_shutdown)
     return spec
 
 
@@ -152,7 +164,7 @@ class SupervisorRef(ActorRef):
     """
 
     def _request(self, verb: RequestVerb, argument: Any = None) -> Any:
-        return ask_supervisor(self, SupervisorRequest(verb, argument))
+        return ask_supervisor(self, verb, argument)
 
     def start_child(self, child: Any) -> Any:
         """Start a new child at the end of the order and return its ref; None for IGNORE.

@@ -34,9 +34,9 @@ from supervisors.errors import (
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
-    from supervisors._machines.supervision import Operation, SupervisionMachine
+    from supervisors._machines.supervision import Operation, StartOutcome, SupervisionMachine
 
-__all__ = ["REQUESTS", "describe"]
+__all__ = ["REQUESTS", "child_was_started", "describe", "refusal_to_start"]
 
 
 def _start_child(
@@ -48,18 +48,25 @@ def _start_child(
     except ChildSpecError as error:
         machine.emit(RefuseRequest(token, error))
         return
-    refusal = _refusal_to_start(machine, spec)
+    refusal = refusal_to_start(machine, spec)
     if refusal is not None:
         machine.emit(RefuseRequest(token, refusal))
         return
     child = machine.children.add(spec)
     outcome = yield from machine.start(child)
+    child_was_started(machine, child, token, outcome)
+
+
+def child_was_started(
+    machine: SupervisionMachine, child: Child, token: Any, outcome: StartOutcome
+) -> None:
+    """Answer who asked for a new child."""
     match outcome:
         case ChildStarted(_, ref):
             machine.report(Report.CHILD_STARTED, child, requested=True)
             machine.emit(AnswerRequest(token, ref))
         case ChildIgnored():
-            forget = machine.flags.dynamic or spec.restart is Restart.TEMPORARY
+            forget = machine.flags.dynamic or child.spec.restart is Restart.TEMPORARY
             machine.drop_if(child, forget)
             machine.emit(AnswerRequest(token, None))
         case ChildFailed(_, reason, error):
@@ -85,7 +92,8 @@ def _by_template(template: ChildSpec | None, wanted: ChildSpec | Appended) -> Ch
     raise ChildSpecError(SpecProblem.NOT_A_SPEC, text)
 
 
-def _refusal_to_start(machine: SupervisionMachine, spec: ChildSpec) -> Exception | None:
+def refusal_to_start(machine: SupervisionMachine, spec: ChildSpec) -> Exception | None:
+    """Return the error for a child that must not be started, else None."""
     children = machine.children
     if spec.significant:
         try:

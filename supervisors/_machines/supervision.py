@@ -99,12 +99,13 @@ class SupervisionMachine:
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self._sample = sample
-        self._end_now = end_now
+        self.end_at_once = end_now
         self._commands: list[Command] = []
-        self._waiting: deque[Event] = deque()
-        self._operation: Operation | None = None
+        self.waiting: deque[Event] = deque()
+        # A generator, or what is sent events like one.
+        self.operation: Any = None
         # The incarnations whose news the operation waits for.
-        self._awaited: Container[int] = ()
+        self.awaited: Container[int] = ()
         # Incarnation -> when it is killed if it has not stopped; and when all must have stopped.
         self.stopping: dict[int, float] = {}
         self.deadline: float | None = None
@@ -113,7 +114,7 @@ class SupervisionMachine:
         self.unbooted: set[Child] = set()
         # The child that is being started, and its end if that was heard of before the start.
         self.starting = 0
-        self._stillborn: ChildExited | None = None
+        self.stillborn: ChildExited | None = None
         self.over = False
         for spec in specs:
             self.children.add(spec)
@@ -129,14 +130,14 @@ class SupervisionMachine:
         self._commands = commands
         if isinstance(event, ChildExited):
             self._note_exit(event)
-        elif isinstance(event, _OUTCOMES) and event.incarnation in self._awaited:
+        elif isinstance(event, _OUTCOMES) and event.incarnation in self.awaited:
             self._advance(event)
         elif isinstance(event, RequestReceived):
-            self._waiting.append(event)
+            self.waiting.append(event)
         elif not self._note(event):
             return commands
-        while self._waiting and self._operation is None and not self.over:
-            self._operation = self._begin(self._waiting.popleft())
+        while self.waiting and self.operation is None and not self.over:
+            self.operation = self._begin(self.waiting.popleft())
             self._advance(None)
         # What was ordered may hold a child's arguments; nothing of it is kept (S15).
         self._commands = []
@@ -146,15 +147,15 @@ class SupervisionMachine:
         """Take note of an end."""
         incarnation = event.incarnation
         if incarnation == self.starting:
-            self._stillborn = event
+            self.stillborn = event
             return
-        if incarnation in self._awaited:
+        if incarnation in self.awaited:
             self._advance(event)
             return
         child = self.children.by_incarnation(incarnation)
         if child is not None:
             child.early_exit = event.reason
-            self._waiting.append(event)
+            self.waiting.append(event)
 
     def _note(self, event: Event) -> bool:
         """Take note of one of the rarer events; tell whether it may lead to an operation."""
@@ -165,15 +166,15 @@ class SupervisionMachine:
                 return False
             case ShutdownRequested():
                 bring_forward(self, event.deadline)
-                self._waiting.appendleft(event)
+                self.waiting.appendleft(event)
             case ChildAbandoned(incarnation):
                 self.stuck.add(incarnation, self.children.by_incarnation(incarnation))
-                self._waiting.append(event)
+                self.waiting.append(event)
             case ChildReturned(incarnation):
                 self.stuck.discard(incarnation)
-                self._waiting.append(event)
+                self.waiting.append(event)
             case _:
-                self._waiting.append(event)
+                self.waiting.append(event)
         return True
 
     def emit(self, command: Command) -> None:
@@ -185,17 +186,17 @@ class SupervisionMachine:
         for command in self._commands:
             if type(command) is not CancelTimer:
                 return None
-        return self._end_now(incarnation)
+        return self.end_at_once(incarnation)
 
     def _advance(self, event: Event | None) -> None:
-        operation = self._operation
+        operation = self.operation
         if operation is None:
             return
         try:
-            self._awaited = operation.send(event)
+            self.awaited = operation.send(event)
         except StopIteration:
-            self._operation = None
-            self._awaited = ()
+            self.operation = None
+            self.awaited = ()
 
     def _begin(self, event: Event) -> Operation | None:
         if isinstance(event, RequestReceived):
@@ -345,19 +346,23 @@ class SupervisionMachine:
         if self.deadline is not None:
             limit_start(self)
         outcome: StartOutcome = yield (incarnation,)
-        stillborn, self._stillborn, self.starting = self._stillborn, None, 0
+        self.note_start(child, outcome)
+        return outcome
+
+    def note_start(self, child: Child, outcome: StartOutcome) -> None:
+        """Take note of how the start of a child went."""
+        stillborn, self.stillborn, self.starting = self.stillborn, None, 0
         if self.stopping:
-            self.stopping.pop(incarnation, None)
+            self.stopping.pop(outcome.incarnation, None)
         if isinstance(outcome, ChildStarted):
             self.children.mark_running(child, outcome.ref, self.now)
             if stillborn is not None:
                 child.early_exit = stillborn.reason
-                self._waiting.append(stillborn)
+                self.waiting.append(stillborn)
         else:
             if isinstance(outcome, ChildFailed):
                 child.last_reason = outcome.reason
             self.children.mark_stopped(child)
-        return outcome
 
     def stop(self, child: Child) -> Operation:
         """Stop one child, or cancel its wait, and wait until it is down."""

@@ -73,6 +73,8 @@ class Actor(pykka.Actor):
     _otp_plain_end: ClassVar[bool] = True
     # Whether an order to stop is obeyed in one step, too.
     _otp_ends_at_once: ClassVar[bool] = True
+    # Whether an actor has started when its init has returned, and nobody else has a part in that.
+    _otp_comes_up_at_once: ClassVar[bool] = True
     # How children of the class are started, once one was.
     _otp_launch: ClassVar[Any]
 

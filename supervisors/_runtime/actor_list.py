@@ -53,19 +53,7 @@ class OrderedRefs:
         self._refs[ref] = None
 
     def remove(self, ref: Any) -> None:
-        """Take one out.
-
-        Raises:
-            ValueError: it is not there.
-        """
-        try:
-            del self._refs[ref]
-        except KeyError:
-            msg = f"{ref!r} is not in the list"
-            raise ValueError(msg) from None
-
-    def discard(self, ref: Any) -> None:
-        """Take one out, if it is there."""
+        """Take one out, if it is there: an actor that ends meanwhile takes itself out."""
         self._refs.pop(ref, None)
 
 
@@ -91,10 +79,8 @@ def enlist(ref: pykka.ActorRef[Any]) -> None:
 
 
 def strike(ref: pykka.ActorRef[Any]) -> None:
-    """Let `ActorRegistry` forget an actor."""
-    # Pykka looks whether it is there and then removes it, both under this lock.
-    with ActorRegistry._actor_refs_lock:
-        _refs.discard(ref)
+    """Let `ActorRegistry` forget an actor; without its lock, as `enlist`."""
+    _refs.remove(ref)
 
 
 def living() -> list[pykka.ActorRef[Any]]:

@@ -9,6 +9,7 @@ from pykka import messages
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import UNDONE, start_here
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.reply import Reply
@@ -43,8 +44,12 @@ def start_and_wait(
 ) -> Any:
     """Start an actor and wait for its init; see GenServer.start()."""
     options, rest = take_options(kwargs)
-    outcome = Reply()
     tie = partial(_tie, current.process) if linked else None
+    if cls.__init__ is Actor.__init__ and options.are_bare():
+        started = start_here(cls, args, rest, tie)
+        if started is not UNDONE:
+            return started
+    outcome = Reply()
 
     def start() -> None:
         spawn(cls, args, rest, options, outcome.settle, before_launch=tie)

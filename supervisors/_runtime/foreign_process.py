@@ -30,12 +30,12 @@ from pykka import ActorDeadError, ActorRegistry
 
 from supervisors._runtime import unstopped
 from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.first_turn import refuse
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder, Urge
 from supervisors._runtime.process import Process
 from supervisors._runtime.pykka_names import PYKKA_STOP
 from supervisors._runtime.reports import report_abandoned, report_crash, report_returned
-from supervisors._runtime.spawn import refuse
 from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, NoProc, Normal
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
     from supervisors._runtime.process import Process
 
-__all__ = ["end_idle", "end_in_caller", "take_turn"]
+__all__ = ["end_idle", "end_in_caller", "leave", "let_go", "take", "take_turn"]
 
 
 def take_turn(process: Process, act: Callable[[], None]) -> bool:
@@ -105,6 +105,53 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     # Its supervisor may have become this thread's next one, and the caller goes on now.
     flush()
     return ended
+
+
+def take(process: Process, here: dict[str, Any], *, idle: bool) -> bool:
+    """Begin a turn in this thread, if nobody else has one and nothing stands against it.
+
+    Args:
+        process: whose turn it is to be.
+        here: this thread's values of `current`.
+        idle: whether it must have started, and no message may wait: what waits comes before.
+    """
+    mailbox = process.mailbox
+    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+        return False
+    if not mailbox.slot.acquire(False):
+        return False
+    if (
+        process.ended
+        or mailbox.suspended
+        or mailbox.control
+        or (idle and (mailbox.user or not process.initialised))
+    ):
+        _give_back(process)
+        return False
+    process._thread_id = here["ident"]
+    return True
+
+
+def leave(process: Process, here: dict[str, Any]) -> bool:
+    """End a turn; True when others have put in something meanwhile and the slot is held still."""
+    if process.ended:
+        process._come_back()
+        if here["forked"]:
+            # Something of a user's has forked and this is the child, whose only purpose is over.
+            os._exit(0)
+    mailbox = process.mailbox
+    mailbox.slot.release()
+    return (
+        bool(mailbox.control or mailbox.user)
+        and mailbox.has_work()
+        and mailbox.slot.acquire(blocking=False)
+    )
+
+
+def let_go(process: Process, here: dict[str, Any]) -> None:
+    """End a turn; what others have put in meanwhile gets one of its own, elsewhere."""
+    if leave(process, here):
+        process.schedule()
 
 
 def _is_patched(actor: Actor) -> bool:

@@ -90,12 +90,16 @@ class PoolDispatcher:
 
     def attach(self, process: Process) -> None:
         """Give a new process its first batch, in this thread if that is possible."""
+        self.man()
+        if not runs_here(process, self, to_callers=process.may_wait):
+            self.schedule(process)
+
+    def man(self) -> None:
+        """See to it that there are threads, for who runs a process's first batch itself."""
         if self._workers < self._target:
             self._add_worker()
         if self._watcher is None:
             self._add_watcher()
-        if not runs_here(process, self, to_callers=process.may_wait):
-            self.schedule(process)
 
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""

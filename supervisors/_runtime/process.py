@@ -23,12 +23,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._runtime import unstopped
 from supervisors._runtime.actor_list import strike
 from supervisors._runtime.current import current
-from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush
 from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     from supervisors._runtime.names import NameBook
     from supervisors._runtime.ref import ActorRef
 
-__all__ = ["Process"]
+__all__ = ["FirstTurn", "Process"]
+
+FirstTurn: TypeAlias = "Callable[[Process, dict[str, Any]], bool]"
+"""Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
 
 _ASKED = (Call, Inquiry)
 
@@ -80,7 +83,7 @@ class Process(Inlet):
 
     def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
         """Made by its actor's __init__."""
-        super().__init__()
+        Inlet.__init__(self)
         self.actor = actor
         self.mailbox = Mailbox(self)
         self.reason: ExitReason | None = None
@@ -96,7 +99,7 @@ class Process(Inlet):
         # Set by a Registry to its own book.
         self.name_book: NameBook | None = None
         # What runs in the first turn; dropped with the start arguments it holds (S15).
-        self._boot: Callable[[], None] | None = None
+        self._boot: FirstTurn | None = None
         self._on_started: OnStarted | None = None
         self._came_up = False
         self._thread_id = 0
@@ -127,7 +130,7 @@ class Process(Inlet):
         if ended:
             self._start_cut_short(self.reason or Normal())
 
-    def launch(self, dispatcher: Dispatcher, boot: Callable[[], None]) -> None:
+    def launch(self, dispatcher: Dispatcher, boot: FirstTurn) -> None:
         """Hand the process to its dispatcher; `boot` is its first turn."""
         with self.claim:
             if self.ended:
@@ -136,10 +139,6 @@ class Process(Inlet):
         self.mailbox.slot.acquire()
         self.dispatcher = dispatcher
         dispatcher.attach(self)
-
-    def boot_again(self, boot: Callable[[], None]) -> None:
-        """Have the start go on in a turn of its own; only from within the first one."""
-        self._boot = boot
 
     def adopt(self, parent: Process, incarnation: int) -> bool:
         """Tell this parent of the end from now on; False when that has come already."""
@@ -152,15 +151,21 @@ class Process(Inlet):
 
     def confirm_start(self) -> bool:
         """The init is through: tell the starter. False when the process was ended meanwhile."""
+        on_started = self.come_up()
+        if on_started is None:
+            return False
+        on_started(Started(self.actor_ref))
+        return True
+
+    def come_up(self) -> OnStarted | None:
+        """The init is through; return who is to be told, None when it was ended meanwhile."""
         with self.claim:
             if self.ended:
-                return False
+                return None
             self.initialised = self._came_up = True
             self.handling = IDLE
             on_started, self._on_started = self._on_started, None
-        if on_started is not None:
-            on_started(Started(self.actor_ref))
-        return True
+        return on_started or _tell_nobody
 
     def fail_start(self, outcome: StartIgnored | StartFailed, end: Callable[[], None]) -> None:
         """End a process that never came up, then tell the starter: its name is free (S127)."""
@@ -190,20 +195,20 @@ class Process(Inlet):
         """
         if self.ended:
             return False
-        mailbox = self.mailbox
+        boot, mailbox = self._boot, self.mailbox
+        if boot is not None:
+            self._boot = None
+            return boot(self, here)
         control = mailbox.control
         user = NOTHING if mailbox.suspended else mailbox.user
         take, receive = user.popleft, self.actor._otp_receive
         self._thread_id = here["ident"]
-        previous, here["process"] = here["process"], self
-        more = False
+        previous, here["process"], more = here["process"], self, False
         try:
-            if self._boot is not None:
-                more, user = self._begin(), NOTHING
             while True:
                 if control:
                     with suppress(IndexError):
-                        more = self._obey(control.popleft()) or more
+                        more = self.obey(control.popleft()) or more
                     if more or self.ended:
                         break
                     continue
@@ -251,27 +256,7 @@ class Process(Inlet):
         if fenced and unstopped.note_returned(self):
             report_returned(self.actor_ref)
 
-    def _begin(self) -> bool:
-        """Run the init in a turn of its own: who waits for the start comes before any handler."""
-        boot, self._boot = self._boot, None
-        # A kill may have come in between.
-        if boot is not None:
-            self._run_boot(boot)
-        while self.mailbox.control and not self.ended:
-            with suppress(IndexError):
-                self._obey(self.mailbox.control.popleft())
-        return not self.ended and (self._boot is not None or self.mailbox.has_work())
-
-    def _run_boot(self, boot: Callable[[], None]) -> None:
-        self.handling = BOOTING
-        try:
-            if not self.ended:
-                boot()
-        except BaseException as error:  # noqa: BLE001  as for handlers
-            self.crash(error, None)
-        self.handling = IDLE
-
-    def _obey(self, order: StopOrder | Urge) -> bool:
+    def obey(self, order: StopOrder | Urge) -> bool:
         """Carry out one order; True when what runs may have changed, so the batch is over."""
         self.handling = order
         try:
@@ -362,7 +347,10 @@ class Process(Inlet):
         strike(ref)
         root.discard(self)
         actor._otp_mark_stopped()
-        self._answer_open_calls(reason, self.handling if doing is IDLE else doing)
+        if doing is IDLE:
+            doing = self.handling
+        if doing is not IDLE or self._deferred:
+            self._answer_open_calls(reason, doing)
         undone = self._untie()
         if undone is not None:
             undone.undo(reason)
@@ -398,3 +386,7 @@ class Process(Inlet):
             # A copy in one step: others may answer, and so take out, at this moment.
             for reply in self._deferred.copy():
                 reply.fail(self.gone())
+
+
+def _tell_nobody(_: object) -> None:
+    """Stand in for a starter where there is none."""

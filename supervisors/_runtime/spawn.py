@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.actor_list import enlist, strike
-from supervisors._runtime.current import current
-from supervisors._runtime.handover import flush
+from supervisors._runtime.first_turn import first_turn, start_error
 from supervisors._runtime.names import book_and_key
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.own_thread import own_thread
@@ -21,48 +19,20 @@ from supervisors._runtime.timers import Timer, timers
 from supervisors._runtime.tracing import crashed
 from supervisors.clock import as_seconds
 from supervisors.errors import AlreadyStartedError, StartError, StartTimeout
-from supervisors.exits import ExitReason, Killed, Normal
+from supervisors.exits import Killed, Normal
 
 if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
     from supervisors._runtime.process import Process
 
 __all__ = [
-    "DEFERRED",
-    "IGNORED",
-    "READY",
-    "Refused",
     "StartOptions",
-    "boot",
-    "confirm",
     "dispatcher_of",
-    "refuse",
     "spawn",
-    "start_error",
 ]
 
 
-class _Outcome(Enum):
-    """What `_otp_begin` answers; members, so that no user's value can be taken for one."""
-
-    READY = "ready"
-    IGNORED = "ignored"
-    DEFERRED = "deferred"
-
-
-READY: Final = _Outcome.READY
-IGNORED: Final = _Outcome.IGNORED
-DEFERRED: Final = _Outcome.DEFERRED
 _DISPATCHERS: dict[str, Dispatcher] = {"pool": pool, "thread": own_thread}
-
-
-class Refused(Exception):
-    """Raised by a class's `_otp_begin` when its init refuses to start."""
-
-    def __init__(self, reason: ExitReason) -> None:
-        """Keep the reason."""
-        super().__init__(type(reason).__name__)
-        self.reason = reason
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +41,10 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: Any = None
     dispatcher: str | Any | None = None
     start_timeout: float | None = None
+
+    def are_bare(self) -> bool:
+        """Tell whether none was given."""
+        return self.name is self.dispatcher is self.start_timeout is None
 
     def given(self) -> dict[str, Any]:
         """Return those that were given, as the keyword arguments they came from."""
@@ -97,15 +71,6 @@ def dispatcher_of(cls: type[Actor], options: StartOptions) -> Dispatcher:
         msg = f"dispatcher must be 'pool', 'thread' or a Dispatcher, not {chosen!r}"
         raise ValueError(msg)
     return dispatcher
-
-
-def start_error(cls: type, reason: Any) -> StartError:
-    """Return the error that tells a starter why an actor of this class did not start."""
-    exception = getattr(reason, "exception", None)
-    why = type(exception or reason).__name__
-    error = StartError(f"{cls.__name__} did not start: {why} in init", reason=reason)
-    error.__cause__ = exception
-    return error
 
 
 def spawn(
@@ -160,7 +125,7 @@ def spawn(
         process.may_wait = False
         armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
     try:
-        process.launch(dispatcher, partial(boot, actor, args, kwargs))
+        process.launch(dispatcher, partial(first_turn, args, kwargs))
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
 
@@ -204,54 +169,6 @@ def _make(cls: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ac
         msg = f"{cls.__name__}.__init__() must call super().__init__()"
         raise StartError(msg)
     return actor
-
-
-def boot(actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Run the init, in the actor's first turn."""
-    process = actor._process
-    cls = type(actor)
-    try:
-        actor.on_start()
-        outcome = actor._otp_begin(args, kwargs)
-    except Refused as refusal:
-        refuse(process, refusal.reason)
-        return
-    except BaseException as error:  # noqa: BLE001  whatever init raises fails the start alone
-        refuse(process, crashed(error))
-        return
-    if outcome is IGNORED:
-        process.fail_start(StartIgnored(), lambda: process.finish(Normal()))
-    elif outcome is READY:
-        confirm(process)
-    elif outcome is not DEFERRED:
-        text = f"{cls.__name__}.init() returned a {type(outcome).__name__}"
-        refuse(process, crashed(TypeError(text)))
-
-
-def confirm(process: Process) -> None:
-    """The actor is up: tell the starter, then do what comes before the first message."""
-    if not process.confirm_start():
-        return
-    if process.actor._otp_goes_on():
-        # A user's code, which nobody who waits for the start waits for.
-        if current.helping:
-            process.boot_again(lambda: _after_start(process))
-            return
-        flush()
-    _after_start(process)
-
-
-def _after_start(process: Process) -> None:
-    try:
-        process.actor._otp_after_start()
-    except BaseException as error:  # noqa: BLE001  as for any handler
-        process.crash(error, None)
-
-
-def refuse(process: Process, reason: ExitReason) -> None:
-    """The actor does not come up: end it, then tell the starter."""
-    outcome = StartFailed(reason, start_error(type(process.actor), reason))
-    process.fail_start(outcome, lambda: process.finish(reason))
 
 
 def _start_timed_out(process: Process, timeout: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,19 +21,23 @@ from supervisors._runtime.actor import Actor
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.doing import IDLE
+from supervisors._runtime.first_turn import first_turn, start_error
 from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import StartOptions, boot, dispatcher_of, spawn, start_error
+from supervisors._runtime.spawn import StartOptions, dispatcher_of, spawn
 from supervisors._runtime.tracing import crashed
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NotAvailableError, StartError
 from supervisors.exits import Abandoned, NoProc, Shutdown
 
-__all__ = ["StartingActor"]
+if TYPE_CHECKING:
+    from supervisors._runtime.dispatcher import Dispatcher
+
+__all__ = ["Launch", "StartingActor", "failed_start", "launch_of"]
 
 
 class StartingActor(Actor):
@@ -49,6 +53,10 @@ class StartingActor(Actor):
         if self._process.ended:
             process.order(StopOrder(self._process.reason or Shutdown()))
 
+    def _otp_hear(self, event: Event) -> None:
+        """Give the machine an event from within somebody else's turn that is over."""
+        raise NotImplementedError
+
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Let a subclass give a new child something before it can run."""
 
@@ -57,7 +65,7 @@ class StartingActor(Actor):
     def _otp_start_child(self, command: StartChild) -> None:
         """Start a child; its outcome comes as a message, or is added to the news."""
         incarnation, spec, args = command.incarnation, command.spec, command.args
-        launch = _launch_of(spec)
+        launch = launch_of(spec)
         if launch is None:
             self._otp_news.extend(self._otp_call_start(incarnation, spec, args))
             return
@@ -69,20 +77,31 @@ class StartingActor(Actor):
                 process.handling = spec
                 self._otp_start_with_care(launch, incarnation, spec, args)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
-            self._otp_news.append(_failed(incarnation, spec, error))
+            self._otp_news.append(failed_start(incarnation, spec, error))
         finally:
             process.handling = IDLE
 
     def _otp_start_simply(
-        self, launch: _Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+        self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
     ) -> None:
-        """Start a child as `spawn` does, where neither name nor time-out nor __init__ is in play.
+        """Start a child as `spawn` does, without a name, a time-out or an __init__."""
+        dispatcher = dispatcher_of(launch.cls, launch.options)  # type: ignore[arg-type]
+        process = self._otp_make(launch, incarnation, spec, dispatcher)
+        process._boot = partial(first_turn, args, launch.kwargs)
+        try:
+            dispatcher.attach(process)
+        except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
+            process.finish(crashed(error))
+
+    def _otp_make(
+        self, launch: Launch, incarnation: int, spec: ChildSpec, dispatcher: Dispatcher
+    ) -> Process:
+        """Make a child that has its slot taken and everything but its first turn.
 
         Nobody can know the process before it is in `ActorRegistry`, so what comes before needs no
         lock; the slot and the dispatcher are there when the first order comes.
         """
         cls: type[Actor] = launch.cls  # type: ignore[assignment]
-        dispatcher = dispatcher_of(cls, launch.options)
         try:
             actor = cls()
         except Exception as error:
@@ -90,19 +109,15 @@ class StartingActor(Actor):
         process = actor._process
         process.parent, process.incarnation = self._process, incarnation
         process._on_started = partial(self._otp_tell_start, process, spec)
-        process._boot = partial(boot, actor, args, launch.kwargs)
         process.mailbox.slot.acquire()
         process.dispatcher = dispatcher
         enlist(process.actor_ref)
         self._otp_prepare(process, spec)
         self._otp_take_in(process, spec, incarnation)
-        try:
-            dispatcher.attach(process)
-        except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
-            process.finish(crashed(error))
+        return process
 
     def _otp_start_with_care(
-        self, launch: _Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+        self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
     ) -> None:
         """Start a child by `spawn`, or one of plain Pykka."""
         made: list[Process] = []
@@ -139,7 +154,7 @@ class StartingActor(Actor):
         post = self._process.post_next
         incarnation = incarnation or process.incarnation  # type: ignore[union-attr]
         if isinstance(outcome, Started):
-            post(ChildStarted(incarnation, outcome.ref))
+            self._otp_hear(ChildStarted(incarnation, outcome.ref))
         elif isinstance(outcome, StartIgnored):
             post(ChildIgnored(incarnation))
         else:
@@ -161,7 +176,7 @@ class StartingActor(Actor):
         try:
             result = spec.start(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001  whatever a start raises fails it alone
-            return [_failed(incarnation, spec, error)]
+            return [failed_start(incarnation, spec, error)]
         finally:
             self._process.handling = IDLE
         if result is None:
@@ -170,10 +185,10 @@ class StartingActor(Actor):
             process = any_process_of(result, "a child")
         except NotAvailableError:
             text = f"the start of child {spec.id!r} returned a {type(result).__name__}, not a ref"
-            return [_failed(incarnation, spec, TypeError(text))]
+            return [failed_start(incarnation, spec, TypeError(text))]
         if process is not None and process.incarnation:
             text = f"the start of child {spec.id!r} returned {result}, which has a supervisor"
-            return [_failed(incarnation, spec, TypeError(text))]
+            return [failed_start(incarnation, spec, TypeError(text))]
         if process is None or not process.adopt(self._process, incarnation):
             return [ChildStarted(incarnation, result), ChildExited(incarnation, NoProc())]
         # A start_link in there has linked it; its supervisor is told of its end without a link.
@@ -182,7 +197,7 @@ class StartingActor(Actor):
         return [ChildStarted(incarnation, result)]
 
 
-class _Launch(NamedTuple):
+class Launch(NamedTuple):
     """How the children of one specification are started, where that is no callable's business."""
 
     cls: type[Actor] | None
@@ -193,12 +208,14 @@ class _Launch(NamedTuple):
     has_init: bool
     # Whether there is nothing to be seen to but the class and its arguments.
     is_simple: bool
+    # Whether it may be one of the pool's, and has started when its init has returned.
+    is_quick: bool
 
 
-def _launch_of(spec: ChildSpec) -> _Launch | None:
+def launch_of(spec: ChildSpec) -> Launch | None:
     """Return how children of this specification are started; None: by calling its start."""
     try:
-        launch: _Launch | None = spec._launch
+        launch: Launch | None = spec._launch
     except AttributeError:
         launch = _find_launch(spec)
         # Found once: neither a specification nor what a class is derived from changes.
@@ -206,7 +223,7 @@ def _launch_of(spec: ChildSpec) -> _Launch | None:
     return launch
 
 
-def _find_launch(spec: ChildSpec) -> _Launch | None:
+def _find_launch(spec: ChildSpec) -> Launch | None:
     cls, plain = _actor_class(spec.start), plain_class(spec.start)
     if cls is None and plain is None:
         return None
@@ -216,11 +233,13 @@ def _find_launch(spec: ChildSpec) -> _Launch | None:
     has_init = cls is None or cls.__init__ is not Actor.__init__
     # What the class says of its making (a time-out of 0 too) is looked at by `spawn`.
     is_simple = not has_init and options.name is None and options.start_timeout is None
-    launch = _Launch(cls, plain, options, kwargs, has_init, is_simple)
+    at_once = cls is not None and cls._otp_comes_up_at_once
+    is_quick = is_simple and at_once and options.dispatcher is None
+    launch = Launch(cls, plain, options, kwargs, has_init, is_simple, is_quick)
     if cls is None or kwargs:
         return launch
     # One for all children of the class, for it takes 160 bytes.
-    shared: _Launch | None = cls.__dict__.get("_otp_launch")
+    shared: Launch | None = cls.__dict__.get("_otp_launch")
     if shared is None:
         cls._otp_launch = shared = launch
     return shared if shared == launch else launch
@@ -252,7 +271,7 @@ def _label(spec: ChildSpec, incarnation: int) -> str:
     return str(incarnation if label is None else label)
 
 
-def _failed(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:
+def failed_start(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:
     """Return the event for a start that raised; a waiting caller gets a StartError of it."""
     if isinstance(error, StartError):
         failure, reason = error, error.reason or crashed(error)

@@ -147,8 +147,8 @@ class StashingActor(Actor):
         return self._process
 
     def _otp_after_end(self, reason: ExitReason) -> None:
-        super()._otp_after_end(reason)
-        self._otp_drop_stash()
+        if self._otp_stash:
+            self._otp_drop_stash()
 
     def _otp_drop_stash(self) -> None:
         stash = self._otp_stash

@@ -10,7 +10,6 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context
 from typing import Any, ClassVar
 
 import msgspec
@@ -51,33 +50,32 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
-from supervisors._runtime.handover import help_along
-from supervisors._runtime.in_place import end_idle, take_turn
+from supervisors._runtime.first_turn import DEFERRED, IGNORED, confirm
+from supervisors._runtime.in_place import end_idle, let_go, take
 from supervisors._runtime.inheriting import inherit
-from supervisors._runtime.items import Asked, Call, EndSelf, Info, StopOrder, Told
+from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.process import Process
-from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.spawn import DEFERRED, IGNORED, confirm
 from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import Timer, timers
+from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import (
-    NoProcError,
-    SelfCallError,
     StartError,
     UnexpectedMessageError,
 )
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
 from supervisors.telemetry import execute, wanted
 
-__all__ = ["Plan", "SupervisingActor", "SupervisorRequest", "ask_supervisor"]
+__all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
 _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
 _EVENTS = (*_NEWS, TimerFired)
 _GONE = (ChildIgnored, ChildFailed, ChildExited)
 _SHUTDOWN = Shutdown()
+# Supervisors whose turns one thread runs inside each other: each tells the one above it.
+_DEEPEST = 16
 _REPORTED = {
     kind: ("supervisors", "supervisor" if kind is Report.GAVE_UP else "child", str(kind))
     for kind in Report
@@ -103,6 +101,7 @@ class SupervisingActor(StartingActor):
 
     trap_exit = True
 
+    _otp_comes_up_at_once = False
     _otp_machine: SupervisionMachine | None = None
     _otp_feeds_at_once: ClassVar[bool] = True
     # The number of the thread that gives the machine its events at this moment.
@@ -243,6 +242,29 @@ class SupervisingActor(StartingActor):
         if plan is not None and machine is not None:
             reconfigure(machine, plan.flags, plan.children)
 
+    def _otp_hear(self, event: Event) -> None:
+        process, here = self._process, current.__dict__
+        dispatcher = process.dispatcher
+        # As `runs_here`: this thread may run a supervisor, and nobody waits for it to do else.
+        may = not here["is_main"] and (here["helping"] or here["host"] is dispatcher)
+        if not may or here["depth"] > _DEEPEST or not self._otp_looks_at_nothing():
+            process.post_next(event)
+            return
+        if not take(process, here, idle=False):
+            process.post_next(event)
+            return
+        outer, here["process"] = here["process"], process
+        here["depth"] += 1
+        try:
+            self._otp_feed(event)
+        except BaseException as error:  # noqa: BLE001  an error of the runtime's own
+            fail_turn(process, error)
+        finally:
+            process.handling = IDLE
+            here["depth"] -= 1
+            here["process"] = outer
+            let_go(process, here)
+
     # ---- events in, commands out ---------------------------------------------------------------
 
     def _otp_feed(self, event: Event) -> None:
@@ -363,32 +385,3 @@ _DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
     RefuseStart: SupervisingActor._otp_refuse_start,
     FinishSupervisor: SupervisingActor._otp_finish,
 }
-
-
-def ask_supervisor(ref: ActorRef, request: SupervisorRequest) -> Any:
-    """Ask and wait; a supervisor has no handlers, so its step may run in the thread that waits.
-
-    Raises:
-        NoProcError: the supervisor is dead.
-        SelfCallError: it asks itself.
-        ActorError: it refuses.
-    """
-    process = ref.process
-    if process is None:
-        raise NoProcError(ref)
-    if process is current.process:
-        raise SelfCallError(ref)
-    call = Asked(request)
-
-    def put() -> None:
-        actor: Any = process.actor
-        served = (
-            current.helping
-            and actor._otp_looks_at_nothing()
-            and Context().run(take_turn, process, lambda: actor._otp_serve(request, call))
-        )
-        if not served:
-            process.post_next(call)
-
-    help_along(put, call)
-    return call.get()

@@ -11,12 +11,12 @@ import msgspec
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import READY
 from supervisors._runtime.items import Call, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor, link
-from supervisors._runtime.spawn import READY
 from supervisors._runtime.timers import timers
 from supervisors.child_spec import BRUTAL_KILL, UNSET
 from supervisors.clock import Deadline

@@ -12,7 +12,7 @@ look whether it is needed, and from a look to what it decides on there is one st
 from __future__ import annotations
 
 import sys
-import threading
+from _thread import RLock as _RLock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -69,7 +69,8 @@ class Ties:
 
     def __init__(self) -> None:
         """Start without ties; most processes have few, so each collection comes with its first."""
-        self.claim = threading.RLock()
+        # The class itself: `threading.RLock` is a function that calls it.
+        self.claim = _RLock()
         self.ended = False
         self._told = False
         self._books: tuple[NameBook, ...] = ()
@@ -106,8 +107,9 @@ class Ties:
         with self.claim:
             self._told = True
             waiters, self._stop_waiters = self._stop_waiters, None
-        for reply in waiters or ():
-            reply.settle(value=True)
+        if waiters:
+            for reply in waiters:
+                reply.settle(value=True)
 
     # ---- names and timers ---------------------------------------------------------------------
 
@@ -213,9 +215,10 @@ class Ties:
 
     def _untie(self) -> Undone | None:
         """Take everything that is to be undone; after the end nothing comes in any more."""
+        # Without the claim: `ended` is set, so nothing is added any more.
+        if not (self._monitors or self._watches or self._links or self._timers):
+            return None
         with self.claim:
-            if not (self._monitors or self._watches or self._links or self._timers):
-                return None
             monitors, self._monitors = self._monitors, None
             watches, self._watches = self._watches, None
             links, self._links = self._links, ()

@@ -219,7 +219,7 @@ class Supervision(RuleBasedStateMachine):
     def waits_for_something_or_is_at_rest(self) -> None:
         """Nothing hangs: an operation that is open waits for a start or for a stop."""
         machine = self.world.machine
-        if self.running() and machine._operation is not None:
+        if self.running() and machine.operation is not None:
             waited = set(self.world.pending) | set(self.world.alive)
             assert waited, "an operation waits for nobody"
 
@@ -227,12 +227,12 @@ class Supervision(RuleBasedStateMachine):
     def at_rest_everything_fits(self) -> None:
         """At rest each request is answered, and the table holds exactly those who live."""
         world, machine = self.world, self.world.machine
-        if not self.running() or machine._operation is not None:
+        if not self.running() or machine.operation is not None:
             return
         assert all(len(answers) == 1 for answers in world.answers.values())
         known = {child.ref for child in machine.children if child.state is ChildState.RUNNING}
         assert known == set(world.alive.values())
-        assert not machine._waiting
+        assert not machine.waiting
         restarting = [c for c in machine.children if c.state is ChildState.RESTARTING]
         assert len(world.timers) == len(restarting), "a pause without a timer, or the reverse"
         if not machine.flags.dynamic:
@@ -245,7 +245,7 @@ class Supervision(RuleBasedStateMachine):
     def budget_is_kept(self) -> None:
         """A supervisor that goes on has not used more than its budget."""
         machine = self.world.machine
-        if self.running() and machine._operation is None:
+        if self.running() and machine.operation is None:
             assert machine.budget.counted(self.world.now) <= machine.flags.max_restarts
 
     @invariant()

@@ -22,11 +22,11 @@ from supervisors import (
 )
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import confirm
 from supervisors._runtime.items import Forwarded
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.root import root
-from supervisors._runtime.spawn import confirm
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.stepped import Seen
 
@@ -195,7 +195,12 @@ def test_kill_after_the_start(turns: ManualDispatcher) -> None:
         outcome.append((result, list(ended)))
 
     process.expect_start(on_started)
-    process.launch(turns, lambda: confirm(process))
+
+    def boot(process: Any, _: object) -> bool:
+        confirm(process)
+        return False
+
+    process.launch(turns, boot)
     turns.run_until_idle()
     assert [type(result).__name__ for result, _ in outcome] == ["Started"]
     assert ended == [Killed()]

@@ -1,0 +1,86 @@
+"""Requests that an idle supervisor's machine grants in one step, without the commands in between.
+
+Each of these asks for what the operation of the same name in `requests` would do, and does it only
+where that would wait for nothing but the start itself. Laws: what is refused here has changed
+nothing; what is granted leaves the machine as the operation would.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from supervisors._machines.children import Child, ChildState
+from supervisors._machines.requests import child_was_started, refusal_to_start
+from supervisors.child_spec import BRUTAL_KILL, ChildSpec, Restart
+
+if TYPE_CHECKING:
+    from supervisors._machines.supervision import StartOutcome, SupervisionMachine
+
+__all__ = ["begin_start", "end_child", "finish_start"]
+
+
+class _Starting:
+    """The operation that waits for the outcome of a start; as a generator, but made in one step."""
+
+    __slots__ = ("child", "machine", "token")
+
+    def __init__(self, machine: SupervisionMachine, child: Child, token: Any) -> None:
+        self.machine = machine
+        self.child = child
+        self.token = token
+
+    def send(self, outcome: StartOutcome) -> Any:
+        """Take the outcome; there is nothing else to wait for."""
+        self.machine.note_start(self.child, outcome)
+        child_was_started(self.machine, self.child, self.token, outcome)
+        raise StopIteration
+
+
+def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Child | None:
+    """Know a new child that is being started; None, undone, where more is to be done than that.
+
+    Its outcome comes by `finish_start`, or as an event.
+
+    Args:
+        machine: of the supervisor.
+        spec: of the child.
+        token: given back with the answer, if the outcome comes as an event.
+    """
+    if machine.operation is not None or machine.waiting or machine.over:
+        return None
+    if machine.deadline is not None or machine.flags.template is not None:
+        return None
+    if refusal_to_start(machine, spec) is not None:
+        return None
+    child = machine.children.add(spec)
+    machine.starting = machine.children.begin(child)
+    machine.awaited = (machine.starting,)
+    machine.operation = _Starting(machine, child, token)
+    return child
+
+
+def finish_start(machine: SupervisionMachine, child: Child, ref: Any, now: float) -> bool:
+    """Take a child as started; False, undone, where that has to come as an event."""
+    if machine.starting != child.incarnation or machine.stillborn is not None:
+        return False
+    if machine.waiting or machine.stopping:
+        return False
+    machine.operation, machine.awaited, machine.starting = None, (), 0
+    machine.children.mark_running(child, ref, now)
+    return True
+
+
+def end_child(machine: SupervisionMachine, id_or_ref: Any) -> bool:
+    """End and forget a child whose end takes no time; False, undone, where it is not so."""
+    if machine.operation is not None or machine.waiting or machine.over:
+        return False
+    child = machine.children.find(id_or_ref)
+    if child is None or child.state is not ChildState.RUNNING or child.early_exit is not None:
+        return False
+    if child.spec.shutdown is BRUTAL_KILL or machine.end_at_once(child.incarnation) is None:
+        return False
+    if machine.flags.dynamic or child.spec.restart is Restart.TEMPORARY:
+        machine.children.remove(child)
+    else:
+        machine.children.mark_stopped(child)
+    return True

@@ -1,0 +1,263 @@
+"""The first turn of a process, in which its init runs, and what can come of it.
+
+It is run by its dispatcher, or by a caller that waits for the start (`start_here`): the same turn,
+without a hop from thread to thread. The starter is told when the turn is over, for then it may do
+anything, and the actor is free to answer.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import Context
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from supervisors._runtime.actor_list import enlist
+from supervisors._runtime.current import current
+from supervisors._runtime.doing import BOOTING, IDLE
+from supervisors._runtime.handover import flush, only_waits
+from supervisors._runtime.in_place import leave
+from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
+from supervisors._runtime.pool import pool
+from supervisors._runtime.tracing import crashed
+from supervisors._runtime.turns import fail_turn
+from supervisors.errors import StartError
+from supervisors.exits import ExitReason, Normal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervisors._runtime.actor import Actor
+    from supervisors._runtime.process import Process
+
+__all__ = [
+    "DEFERRED",
+    "IGNORED",
+    "READY",
+    "UNDONE",
+    "Refused",
+    "confirm",
+    "first_turn",
+    "hand_on",
+    "refuse",
+    "run_init",
+    "start_error",
+    "start_here",
+]
+
+
+class _Outcome(Enum):
+    """What `_otp_begin` answers; members, so that no user's value can be taken for one."""
+
+    READY = "ready"
+    IGNORED = "ignored"
+    DEFERRED = "deferred"
+
+
+READY: Final = _Outcome.READY
+IGNORED: Final = _Outcome.IGNORED
+DEFERRED: Final = _Outcome.DEFERRED
+UNDONE: Final = object()
+"""Answered where nothing was done: go the long way."""
+
+
+class Refused(Exception):
+    """Raised by a class's `_otp_begin` when its init refuses to start."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        """Keep the reason."""
+        super().__init__(type(reason).__name__)
+        self.reason = reason
+
+
+def start_here(
+    cls: type[Actor],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    tie: Callable[[Process], None] | None,
+) -> Any:
+    """Start an actor with its init in this thread; return its ref, None, or UNDONE.
+
+    Args:
+        cls: the actor's class.
+        args: for init.
+        kwargs: likewise.
+        tie: called with the process before its init, to link it.
+
+    Raises:
+        StartError: it did not start.
+    """
+    if not cls._otp_comes_up_at_once or cls.dispatcher != "pool" or only_waits():
+        return UNDONE
+    try:
+        actor = cls()
+    except Exception as error:
+        raise start_error(cls, crashed(error)) from error
+    process = actor._process
+    ref = process.actor_ref
+    process.mailbox.slot.acquire()
+    process.dispatcher = pool
+    enlist(ref)
+    told: list[Any] = []
+    process._on_started = told.append
+    try:
+        pool.man()
+    except Exception as error:  # noqa: BLE001  a refused thread
+        process.finish(crashed(error))
+    if tie is not None:
+        tie(process)
+    here = current.__dict__
+    Context().run(run_init, process, args, kwargs, here)
+    hand_on(process, here)
+    if not told:
+        return ref
+    outcome = told[0]
+    if isinstance(outcome, StartFailed):
+        raise outcome.error
+    return None
+
+
+def first_turn(
+    args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: dict[str, Any]
+) -> bool:
+    """Run the init as the first turn, and tell who started the actor how it went.
+
+    Args:
+        args: for the init.
+        kwargs: likewise.
+        process: whose turn it is; its slot is taken.
+        here: this thread's values of `current`.
+
+    Returns:
+        Whether it holds the slot still and is to go on.
+    """
+    on_started = run_init(process, args, kwargs, here)
+    if process.mailbox.control:
+        _obey(process, here)
+    started = Started(process.actor_ref)
+    if on_started is None or process._boot is None or here["helping"]:
+        # Not after that, for who is told next may take long.
+        hand_on(process, here)
+        if on_started is not None:
+            on_started(started)
+        return False
+    on_started(started)
+    # A user's code follows.
+    flush()
+    return _second_turn(process, here)
+
+
+def _obey(process: Process, here: dict[str, Any]) -> None:
+    """Carry out the orders that came during the init, before anything else."""
+    control = process.mailbox.control
+    outer, here["process"] = here["process"], process
+    try:
+        while control and not process.ended:
+            with suppress(IndexError):
+                process.obey(control.popleft())
+    finally:
+        here["process"] = outer
+
+
+def hand_on(process: Process, here: dict[str, Any]) -> None:
+    """Leave to others what the process has to do after its init."""
+    if process._boot is not None or leave(process, here):
+        process.schedule()
+
+
+def run_init(
+    process: Process, args: tuple[Any, ...], kwargs: dict[str, Any], here: dict[str, Any]
+) -> OnStarted | None:
+    """Run the init; return who is to be told that the actor is up, if it is.
+
+    Of a failure, whoever it is has been told. The slot is held still, see `hand_on`.
+    """
+    if here["next"] is not None:
+        flush()
+    process._thread_id = here["ident"]
+    outer, here["process"] = here["process"], process
+    here["depth"] += 1
+    process.handling = BOOTING
+    on_started = None
+    try:
+        # First busy, then this look, as `kill` first ends and then looks whether it is busy.
+        if not process.ended:
+            actor = process.actor
+            on_started = _come_up(process, actor, args, kwargs)
+            if on_started is not None:
+                if actor._otp_goes_on():
+                    # A user's code, which nobody who waits for the start waits for.
+                    process._boot = _second_turn
+                else:
+                    _after_start(process)
+    except BaseException as error:  # noqa: BLE001  an error of the runtime's own; nothing must hang
+        fail_turn(process, error)
+    finally:
+        process.handling = IDLE
+        here["depth"] -= 1
+        here["process"] = outer
+    return on_started
+
+
+def _come_up(
+    process: Process, actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> OnStarted | None:
+    try:
+        actor.on_start()
+        outcome = actor._otp_begin(args, kwargs)
+    except Refused as refusal:
+        refuse(process, refusal.reason)
+        return None
+    except BaseException as error:  # noqa: BLE001  whatever init raises fails the start alone
+        refuse(process, crashed(error))
+        return None
+    if outcome is READY:
+        return process.come_up()
+    if outcome is IGNORED:
+        process.fail_start(StartIgnored(), lambda: process.finish(Normal()))
+    elif outcome is not DEFERRED:
+        text = f"{type(actor).__name__}.init() returned a {type(outcome).__name__}"
+        refuse(process, crashed(TypeError(text)))
+    return None
+
+
+def confirm(process: Process) -> None:
+    """An actor whose start was deferred is up: tell the starter."""
+    if process.confirm_start():
+        _after_start(process)
+
+
+def _second_turn(process: Process, here: dict[str, Any]) -> bool:
+    """Do what a user wants done before the first message."""
+    process._boot = None
+    process._thread_id = here["ident"]
+    outer, here["process"] = here["process"], process
+    try:
+        if not process.ended:
+            _after_start(process)
+    finally:
+        process.handling = IDLE
+        here["process"] = outer
+    return leave(process, here)
+
+
+def _after_start(process: Process) -> None:
+    try:
+        process.actor._otp_after_start()
+    except BaseException as error:  # noqa: BLE001  as for any handler
+        process.crash(error, None)
+
+
+def start_error(cls: type, reason: Any) -> StartError:
+    """Return the error that tells a starter why an actor of this class did not start."""
+    exception = getattr(reason, "exception", None)
+    why = type(exception or reason).__name__
+    error = StartError(f"{cls.__name__} did not start: {why} in init", reason=reason)
+    error.__cause__ = exception
+    return error
+
+
+def refuse(process: Process, reason: ExitReason) -> None:
+    """The actor does not come up: end it, then tell the starter."""
+    outcome = StartFailed(reason, start_error(type(process.actor), reason))
+    process.fail_start(outcome, lambda: process.finish(reason))
