@@ -3,7 +3,8 @@
 When an actor ends, its supervisor has something to do; when that starts a child, the child has.
 Handing each to another thread costs a wake-up (tens of µs), so the thread in which one of the
 runtime's own steps makes a process ready runs that process next: a worker of the pool after its
-present turn, and a caller that waits (`start`, `start_child`, `stop`, …) while it waits. Laws:
+present turn, and a caller that waits (`start`, `start_child`, `stop`, …) while it waits. Where all
+of it can be done in one go it is: see `first_turn`, `asking` and `in_place`. Laws, for those too:
 
 - A thread keeps at most one such process, and none while it runs a user's code: what a handler or
   a start callable that blocks would hold up goes to the pool's queue first (`flush`).
