@@ -17,8 +17,6 @@ from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
 from supervisors._runtime.current import current
-from supervisors._runtime.timers import timers
-from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.link.counters import Counters
@@ -122,13 +120,11 @@ class PushFuture(Reply):
     def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
         """Read the answer in this thread, a plain one, where that can be; return what is left."""
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        deadline = Deadline(seconds, timers.clock)
         if not self._watched:
             self._watched = True
             # Others may settle it: its time-out, or the loss of the connection.
             self.add_done_callback(lambda _: wire.stop_reading())
-        wire.read_for(self, seconds)
-        return deadline.remaining()
+        return wire.read_for(self, seconds)
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""

@@ -38,8 +38,9 @@ _LONG: Final = 16_384
 _LOOK: Final = 0.01
 
 
-# Frames, with the push each carries, if it does.
-Batch: TypeAlias = "list[tuple[str | bytes, PendingPush | None]]"
+# A frame, the push that it carries, if it does, and its bytes.
+Entry: TypeAlias = "tuple[str | bytes, PendingPush | None, int]"
+Batch: TypeAlias = "list[Entry]"
 
 
 def _always() -> bool:
@@ -71,8 +72,7 @@ class _Lane:
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
         # Guards the queue and what is counted of it; never held while anything is written.
         self.lock = threading.Lock()
-        # Frames, with the push each carries, if it does.
-        self.queue: deque[tuple[str | bytes, PendingPush | None]] = deque()
+        self.queue: deque[Entry] = deque()
         self.octets = 0
         # How many are taken from the queue, and the operating system does not have them yet.
         self.sending = 0
@@ -173,9 +173,10 @@ class Outbox:
         """Append a frame, with the push that it carries; `flush` or `ring` follows."""
         lane = self._lane
         if lane is not None:
+            size = octets(frame)
             with lane.lock:
-                lane.queue.append((frame, push))
-                lane.octets += octets(frame)
+                lane.queue.append((frame, push, size))
+                lane.octets += size
 
     def drop_oldest(self) -> PendingPush | None:
         """Drop the oldest frame that carries a push and is not being written; return the push."""
@@ -183,10 +184,10 @@ class Outbox:
         if lane is None:
             return None
         with lane.lock:
-            for index, (frame, push) in enumerate(lane.queue):
+            for index, (_, push, size) in enumerate(lane.queue):
                 if push is not None:
                     del lane.queue[index]
-                    lane.octets -= octets(frame)
+                    lane.octets -= size
                     return push
         return None
 
@@ -295,7 +296,7 @@ class Outbox:
             if not batch:
                 return True
             if frames is None:
-                frames = [frame for frame, _ in batch]
+                frames = [batch[0][0]] if len(batch) == 1 else [entry[0] for entry in batch]
             try:
                 gone = self._send(lane, frames, waiting=share is None)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
@@ -307,6 +308,8 @@ class Outbox:
                         lane.unfinished = batch, [] if gone is False else frames
                 return False
             self._account(lane, batch)
+            if not lane.queue:
+                return True
             if share is not None:
                 share -= len(batch)
         return not (lane.queue or lane.unfinished)
@@ -329,14 +332,14 @@ class Outbox:
 
     def _account(self, lane: _Lane, batch: Batch) -> None:
         """The operating system has these frames."""
-        total = sum([octets(frame) for frame, _ in batch])
+        total = batch[0][2] if len(batch) == 1 else sum([entry[2] for entry in batch])
         with lane.lock:
             # Unless the lane was closed, and emptied, meanwhile.
             if lane.sending:
                 lane.octets -= total
                 lane.sending = 0
                 lane.unfinished = None
-        for frame, push in batch:
+        for frame, push, _ in batch:
             self._sent(len(frame))
             if push is not None:
                 self._pushed()
