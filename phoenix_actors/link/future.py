@@ -86,6 +86,9 @@ class PushFuture(Reply):
             # Another thread settled it in this very moment; its count is the one that is right.
             counters.add(name, -1)
             return False
+        if self._watched and self.wire is not None:
+            # Its time-out, or the loss of the connection, while a caller reads until it is there.
+            self.wire.stop_reading()
         if self.span is not None:
             status = getattr(error, "status", None) if ok else None
             self.span.stop(name.removeprefix("push_"), status)
@@ -120,10 +123,8 @@ class PushFuture(Reply):
     def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
         """Read the answer in this thread, a plain one, where that can be; return what is left."""
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        if not self._watched:
-            self._watched = True
-            # Others may settle it: its time-out, or the loss of the connection.
-            self.add_done_callback(lambda _: wire.stop_reading())
+        # From here on who settles it has this thread look, which it does before it waits.
+        self._watched = True
         return wire.read_for(self, seconds)
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:

@@ -100,15 +100,23 @@ class _Lane:
             self.octets = self.sending = 0
             self.unfinished = None
 
-    def take(self, most: int) -> Batch:
-        """Take out the next frames, up to `most` and a short read's worth of bytes."""
+    def take(self, most: int, *, waiting: bool) -> Batch | None:
+        """Take out the next frames, up to `most` and a short read's worth of bytes.
+
+        None where they are for the writer, which may be `waiting` for the peer: a frame is long, or
+        was sent in part, or `most` are written already.
+        """
         with self.lock:
             queue = self.queue
+            if not waiting and self.unfinished is not None:
+                return None
             if not queue:
                 return []
+            room = _LONG - len(queue[0][0])
+            if not waiting and (room < 0 or most <= 0):
+                return None
             batch = [queue.popleft()]
             if queue and self.send_all is not None:
-                room = _LONG - len(batch[0][0])
                 while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
                     batch.append(queue.popleft())
             self.sending = len(batch)
@@ -287,18 +295,22 @@ class Outbox:
 
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
-        while share is None or self._may_write(lane, share):
-            # They count as waiting until the operating system has them.
-            batch, frames = (share is None and lane.unfinished) or (
-                lane.take(share or _SHARE),
-                None,
-            )
-            if not batch:
-                return True
-            if frames is None:
+        waiting = share is None
+        left = _SHARE if share is None else share
+        while True:
+            if not (waiting or lane.send_now is not None or lane.writable()):
+                return not (lane.queue or lane.unfinished)
+            if waiting and lane.unfinished is not None:
+                batch, frames = lane.unfinished
+            else:
+                # They count as waiting until the operating system has them.
+                taken = lane.take(left, waiting=waiting)
+                if not taken:
+                    return taken is not None
+                batch = taken
                 frames = [batch[0][0]] if len(batch) == 1 else [entry[0] for entry in batch]
             try:
-                gone = self._send(lane, frames, waiting=share is None)
+                gone = self._send(lane, frames, waiting=waiting)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
                 self._break(lane, error)
                 return True
@@ -310,9 +322,8 @@ class Outbox:
             self._account(lane, batch)
             if not lane.queue:
                 return True
-            if share is not None:
-                share -= len(batch)
-        return not (lane.queue or lane.unfinished)
+            if not waiting:
+                left -= len(batch)
 
     @staticmethod
     def _send(lane: _Lane, frames: list[str | bytes], *, waiting: bool) -> bool | None:
@@ -345,18 +356,6 @@ class Outbox:
                 self._pushed()
         if self._waiting:
             self._wake()
-
-    @staticmethod
-    def _may_write(lane: _Lane, share: int) -> bool:
-        """Tell whether a caller may write the next frame, if there is one."""
-        if lane.unfinished is not None:
-            return False
-        try:
-            length = len(lane.queue[0][0])
-        except IndexError:
-            return True
-        fits = share > 0 and length <= _LONG
-        return fits and (lane.send_now is not None or lane.writable())
 
     def _write_when_rung(self, lane: _Lane) -> None:
         while not lane.closed:
