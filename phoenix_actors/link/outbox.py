@@ -213,7 +213,9 @@ class Outbox:
                         target=self._write_when_rung, args=(lane,), name=self._name, daemon=True
                     )
                     lane.writer.start()
-        lane.bell.set()
+        if not lane.bell.is_set():
+            # Else the writer has not looked yet, and finds what was put before this.
+            lane.bell.set()
 
     def flush(self) -> None:
         """Write what waits, unless another thread is writing, which then writes that too."""
