@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.actors.channel import ChannelActor
@@ -18,6 +19,7 @@ from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
 from phoenix_actors.telemetry import CHANNEL_JOIN_START
 from supervisors import CallTimeout, ChildSpec, NotAvailableError
+from supervisors._runtime.current import current
 from supervisors._runtime.foreign import any_process_of
 from supervisors.telemetry import wanted
 
@@ -58,9 +60,15 @@ class Joiner:
     ) -> Channel:
         """Join and wait for the server; see `SocketClient.join`."""
         record = self.begin(topic, params, channel, timeout, handlers, subscriber)
+        joined_once, patience = record.joined_once, self.patience(timeout)
         try:
             with reading_on():
-                record.joined_once.get(timeout=self.patience(timeout))
+                wire = self._session.wire
+                if wire is not None and current.host is None:
+                    # A plain thread reads the answer itself, as that of a push.
+                    joined_once.add_done_callback(lambda _: wire.stop_reading())
+                    patience = wire.read_for(joined_once, patience)
+                joined_once.get(timeout=patience)
         except (CallTimeout, JoinTimeout):
             late = self.late(topic, timeout)
             raise late from late.__cause__
@@ -87,8 +95,8 @@ class Joiner:
             record.joiner = copy_context()
         if subscriber is not None:
             _check_actor("subscriber", subscriber)
-        manager = self._component("channel_manager")
-        if manager is not None and in_init_below(manager.process):
+        manager = self._session.manager
+        if manager is not None and in_init_below(manager):
             # Its manager starts one channel at a time, and this one has not started yet.
             raise WouldDeadlock("join() in the init of a channel actor")
         record = self._want(record, subscriber, handlers)
@@ -131,13 +139,15 @@ class Joiner:
             raise InvalidOption("topic", 'must be a string, neither empty nor "phoenix"')
         if params is None:
             params = {}
+        prepared = None
         if not callable(params):
-            if not isinstance(params, Mapping):
+            if type(params) is not dict and not isinstance(params, Mapping):
                 raise InvalidOption("params", "must be a mapping or a function that gives one")
             params = {**session.options.default_channel_params, **params}
-            session.codec.prepare(topic, PHX_JOIN, params)
+            prepared = session.codec.prepare(topic, PHX_JOIN, params)
         chosen = self._routes.resolve(topic) if channel is None else channel
-        record = Topic(session, topic, params, channel_spec(topic, chosen), timeout)
+        record = Topic(session, topic, params, partial(channel_spec, channel=chosen), timeout)
+        record.prepared = prepared
         record.make_facade = Channel
         record.plain = chosen is ChannelActor
         return record
@@ -165,10 +175,10 @@ class Joiner:
 
     def _ensure(self, record: Topic) -> None:
         """Have the topic's actor started; a manager that is just restarting does so by itself."""
-        manager = self._component("channel_manager")
+        manager = self._session.manager
         if manager is not None:
             # Not waited for: the record tells what became of it, and the caller has a timeout.
-            manager.ask(EnsureChannel(record), block=False)
+            manager.post(EnsureChannel(record))
 
 
 def _check_actor(name: str, ref: Any) -> None:
@@ -180,8 +190,8 @@ def _check_actor(name: str, ref: Any) -> None:
         raise InvalidOption(name, problem) from None
 
 
-def channel_spec(topic: str, channel: Any) -> ChildSpec:
-    """Return how to start a topic's actor from what the user gave for it.
+def channel_spec(topic: Any, channel: Any) -> ChildSpec:
+    """Return how to start a topic's actor, the child of this id, from what the user gave for it.
 
     Raises:
         InvalidOption: it is no ChannelActor class, tuple or specification.

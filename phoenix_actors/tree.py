@@ -40,7 +40,7 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
     """Make what outlives the components of one client."""
     session = Session(options)
     number = next(_serial)
-    session.registry_name = options.registry_name or ("phoenix_actors", "registry", number)
+    session.registry_name = options.registry_name or f"phoenix_actors.registry.{number}"
     routes = Routes(
         options.topic_channel_map,
         options.default_channel_module or ChannelActor,

@@ -32,7 +32,6 @@ from supervisors import (
     RegistryRef,
     Stop,
     UnknownRegistryError,
-    whereis,
 )
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class ChannelActor(GenServer):
 
     def _otp_after_start(self) -> None:
         topic = self._phx_topic
-        registry = whereis(topic.session.registry_name)
+        registry = topic.session.registry()
         if registry is not None:
             _register(registry, topic.name, self.actor_ref)
         if not topic.attach(self.actor_ref):

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
-from supervisors import ChildSpec, ExitReason, NoProcError, Reply, Strategy, is_abnormal
+from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import (
     ChildExited,
@@ -34,10 +32,44 @@ __all__ = ["ChannelManager", "EnsureChannel"]
 _WINDOW = 5.0
 
 
-class EnsureChannel(msgspec.Struct, frozen=True):
-    """Start the channel actor of a wanted topic, unless this manager has done so already."""
+class EnsureChannel(Call):
+    """Start the channel actor of a wanted topic, unless this manager has done so already.
 
-    topic: Topic
+    It is its own answer: nobody waits for that, for the topic's record tells what became of it.
+    """
+
+    __slots__ = ("message", "ref", "topic")
+
+    def __init__(self, topic: Topic) -> None:
+        """Ask for the actor of this topic."""
+        self.topic = topic
+        self.message = self.ref = None
+
+    @property
+    def future(self) -> Any:
+        """Where the answer goes."""
+        return self
+
+    def settle(self, value: Any) -> bool:
+        """Close a topic whose first channel actor answered IGNORE; restarts are the manager's."""
+        if value is None:
+            self._close("was not joined: the init of its channel actor answered IGNORE", None)
+        return True
+
+    def fail(self, error: BaseException) -> bool:
+        """Close a topic whose first channel actor did not come up."""
+        # Where the manager has ended, the next one starts it.
+        if not isinstance(error, NoProcError):
+            self._close(f"was not joined: {error}", error)
+        return True
+
+    def settle_quietly(self, outcome: tuple[bool, Any]) -> None:
+        """Say nothing: the process was forked, and in the child there is no client."""
+
+    def _close(self, problem: str, error: BaseException | None) -> None:
+        failure = JoinError(self.topic.name, problem)
+        failure.__cause__ = error
+        self.topic.abandon(failure)
 
 
 class ChannelManager(DynamicSupervisor):
@@ -52,11 +84,12 @@ class ChannelManager(DynamicSupervisor):
         return ChildSpec(id, start=cls, args=(session,), type="supervisor", **keys)
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
-        self._phx_session = args[0]
+        self._phx_session = session = args[0]
+        session.manager = self._process
         return Plan(
             Flags(
                 strategy=Strategy.ONE_FOR_ONE,
-                max_restarts=self._phx_session.options.channel_max_restarts,
+                max_restarts=session.options.channel_max_restarts,
                 max_seconds=_WINDOW,
                 dynamic=True,
                 budget_per_child=True,
@@ -68,12 +101,11 @@ class ChannelManager(DynamicSupervisor):
         """Start every topic that was wanted before this manager lived, in that order."""
         super()._otp_after_start()
         for topic in self._phx_session.topics():
-            self._phx_ensure(topic, Reply())
+            self._phx_ensure(EnsureChannel(topic))
 
     def _otp_receive(self, item: Any) -> None:
-        if isinstance(item, Call) and isinstance(item.message, EnsureChannel):
-            self._process.defer(item.future)
-            self._phx_ensure(item.message.topic, item.future)
+        if type(item) is EnsureChannel:
+            self._phx_ensure(item)
         elif isinstance(item, Call) and item.message == "stats":
             self._process.defer(item.future)
             item.future.settle(self._phx_stats())
@@ -86,13 +118,11 @@ class ChannelManager(DynamicSupervisor):
         self._phx_stopping = True
         super()._otp_stop_ordered(reason)
 
-    def _phx_ensure(self, topic: Topic, reply: Reply) -> None:
-        if topic.manager is self._process or topic.leaving:
-            reply.settle(None)
-            return
-        topic.manager = self._process
-        reply.add_done_callback(lambda started: _check_start(topic, started))
-        self._otp_feed(RequestReceived(reply, RequestVerb.START_CHILD, topic.spec))
+    def _phx_ensure(self, request: EnsureChannel) -> None:
+        topic = request.topic
+        if topic.manager is not self._process and not topic.leaving:
+            topic.manager = self._process
+            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic.spec))
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""
@@ -115,25 +145,14 @@ class ChannelManager(DynamicSupervisor):
         # one table of names; set for the first time at the first sleep, each would get its own.
         actor._otp_asleep = False
 
+    def _otp_shown(self, spec: ChildSpec) -> ChildSpec:
+        topic: Topic = spec.id
+        return spec.with_(id=topic.name)
+
     def _otp_report(self, report: EmitReport) -> None:
-        topic: Topic = report.child_id
-        named = report.spec.with_(id=topic.name)
-        super()._otp_report(msgspec.structs.replace(report, spec=named))
+        super()._otp_report(report)
         if report.kind is Report.GAVE_UP:
+            topic: Topic = report.child_id
             emit(CHANNEL_GAVE_UP, topic=topic.name, reason=type(report.reason).__name__)
             problem = "was given up: its channel actor crashed more often than it may"
             topic.abandon(JoinCancelled(topic.name, problem))
-
-
-def _check_start(topic: Topic, started: Reply) -> None:
-    """Close a topic whose first channel actor did not come up; restarts are the manager's."""
-    error = started.exception()
-    if isinstance(error, NoProcError) or (error is None and started.get() is not None):
-        # It came up, or the manager ended: then the next one starts it.
-        return
-    problem = "was not joined: the init of its channel actor answered IGNORE"
-    if error is not None:
-        problem = f"was not joined: {error}"
-    failure = JoinError(topic.name, problem)
-    failure.__cause__ = error
-    topic.abandon(failure)

@@ -10,62 +10,40 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.link.carrying_out import CarryingOut
 from phoenix_actors.link.future import PushFuture
-from phoenix_actors.link.join_span import JoinSpan
-from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
-from phoenix_actors.link.overflow import drop_push, octets, report_full
-from phoenix_actors.link.own_inbound import Deeds, OwnInbound
+from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
-from phoenix_actors.machines.push import PendingPush, push_failure
-from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
-from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, ChannelState, CloseReason
-from phoenix_actors.telemetry import (
-    CHANNEL_CLOSED,
-    CHANNEL_JOINED,
-    CHANNEL_LEAVE,
-    CHANNEL_LEAVE_DURATION,
-    CHANNEL_LEFT,
-    CHANNEL_STATUS,
-    HOOK_FAILED,
-    emit,
-)
-from supervisors import Reply
-from supervisors._runtime.timers import Timer, timers
+from phoenix_actors.telemetry import CHANNEL_STATUS, emit
+from supervisors._runtime.timers import timers
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
+    from phoenix_actors.errors import PhoenixError
+    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.protocol.v2 import Prepared
-    from supervisors import ActorRef, ExitReason
+    from supervisors import ActorRef, ExitReason, Reply
 
 __all__ = ["ChannelCore"]
 
-# What a topic has in the place of a future that is settled already.
-_ANSWERED: Final = Reply()
-_ANSWERED.settle(None)
 
-
-class ChannelCore(OwnInbound):
+class ChannelCore(CarryingOut):
     """One channel on one wire. Safe from any thread."""
 
     __slots__ = (
-        "_joined",
-        "_leave_began",
         "_lock",
-        "_span",
         "_state",
-        "_timers",
         "actor",
         "machine",
-        "orphaned_by",
         "topic",
         "wire",
     )
@@ -87,16 +65,16 @@ class ChannelCore(OwnInbound):
             random=random.random,
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
-        self.orphaned_by: ExitReason | None = None
+        self.orphaned_by = None
         # What the actor has not taken; the session's empty one until there is something.
         self.inbound = wire.session.no_inbound
-        self._span: JoinSpan | None = None
+        self._span = None
         self._joined = False
         self._state = self.machine.state
-        self._leave_began: float | None = None
+        self._leave_began = None
         self._lock = threading.Lock()
         # Mostly none; then there is no dict for them.
-        self._timers: dict[str, Timer] | None = None
+        self._timers = None
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says.
@@ -136,10 +114,9 @@ class ChannelCore(OwnInbound):
     def _tell_status(self, after: Deeds) -> None:
         """Tell a change of the state, if there was one."""
         old, self._state = self._state, self.machine.state
-        if self._state is not old:
+        if self._state is not old and wanted(CHANNEL_STATUS):
             told = {"old_status": str(old), "new_status": str(self._state)}
-            topic = self.topic.name
-            after.append(lambda: emit(CHANNEL_STATUS, topic=topic, **told))
+            after.append(partial(emit, CHANNEL_STATUS, topic=self.topic.name, **told))
 
     def orphan(self, reason: ExitReason) -> Deeds:
         """Close because the actor ended; a join that somebody waits for is left to the next life.
@@ -203,192 +180,3 @@ class ChannelCore(OwnInbound):
         if isinstance(reply, PushFuture):
             reply.wire = wire
         wire.outbox.put(wire.session.codec.complete(prepared, join_ref, push.ref), push)
-
-    def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
-        match command:
-            case events.DeliverMessage(frame, size):
-                self._deliver(frame, size, after)
-            case events.SendPush():
-                self._send_push(command)
-            case events.SendJoin(join_ref):
-                self._send_join(join_ref, after)
-            case events.SendLeave(join_ref, ref):
-                if self.machine.state is ChannelState.LEAVING:
-                    self._leave_began = timers.clock.now()
-                    after.append(partial(emit, CHANNEL_LEAVE, topic=self.topic.name))
-                prepared = self.wire.session.codec.prepare(self.topic.name, PHX_LEAVE, {})
-                self.wire.outbox.put(self.wire.session.codec.complete(prepared, join_ref, ref))
-            case ArmTimer(timer, serial, delay):
-                self._arm(timer, serial, delay)
-            case CancelTimer(timer):
-                self._cancel(timer)
-            case events.FailInFlight(reason):
-                for push in self.wire.take_topic(self.topic.name):
-                    after.append(_failing(push, reason))
-            case events.TellJoined() | events.TellJoinError() | events.TellClosed():
-                self._tell_actor(command, after)
-            case events.ReportDrop(cause, event):
-                self._report_drop(str(cause), event, after)
-            case events.Forget():
-                if self._leave_began is not None:
-                    took = {"duration_seconds": timers.clock.now() - self._leave_began}
-                    told = partial(emit, CHANNEL_LEAVE_DURATION, took, topic=self.topic.name)
-                    after.append(told)
-                self.wire.detach(self)
-                self._own_inbound().close()
-                self.actor.cast(Ended())
-                # Behind the answers to whoever waits: closing the topic answers who is left.
-                after.append(lambda: self.topic.core_ended(self))
-            case _:
-                self._answer(command, after)
-
-    def _answer(self, command: events.ChannelCommand, after: Deeds) -> None:
-        """Answer whoever waits, once the lock is free."""
-        match command:
-            case events.SettleJoin(token, response):
-                self.topic.response = response
-                after.append(lambda: token.settle(response))
-                if token is self.topic.joined_once:
-                    # Who waits for it holds it; kept here it would take 0.9 kB for the life of the
-                    # topic.
-                    self.topic.joined_once = _ANSWERED
-            case events.FailJoin(token, error):
-                if self.orphaned_by is None:
-                    after.append(lambda: token.fail(error))
-            case events.FailPush(token, error):
-                after.append(lambda: token.fail(error))
-            case events.DropPush(token, error):
-                session, waiting = self.wire.session, len(self.wire.outbox)
-                after.append(lambda: report_full(session, error, waiting))
-                after.append(lambda: drop_push(session, token, error))
-            case events.SettleLeave(token):
-                after.append(lambda: token.settle(None))
-
-    def _tell_actor(
-        self,
-        command: events.TellJoined | events.TellJoinError | events.TellClosed,
-        after: Deeds,
-    ) -> None:
-        """Tell the actor, and whoever listens to the events of this package."""
-        if self.inbound is not self.wire.session.no_inbound:
-            self.inbound.begin_section()
-        topic = self.topic.name
-        match command:
-            case events.TellJoined(response, join_count):
-                self.topic.response = response
-                self.topic.join_count = join_count
-                self._joined = True
-                after.extend(self._end_span("stop"))
-                # Where nothing would follow, it is not woken for it.
-                if getattr(self.actor.actor_class, "_phx_hears_joins", True):
-                    self.actor.cast(Joined(response, join_count))
-                after.append(lambda: emit(CHANNEL_JOINED, topic=topic, join_count=join_count))
-            case events.TellJoinError(response):
-                after.extend(self._end_span("refused"))
-                self.actor.cast(JoinFailed(response))
-            case events.TellClosed(reason):
-                self.actor.cast(Closed(reason))
-                name = type(reason if self.orphaned_by is None else self.orphaned_by).__name__
-                after.extend(self._end_span(name))
-                if self._joined:
-                    self._joined = False
-                    after.append(lambda: emit(CHANNEL_LEFT, topic=topic, reason=name))
-                after.append(lambda: emit(CHANNEL_CLOSED, topic=topic, reason=name))
-
-    def _end_span(self, how: str) -> Iterable[Callable[[], object]]:
-        """Return what tells of the end of the join that is under way, if one is."""
-        span, self._span = self._span, None
-        if span is None:
-            return ()
-        now = timers.clock.now()
-        return span.stop(now) if how == "stop" else span.error(how, now)
-
-    def _send_push(self, command: events.SendPush) -> None:
-        wire = self.wire
-        push = PendingPush(
-            self.topic.name,
-            command.ref,
-            command.join_ref,
-            command.event,
-            command.token,
-            command.deadline,
-            command.timeout,
-        )
-        wire.expect(push)
-        if isinstance(command.token, PushFuture):
-            command.token.wire = wire
-        frame = wire.session.codec.complete(command.payload, command.join_ref, command.ref)
-        wire.outbox.put(frame, push)
-
-    def _send_join(self, join_ref: str, after: Deeds) -> None:
-        """Send phx_join; params that a function gives are asked for on a thread of their own."""
-        params = self.topic.params
-        if not callable(params):
-            self._put_join(join_ref, params, after)
-            return
-        name = f"phoenix-params-{self.topic.name}"
-        thread = threading.Thread(
-            target=self._send_join_later, args=(join_ref, params), name=name, daemon=True
-        )
-        after.append(thread.start)
-
-    def _send_join_later(self, join_ref: str, params: Callable[[], Any]) -> None:
-        try:
-            value = params()
-        except BaseException as error:  # noqa: BLE001  what a user's function raises fails the join
-            problem = f"was not joined: its params function raised {type(error).__name__}"
-            failure = JoinError(self.topic.name, problem)
-            failure.__cause__ = error
-            self._join_unsent(join_ref, failure)
-            return
-        if isinstance(value, Mapping):
-            value = {**self.wire.session.options.default_channel_params, **value}
-        after: Deeds = []
-        with self._lock:
-            machine = self.machine
-            # A leave that came meanwhile must not be followed by the join it was to undo.
-            if machine.join_ref == join_ref and machine.state is ChannelState.JOINING:
-                self._put_join(join_ref, value, after)
-        self.wire.written(may_write=True)
-        for deed in after:
-            deed()
-
-    def _put_join(self, join_ref: str, params: Any, after: Deeds) -> None:
-        codec = self.wire.session.codec
-        try:
-            prepared = codec.prepare(self.topic.name, PHX_JOIN, params)
-        except PhoenixError as error:
-            unsent = error
-            after.append(lambda: self._join_unsent(join_ref, unsent))
-            return
-        self.topic.last_join = (self.wire, self.wire.generation, join_ref)
-        self.wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
-        if self._span is None:
-            self._span = JoinSpan(self.topic.name)
-        after.extend(self._span.start(join_ref, timers.clock.now(), self.topic.take_joiner()))
-
-    def _join_unsent(self, join_ref: str, error: PhoenixError) -> None:
-        """Report what is the fault of params, for on a rejoin nobody waits for it."""
-        kind = type(error.__cause__ or error).__name__
-        emit(HOOK_FAILED, hook=f"params of {self.topic.name}", error=kind)
-        self.feed(events.JoinUnsent(join_ref, error), may_write=False)
-
-    def _arm(self, timer: str, serial: int, delay: float) -> None:
-        self._cancel(timer)
-        fired = TimerFired(timer, serial)
-        if self._timers is None:
-            self._timers = {}
-        self._timers[timer] = timers.after(delay, lambda: self.feed(fired, may_write=False))
-
-    def _cancel(self, timer: str) -> None:
-        if self._timers is None:
-            return
-        armed = self._timers.pop(timer, None)
-        if armed is not None:
-            armed.cancel()
-        if not self._timers:
-            self._timers = None
-
-
-def _failing(push: PendingPush, reason: CloseReason) -> Callable[[], object]:
-    return lambda: push.token.fail(push_failure(push, reason))

@@ -17,8 +17,6 @@ from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
 from supervisors._runtime.current import current
-from supervisors._runtime.timers import timers
-from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.link.counters import Counters
@@ -88,6 +86,9 @@ class PushFuture(Reply):
             # Another thread settled it in this very moment; its count is the one that is right.
             counters.add(name, -1)
             return False
+        if self._watched and self.wire is not None:
+            # Its time-out, or the loss of the connection, while a caller reads until it is there.
+            self.wire.stop_reading()
         if self.span is not None:
             status = getattr(error, "status", None) if ok else None
             self.span.stop(name.removeprefix("push_"), status)
@@ -122,13 +123,9 @@ class PushFuture(Reply):
     def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
         """Read the answer in this thread, a plain one, where that can be; return what is left."""
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        deadline = Deadline(seconds, timers.clock)
-        if not self._watched:
-            self._watched = True
-            # Others may settle it: its time-out, or the loss of the connection.
-            self.add_done_callback(lambda _: wire.stop_reading())
-        wire.read_for(self, seconds)
-        return deadline.remaining()
+        # From here on who settles it has this thread look, which it does before it waits.
+        self._watched = True
+        return wire.read_for(self, seconds)
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""

@@ -9,6 +9,7 @@ __all__ = ["Histogram"]
 
 # The bounds of the buckets in seconds: from 0.1 ms on, each twice the one before.
 _BOUNDS: Final[tuple[float, ...]] = tuple(0.0001 * 2**power for power in range(20))
+_LAST: Final = len(_BOUNDS)
 
 
 class Histogram:
@@ -36,12 +37,14 @@ class Histogram:
     def add(self, seconds: float) -> None:
         """Count a duration."""
         # The bucket's number is that of the power of two, in tenths of milliseconds.
-        bucket = min(int(seconds * 10_000).bit_length(), len(_BOUNDS))
+        bucket = int(seconds * 10_000).bit_length()
         with self._lock:
-            self._counts[bucket] += 1
+            self._counts[min(_LAST, bucket)] += 1
             self._total += seconds
             self._longest = max(self._longest, seconds)
-            self._recent = seconds if self._recent is None else max(self._recent, seconds)
+            recent = self._recent
+            if recent is None or seconds > recent:
+                self._recent = seconds
 
     def recent_max(self) -> float | None:
         """Return the longest duration since the last call of this, None when there was none."""

@@ -21,8 +21,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -246,7 +245,9 @@ class Inbound:
     @property
     def must_pause(self) -> bool:
         """Whether the reader must not read on."""
-        return self.policy is Overflow.BLOCK and self.full and not (self._closed or self._waiting)
+        if not self._sizes or self.policy is not Overflow.BLOCK:
+            return False
+        return self.full and not (self._closed or self._waiting)
 
     def wait(self, released: Callable[[], bool]) -> None:
         """Wait until half of the messages are taken, or the reader is to read on otherwise."""
@@ -291,17 +292,16 @@ class Inbound:
             self._closed = True
             self._notify()
 
-    @contextmanager
-    def handler_waits(self) -> Iterator[None]:
-        """Let the reader read on inside the block."""
+    def begin_waiting(self) -> None:
+        """A handler of this channel waits for the server: have the reader read on."""
         with self._lock:
             self._waiting += 1
             self._notify()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting -= 1
+
+    def end_waiting(self) -> None:
+        """It waits no more."""
+        with self._lock:
+            self._waiting -= 1
 
 
 def _fitting(sizes: list[int], room: int) -> int:
@@ -313,14 +313,22 @@ def _fitting(sizes: list[int], room: int) -> int:
     return len(sizes)
 
 
-@contextmanager
-def reading_on() -> Iterator[None]:
+class reading_on:  # noqa: N801  used as a function
     """Let the reader read on while a handler of a channel waits for the server, in the block."""
-    process = current.process
-    topic = None if process is None else getattr(process.actor, "_phx_topic", None)
-    if topic is None:
-        yield
-        return
-    core = topic.core
-    with (topic.inbound if core is None else core.own_inbound()).handler_waits():
-        yield
+
+    __slots__ = ("_inbound",)
+
+    def __enter__(self) -> None:
+        """Note whose handler this is, if it is one's."""
+        process = current.process
+        topic = None if process is None else getattr(process.actor, "_phx_topic", None)
+        self._inbound: Inbound | None = None
+        if topic is not None:
+            core = topic.core
+            self._inbound = topic.inbound if core is None else core.own_inbound()
+            self._inbound.begin_waiting()
+
+    def __exit__(self, *_: object) -> None:
+        """The wait is over."""
+        if self._inbound is not None:
+            self._inbound.end_waiting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
+from typing import Final
 
 from phoenix_actors.telemetry import (
     CHANNEL_JOIN_DURATION,
@@ -13,10 +14,17 @@ from phoenix_actors.telemetry import (
     CHANNEL_JOIN_STOP,
     Span,
 )
+from supervisors.telemetry import wanted
 
 __all__ = ["JoinSpan"]
 
 Emission = Callable[[], None]
+_EVENTS: Final = (
+    CHANNEL_JOIN_START,
+    CHANNEL_JOIN_STOP,
+    CHANNEL_JOIN_ERROR,
+    CHANNEL_JOIN_DURATION,
+)
 
 
 class JoinSpan:
@@ -38,6 +46,11 @@ class JoinSpan:
         self._join_ref = ""
         self._began: float | None = None
         self._span: Span | None = None
+
+    @staticmethod
+    def wanted() -> bool:
+        """Tell whether anybody hears of joins; else none needs to be made."""
+        return any(map(wanted, _EVENTS))
 
     def start(self, join_ref: str, now: float, joiner: Context | None = None) -> list[Emission]:
         """A join was sent; one before it that was never answered ends.

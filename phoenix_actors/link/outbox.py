@@ -38,8 +38,9 @@ _LONG: Final = 16_384
 _LOOK: Final = 0.01
 
 
-# Frames, with the push each carries, if it does.
-Batch: TypeAlias = "list[tuple[str | bytes, PendingPush | None]]"
+# A frame, the push that it carries, if it does, and its bytes.
+Entry: TypeAlias = "tuple[str | bytes, PendingPush | None, int]"
+Batch: TypeAlias = "list[Entry]"
 
 
 def _always() -> bool:
@@ -71,8 +72,7 @@ class _Lane:
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
         # Guards the queue and what is counted of it; never held while anything is written.
         self.lock = threading.Lock()
-        # Frames, with the push each carries, if it does.
-        self.queue: deque[tuple[str | bytes, PendingPush | None]] = deque()
+        self.queue: deque[Entry] = deque()
         self.octets = 0
         # How many are taken from the queue, and the operating system does not have them yet.
         self.sending = 0
@@ -100,15 +100,23 @@ class _Lane:
             self.octets = self.sending = 0
             self.unfinished = None
 
-    def take(self, most: int) -> Batch:
-        """Take out the next frames, up to `most` and a short read's worth of bytes."""
+    def take(self, most: int, *, waiting: bool) -> Batch | None:
+        """Take out the next frames, up to `most` and a short read's worth of bytes.
+
+        None where they are for the writer, which may be `waiting` for the peer: a frame is long, or
+        was sent in part, or `most` are written already.
+        """
         with self.lock:
             queue = self.queue
+            if not waiting and self.unfinished is not None:
+                return None
             if not queue:
                 return []
+            room = _LONG - len(queue[0][0])
+            if not waiting and (room < 0 or most <= 0):
+                return None
             batch = [queue.popleft()]
             if queue and self.send_all is not None:
-                room = _LONG - len(batch[0][0])
                 while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
                     batch.append(queue.popleft())
             self.sending = len(batch)
@@ -173,9 +181,10 @@ class Outbox:
         """Append a frame, with the push that it carries; `flush` or `ring` follows."""
         lane = self._lane
         if lane is not None:
+            size = octets(frame)
             with lane.lock:
-                lane.queue.append((frame, push))
-                lane.octets += octets(frame)
+                lane.queue.append((frame, push, size))
+                lane.octets += size
 
     def drop_oldest(self) -> PendingPush | None:
         """Drop the oldest frame that carries a push and is not being written; return the push."""
@@ -183,10 +192,10 @@ class Outbox:
         if lane is None:
             return None
         with lane.lock:
-            for index, (frame, push) in enumerate(lane.queue):
+            for index, (_, push, size) in enumerate(lane.queue):
                 if push is not None:
                     del lane.queue[index]
-                    lane.octets -= octets(frame)
+                    lane.octets -= size
                     return push
         return None
 
@@ -204,7 +213,9 @@ class Outbox:
                         target=self._write_when_rung, args=(lane,), name=self._name, daemon=True
                     )
                     lane.writer.start()
-        lane.bell.set()
+        if not lane.bell.is_set():
+            # Else the writer has not looked yet, and finds what was put before this.
+            lane.bell.set()
 
     def flush(self) -> None:
         """Write what waits, unless another thread is writing, which then writes that too."""
@@ -286,18 +297,22 @@ class Outbox:
 
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
-        while share is None or self._may_write(lane, share):
-            # They count as waiting until the operating system has them.
-            batch, frames = (share is None and lane.unfinished) or (
-                lane.take(share or _SHARE),
-                None,
-            )
-            if not batch:
-                return True
-            if frames is None:
-                frames = [frame for frame, _ in batch]
+        waiting = share is None
+        left = _SHARE if share is None else share
+        while True:
+            if not (waiting or lane.send_now is not None or lane.writable()):
+                return not (lane.queue or lane.unfinished)
+            if waiting and lane.unfinished is not None:
+                batch, frames = lane.unfinished
+            else:
+                # They count as waiting until the operating system has them.
+                taken = lane.take(left, waiting=waiting)
+                if not taken:
+                    return taken is not None
+                batch = taken
+                frames = [batch[0][0]] if len(batch) == 1 else [entry[0] for entry in batch]
             try:
-                gone = self._send(lane, frames, waiting=share is None)
+                gone = self._send(lane, frames, waiting=waiting)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
                 self._break(lane, error)
                 return True
@@ -307,9 +322,10 @@ class Outbox:
                         lane.unfinished = batch, [] if gone is False else frames
                 return False
             self._account(lane, batch)
-            if share is not None:
-                share -= len(batch)
-        return not (lane.queue or lane.unfinished)
+            if not lane.queue:
+                return True
+            if not waiting:
+                left -= len(batch)
 
     @staticmethod
     def _send(lane: _Lane, frames: list[str | bytes], *, waiting: bool) -> bool | None:
@@ -329,31 +345,19 @@ class Outbox:
 
     def _account(self, lane: _Lane, batch: Batch) -> None:
         """The operating system has these frames."""
-        total = sum([octets(frame) for frame, _ in batch])
+        total = batch[0][2] if len(batch) == 1 else sum([entry[2] for entry in batch])
         with lane.lock:
             # Unless the lane was closed, and emptied, meanwhile.
             if lane.sending:
                 lane.octets -= total
                 lane.sending = 0
                 lane.unfinished = None
-        for frame, push in batch:
+        for frame, push, _ in batch:
             self._sent(len(frame))
             if push is not None:
                 self._pushed()
         if self._waiting:
             self._wake()
-
-    @staticmethod
-    def _may_write(lane: _Lane, share: int) -> bool:
-        """Tell whether a caller may write the next frame, if there is one."""
-        if lane.unfinished is not None:
-            return False
-        try:
-            length = len(lane.queue[0][0])
-        except IndexError:
-            return True
-        fits = share > 0 and length <= _LONG
-        return fits and (lane.send_now is not None or lane.writable())
 
     def _write_when_rung(self, lane: _Lane) -> None:
         while not lane.closed:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from phoenix_actors.errors import QueueFull
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.machines import channel_events as events
-from phoenix_actors.machines.channel_rules import only_delivered
+from phoenix_actors.machines.channel_rules import Phase, only_delivered
+from phoenix_actors.message import LIFECYCLE_EVENTS
 from phoenix_actors.options import Overflow
 from phoenix_actors.telemetry import FRAME_DROPPED, emit
 
@@ -113,6 +114,25 @@ class OwnInbound:
             if self.inbound.must_pause and not unbounded:
                 return number
         return len(messages)
+
+    def deliver_one(self, frame: Frame, size: int, generation: int) -> None:
+        """Hand on one frame: what `feed` does with it, in one step where it is only delivered."""
+        machine = self.machine
+        self.touched()
+        with self._lock:
+            if (
+                machine.phase is Phase.JOINED
+                and machine.open
+                and machine.generation == generation
+                and (frame.join_ref is None or frame.join_ref == machine.join_ref)
+                and frame.event not in LIFECYCLE_EVENTS
+            ):
+                inbound = self._own_inbound()
+                if inbound.policy is Overflow.BLOCK:
+                    inbound.offer_all([size], unbounded=True)
+                    self.actor.cast(frame)
+                    return
+        self.feed(events.FrameArrived(frame, generation, size), may_write=False)
 
     def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
         """Hand a message to the actor, within the bounds (C82)."""

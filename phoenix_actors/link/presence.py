@@ -154,6 +154,9 @@ def checked_events(value: Any) -> tuple[str, str]:
     Raises:
         InvalidOption: it is no pair of two different words.
     """
+    usual: Any = PRESENCE_EVENTS
+    if value is usual:
+        return PRESENCE_EVENTS
     match value:
         case (str() as state, str() as diff) if state and diff and state != diff:
             # Mostly the one pair, which then is the same object for all topics.

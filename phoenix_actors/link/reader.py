@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from phoenix_actors.errors import DecodeError
 from phoenix_actors.link.message_hooks import DROP
 from phoenix_actors.link.scheduling import no_waiting_here, without_waiting
-from phoenix_actors.machines.channel_events import FrameArrived, TopicUnmatched
+from phoenix_actors.machines.channel_events import TopicUnmatched
 from phoenix_actors.machines.push import is_unmatched_topic, reply_to
 from phoenix_actors.message import (
     LIFECYCLE_EVENTS,
@@ -221,8 +221,7 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
-        core.touched()
-        core.feed(FrameArrived(frame, self._generation, size), may_write=False)
+        core.deliver_one(frame, size, self._generation)
         if core.inbound.must_pause and not self._released:
             self._pause(core.inbound)
 

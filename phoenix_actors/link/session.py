@@ -29,7 +29,7 @@ from phoenix_actors.link.shared import SharedValues
 from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
-from supervisors import NoProcError, Reply
+from supervisors import NoProcError, Reply, whereis
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.options import SocketOptions
+    from supervisors._runtime.process import Process
 
 __all__ = ["Session"]
 
@@ -59,7 +60,10 @@ class Session:
         self.transport = transport_of(options)
         self.client: Any = None
         self.registry_name: Any = options.registry_name
+        self._registry: Any = None
         self.wire: Wire | None = None
+        # Of the present ChannelManager, or of the last one.
+        self.manager: Process | None = None
         self.stopping = False
         # Survives the Socket actor, so that a restarted one is as connected as the user wanted.
         self.wants_connection = options.auto_connect
@@ -83,6 +87,13 @@ class Session:
     def __repr__(self) -> str:
         """Tell status and topics."""
         return f"<Session {self._status} topics={len(self._topics)}>"
+
+    def registry(self) -> Any:
+        """Return the reference of the living registry of this client, or None."""
+        known = self._registry
+        if known is None or not known.is_alive():
+            self._registry = known = whereis(self.registry_name)
+        return known
 
     def new_codec(self) -> Codec:
         """Return a codec as the options want it."""

@@ -56,7 +56,7 @@ class Topic(TopicRecord):
         session: the client's table.
         name: the topic.
         params: the join's params, or a function that gives them for each join.
-        spec: how to start the channel actor; its id becomes this topic.
+        spec: how to start the channel actor; its id becomes this topic. Or what makes it of its id.
         timeout: seconds for each join.
     """
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from phoenix_actors.link.core import ChannelCore
     from phoenix_actors.link.session import Session
     from phoenix_actors.link.wire import Wire
+    from phoenix_actors.protocol.v2 import Prepared
 
 __all__ = ["TopicRecord"]
 
@@ -58,6 +59,7 @@ class TopicRecord:
         "name",
         "params",
         "plain",
+        "prepared",
         "presence_events",
         "response",
         "room",
@@ -71,13 +73,15 @@ class TopicRecord:
         session: Session,
         name: str,
         params: Mapping[str, Any] | Callable[[], Any],
-        spec: ChildSpec,
+        spec: ChildSpec | Callable[[Any], ChildSpec],
         timeout: float | None,
     ) -> None:
         """Begin wanted, with no actor yet."""
         self.session = session
         self.name = name
         self.params = params
+        # Params that no function gives, encoded for the first join.
+        self.prepared: Prepared | None = None
         self.timeout = timeout
         # The answer to the first join, for whoever called join(); settled once.
         self.joined_once = Reply()
@@ -107,12 +111,12 @@ class TopicRecord:
         self._lock = threading.Lock()
         # Pushes between two lives; made with the first of them.
         self._early: EarlyPushes | None = None
-        start: Any = spec.start
         self._presence: Presence | None = None
         # Rings when pushes that wait for the join may have gone.
         self.room = RoomBell()
+        self.spec = spec.with_(id=self) if isinstance(spec, ChildSpec) else spec(self)
+        start: Any = self.spec.start
         self.presence_events = checked_events(start.presence_events)
-        self.spec = spec.with_(id=self)
 
     def __repr__(self) -> str:
         """Tell name and state."""

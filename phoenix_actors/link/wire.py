@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
@@ -32,6 +33,7 @@ from phoenix_actors.telemetry import (
 )
 from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
+from supervisors.clock import Deadline
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
@@ -62,10 +64,10 @@ class Wire:
         self.session = session
         self.on_heartbeat = on_heartbeat
         self.on_reading = on_reading
-        label = str(session.options.name or "client")
         # Of all channels.
         self.rejoin_policy = rejoin_policy(session.options)
-        self.outbox = Outbox(f"phoenix-writer-{label}", self._sent, self._broken, self._pushed)
+        name, add = f"phoenix-writer-{session.options.name or 'client'}", session.counters.add
+        self.outbox = Outbox(name, self._sent, self._broken, partial(add, "pushes_sent"))
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
         # One object for all channels, and not a bound method for each.
@@ -311,15 +313,16 @@ class Wire:
                 ping.token.fail(ConnectionLost(None, "the connection was lost"))
         return reply
 
-    def read_for(self, reply: Reply, timeout: float | None) -> None:
+    def read_for(self, reply: Reply, timeout: float | None) -> float | None:
         """Read in this thread, which waits for a reply, if the transport lends that.
 
-        Where a hook of the user's sees each message, the reader thread runs it.
+        Return the seconds that are left. Where a hook sees messages, the reader thread runs it.
         """
         handle, session = self._lender, self.session
-        if handle is None or session.hooks.message or session.message_hooks:
-            return
-        handle.read_until(reply.done, timeout)
+        deadline = Deadline(timeout, timers.clock)
+        if not (handle is None or session.hooks.message or session.message_hooks):
+            handle.read_until(reply.done, timeout)
+        return deadline.remaining()
 
     def stop_reading(self) -> None:
         """A reply is settled: whoever reads until then is to look."""
@@ -385,9 +388,6 @@ class Wire:
         """Count frames that came together, and their bytes."""
         self.last_active = timers.clock.now()
         self.session.counters.add_frames(count, size)
-
-    def _pushed(self) -> None:
-        self.session.counters.add("pushes_sent")
 
     def _broken(self, handle: TransportHandle, error: BaseException) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""

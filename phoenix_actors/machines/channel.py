@@ -96,8 +96,10 @@ TellJoined(join_count=1)]
             case events.SocketOpened(generation=generation):
                 if generation <= self.generation:
                     return []
-                # Nothing, unless the loss of the former connection was not told.
-                missed = self.handle(events.SocketLost(self.generation, ConnectionLost()), now)
+                missed: Commands = []
+                if self.open:
+                    # The loss of the former connection was not told.
+                    missed = self.handle(events.SocketLost(self.generation, ConnectionLost()), now)
                 self.generation, self.open = generation, True
                 return missed + self._apply(event, now)
         return self._apply(event, now)

@@ -6,7 +6,7 @@ A joined channel that is idle has no buffer: it comes with the first push that h
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.machines.push_buffer import BufferedPush, PushBuffer
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from phoenix_actors.machines.channel_events import DropCause, FailPush
 
 __all__ = ["ChannelRecord"]
+
+_STATES: Final = {
+    Phase.FRESH: ChannelState.CLOSED,
+    Phase.JOINING: ChannelState.JOINING,
+    Phase.JOINED: ChannelState.JOINED,
+    Phase.ERRORED: ChannelState.ERRORED,
+    Phase.LEAVING: ChannelState.LEAVING,
+    # Unless the join was refused for good.
+    Phase.ENDED: ChannelState.CLOSED,
+}
 
 
 class ChannelRecord:
@@ -118,11 +128,9 @@ class ChannelRecord:
     @property
     def state(self) -> ChannelState:
         """The state in the words of phoenix.js."""
-        if self.phase is Phase.FRESH:
-            return ChannelState.CLOSED
-        if self.phase is Phase.ENDED:
-            return ChannelState.ERRORED if self._refused_for_good else ChannelState.CLOSED
-        return ChannelState(self.phase.value)
+        if self._refused_for_good and self.phase is Phase.ENDED:
+            return ChannelState.ERRORED
+        return _STATES[self.phase]
 
     def __repr__(self) -> str:
         refs = f"join_ref={self.join_ref!r} joins={self.join_count}"

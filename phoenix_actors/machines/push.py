@@ -99,7 +99,8 @@ class PendingPushes:
 
     def resolve(self, topic: str, ref: str | None, join_ref: str | None) -> PendingPush | None:
         """Take out and return the push that a reply answers; None for a reply nobody waits for."""
-        push = self._by_topic.get(topic, {}).get(ref) if ref is not None else None
+        pushes = self._by_topic.get(topic)
+        push = None if pushes is None or ref is None else pushes.get(ref)
         if push is None or (join_ref is not None and join_ref != push.join_ref):
             self.unmatched += 1
             return None
@@ -156,7 +157,8 @@ class PendingPushes:
         if not pushes:
             del self._by_topic[push.topic]
         self._size -= 1
-        self._sweep()
+        if len(self._heap) > 2 * self._size + _SWEEP_FROM:
+            self._sweep()
 
     def _sweep(self) -> None:
         """Drop the deadlines of pushes that are gone, once they outnumber the others."""

@@ -61,14 +61,21 @@ class Timers:
         """Cancel those of the named timers that are armed; return the commands."""
         if not self._armed:
             return []
-        armed = self.armed
-        cancelled = [CancelTimer(timer) for timer in timers if timer in armed]
-        self._armed = self._without(*timers)
+        cancelled = []
+        for timer in timers:
+            kept = self._without(timer)
+            if kept is not self._armed:
+                self._armed = kept
+                cancelled.append(CancelTimer(timer))
         return cancelled
 
-    def _without(self, *timers: str) -> tuple[tuple[str, int], ...]:
-        """Return what is armed but these."""
-        return tuple(entry for entry in self._armed if entry[0] not in timers)
+    def _without(self, timer: str) -> tuple[tuple[str, int], ...]:
+        """Return what is armed but this; the very same where it is not armed."""
+        armed = self._armed
+        for index, entry in enumerate(armed):
+            if entry[0] == timer:
+                return armed[:index] + armed[index + 1 :]
+        return armed
 
     def cancel_all(self) -> list[CancelTimer]:
         """Cancel every armed timer; return the commands."""

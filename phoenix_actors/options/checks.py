@@ -157,7 +157,8 @@ def schedule(name: str, value: Any) -> Schedule:
         >>> schedule("rejoin_backoff", [1, 2])
         (1.0, 2.0)
     """
-    if isinstance(value, SteppedDelays):
+    # Neither of the usual two is looked at for methods, which takes long.
+    if not isinstance(value, list | tuple) and isinstance(value, SteppedDelays):
         return value
     if callable(value):
         function: Callable[[int], float] = value

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["build_url", "encode_params", "redact_url"]
 
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+_BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _IPV6: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
 # What may stand in a path and in a query as it is, "%" since both may be encoded already.
@@ -84,12 +85,13 @@ def redact_url(url: Any) -> str:
     port: int | None = None
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
-        if not parts.scheme or not parts.hostname:
+        name = parts.hostname
+        if not parts.scheme or not name:
             return "(invalid URL)"
         port = parts.port
     except ValueError:
         return "(invalid URL)"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
 
 
@@ -97,9 +99,8 @@ def _split(url: str) -> SplitResult:
     """Return the parts of a URL that can be opened."""
     if not isinstance(url, str):
         raise InvalidURL(f"must be a string, not {type(url).__name__}")
-    shown = redact_url(url)
-    if any(character <= " " or character == "\x7f" for character in url):
-        raise InvalidURL("has white space or a control character", url=shown)
+    if _BLANK.search(url):
+        raise InvalidURL("has white space or a control character", url=redact_url(url))
     try:
         url.encode()
     except UnicodeEncodeError:
@@ -108,17 +109,20 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InvalidURL("has a bad port or bad brackets", url=shown) from None
+        raise InvalidURL("has a bad port or bad brackets", url=redact_url(url)) from None
+    problem = None
     if parts.scheme not in _SCHEMES:
-        raise InvalidURL(f"has the scheme {parts.scheme!r}, not ws, wss, http or https", url=shown)
-    if "@" in parts.netloc:
-        raise InvalidURL("has user info: pass a header Authorization instead", url=shown)
-    if not parts.hostname:
-        raise InvalidURL("has no host", url=shown)
-    if port == 0:
-        raise InvalidURL("has port 0", url=shown)
-    if parts.fragment or url.endswith("#"):
-        raise InvalidURL("has a fragment", url=shown)
+        problem = f"has the scheme {parts.scheme!r}, not ws, wss, http or https"
+    elif "@" in parts.netloc:
+        problem = "has user info: pass a header Authorization instead"
+    elif not parts.hostname:
+        problem = "has no host"
+    elif port == 0:
+        problem = "has port 0"
+    elif parts.fragment or url.endswith("#"):
+        problem = "has a fragment"
+    if problem is not None:
+        raise InvalidURL(problem, url=redact_url(url))
     return parts
 
 
@@ -132,7 +136,8 @@ def _authority(url: str, parts: SplitResult) -> str:
         host = ""
     if not _NAME.fullmatch(host) and not _IPV6.fullmatch(host):
         raise InvalidURL("has a host that is neither a name nor an address", url=redact_url(url))
-    return host if parts.port is None else f"{host}:{parts.port}"
+    port = parts.port
+    return host if port is None else f"{host}:{port}"
 
 
 def _is_vsn(piece: str) -> bool:

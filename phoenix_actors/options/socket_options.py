@@ -165,7 +165,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             InvalidURL: for a URL that cannot be opened.
         """
         keywords = without_aliases(keywords)
-        known = [field.name for field in msgspec.structs.fields(cls)]
+        known = cls.__struct_fields__
         for name in keywords:
             if name not in known:
                 import difflib
@@ -180,7 +180,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
-            msgspec.structs.force_setattr(self, name, check(name, getattr(self, name)))
+            if (value := getattr(self, name)) is not _USUAL.get(name, _CHECKS):
+                msgspec.structs.force_setattr(self, name, check(name, value))
         # A dry run: what can be known to fail is said now and not at the first attempt.
         build_url(self.url, None, self.vsn)
 
@@ -394,3 +395,6 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "retention_period": checks.positive_seconds,
     "alert_thresholds": checks.thresholds,
 }
+# Plain defaults need no check.
+_NAMES: Final = SocketOptions.__struct_fields__[1:]
+_USUAL: Final = dict(zip(_NAMES, SocketOptions.__struct_defaults__, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -167,8 +168,9 @@ def _inner(name: str, kind: type[msgspec.Struct], value: Any) -> msgspec.Struct:
     return kind(**given)
 
 
-def _defaults(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the fields of a struct with their defaults."""
+@functools.cache
+def _defaults(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """Return the fields of a struct with their defaults; found out once, for that takes long."""
     return {field.name: field.default for field in msgspec.structs.fields(kind)}
 
 

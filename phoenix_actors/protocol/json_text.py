@@ -163,6 +163,8 @@ def check_names(topic: Any, event: Any) -> None:
     Raises:
         EncodeError: names which.
     """
+    if type(topic) is str and type(event) is str:
+        return
     for field, text in (("topic", topic), ("event", event)):
         if not isinstance(text, str):
             problem = f"it is a {type(text).__name__}, not a string"
@@ -217,6 +219,8 @@ def _is_plain(value: Any) -> bool:
     """
     kind = type(value)
     if kind is dict:
+        if not value:
+            return True
         inside = value.values()
         if _all_plain(map(type, chain(value, inside))):
             return True

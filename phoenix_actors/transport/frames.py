@@ -9,6 +9,7 @@ messages and the same errors from both.
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ PONG: Final = 10
 
 _FIN: Final = 0x80
 _RSV1: Final = 0x40
+_WHOLE_TEXT: Final = _FIN | TEXT
 _WHOLE: Final = (_FIN | TEXT, _FIN | BINARY)
 _KNOWN: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 _CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
@@ -48,6 +50,11 @@ _SMALL: Final = 1024
 # From here on masking byte by byte, in C, is faster than as one number.
 _LONG: Final = 32_768
 _XOR: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+
+# Keys that are drawn and not used yet; a forked process draws its own.
+_KEYS: Final[deque[bytes]] = deque()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_KEYS.clear)
 
 # Whole messages of one kind that came one behind the other, or one control frame.
 Run: TypeAlias = tuple[int, list[bytes]]
@@ -104,6 +111,15 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Run]:
         """See `Frames.feed`."""
+        length = len(data) - 2
+        # As good as always where little comes: one short text, neither more nor less.
+        if (
+            0 <= length < 126
+            and data[0] == _WHOLE_TEXT
+            and data[1] == length <= self._limit
+            and not (self._held or self._ended or self._opcode is not None)
+        ):
+            return [(TEXT, [data[2:]])]
         if self._ended:
             return []
         if self._held:
@@ -253,7 +269,7 @@ def valid_close(data: bytes) -> bool:
 def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     """Return a whole message, or a control frame, as one masked frame.
 
-    The key is drawn anew for each, from the operating system (RFC 6455, section 5.3).
+    Each has a key of its own, drawn from the operating system (RFC 6455, section 5.3).
 
     Example:
         >>> frame = frame_of(b"hi", TEXT)
@@ -262,7 +278,7 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     """
     length = len(data)
     first = _FIN | opcode | (_RSV1 if deflated else 0)
-    key = os.urandom(4)
+    key = _key()
     if length < 126:
         head = bytes((first, 0x80 | length))
     elif length < 65536:
@@ -270,6 +286,19 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     else:
         head = bytes((first, 0x80 | 127)) + length.to_bytes(8, "big")
     return b"".join((head, key, _masked(data, key, length)))
+
+
+def _key() -> bytes:
+    """Return a key that nobody had before; 256 are drawn at a time.
+
+    A thread that draws lets another one run Python, and may wait some for its turn again.
+    """
+    try:
+        return _KEYS.popleft()
+    except IndexError:
+        drawn = os.urandom(1024)
+        _KEYS.extend(drawn[start : start + 4] for start in range(4, len(drawn), 4))
+        return drawn[:4]
 
 
 def _masked(data: bytes, key: bytes, length: int) -> bytes | bytearray:

@@ -36,6 +36,7 @@ _BEARER_PREFIX: Final = "base64url.bearer.phx."
 _SUBPROTOCOL: Final = "phoenix"
 _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
+_BLANK: Final = re.compile(r"[\x00-\x20]")
 _HEAD_LIMIT: Final = 65536
 _BODY_LIMIT: Final = 65536
 _LENGTH_DIGITS: Final = 20
@@ -71,19 +72,19 @@ def target_of(url: str) -> Target:
     shown = redact_url(url)
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port, host = parts.port, parts.hostname
     except ValueError:
         raise InvalidURL("cannot be read", url=shown) from None
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("ws", "wss") or not host:
         raise InvalidURL("is none of a WebSocket", url=shown)
-    if not url.isascii() or any(character <= " " for character in url):
+    if not url.isascii() or _BLANK.search(url):
         raise InvalidURL("has a character that must be escaped", url=shown)
     secure = parts.scheme == "wss"
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(
         shown=shown,
         secure=secure,
-        host=parts.hostname,
+        host=host,
         port=port or (443 if secure else 80),
         authority=parts.netloc.rpartition("@")[2],
         resource=resource,
@@ -173,13 +174,10 @@ def _read_head(
     stream: Stream, target: Target, deadline: float | None
 ) -> tuple[int, dict[str, str]]:
     """Return status and headers of the answer, names in lower case."""
-    head = bytearray()
-    # One byte at a time, from the buffer of the stream: what follows the head are frames.
-    while not head.endswith(b"\r\n\r\n"):
-        head += stream.receive(1, deadline)
-        if len(head) > _HEAD_LIMIT:
-            raise ConnectError("the answer has more than 64 KiB of headers", url=target.shown)
-    first, *lines = bytes(head).split(b"\r\n")
+    head = stream.receive_until(b"\r\n\r\n", _HEAD_LIMIT, deadline)
+    if head is None:
+        raise ConnectError("the answer has more than 64 KiB of headers", url=target.shown)
+    first, *lines = head.split(b"\r\n")
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise ConnectError("the answer is not HTTP", url=target.shown)

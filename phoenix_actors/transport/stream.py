@@ -64,6 +64,22 @@ class Stream:
         self._position = min(start + size, len(self._buffer))
         return self._buffer[start : self._position]
 
+    def receive_until(self, end: bytes, limit: int, deadline: float | None = None) -> bytes | None:
+        """Return what comes up to `end`, with it; what follows is left for who reads next.
+
+        None when `end` is not complete within `limit` bytes. Raises what `receive` does.
+        """
+        head = bytearray()
+        while len(head) < limit:
+            seen = len(head)
+            head += self.receive(limit - seen, deadline)
+            found = head.find(end, max(0, seen - len(end) + 1))
+            if found >= 0:
+                stop = found + len(end)
+                self._position -= len(head) - stop
+                return bytes(head[:stop])
+        return None
+
     def _fill(self, deadline: float | None) -> bytes:
         """Return what the socket has, at least one byte."""
         while True:

@@ -356,18 +356,23 @@ class SupervisingActor(StartingActor):
         quiet = report.requested and report.kind is Report.CHILD_STARTED
         if not wanted(event, quiet=quiet):
             return
+        spec = self._otp_shown(report.spec)
         execute(
             event,
             {"count": 1, "restarts": report.restarts},
             {
                 "supervisor": self._process.path(),
-                "child": report.child_id,
+                "child": spec.id,
                 "ref": report.ref,
                 "reason": report.reason,
-                "spec": report.spec,
+                "spec": spec,
                 "requested": report.requested,
             },
         )
+
+    def _otp_shown(self, spec: ChildSpec) -> ChildSpec:
+        """Let a subclass tell of a child's specification in other words."""
+        return spec
 
 
 # How each command is carried out; a subclass may have reports of its own.

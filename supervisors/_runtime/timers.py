@@ -6,6 +6,7 @@ mailbox. The thread starts with the first timer and is a daemon.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -57,6 +58,8 @@ class TimerService:
         self._heap = TimerHeap()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        # When the thread looks at the heap by itself; while it is awake, that is now.
+        self._wakes_at = -math.inf
 
     def __len__(self) -> int:
         """Return the number of timers that wait."""
@@ -67,11 +70,10 @@ class TimerService:
         """Call `callback()` on the timer thread in `delay` seconds."""
         with self._changed:
             at = self.clock.now() + delay
-            earliest = self._heap.next_at()
             armed = self._heap.arm(at, callback)
             if self._thread is None:
                 self._start_thread()
-            elif earliest is None or at < earliest:
+            elif at < self._wakes_at:
                 self._changed.notify()
         return Timer(self, armed)
 
@@ -133,11 +135,21 @@ class TimerService:
                     at = None if self._by_hand else self._heap.next_at()
                     wait = None if at is None else at - self.clock.now()
                     if wait is None or wait > 0:
-                        self._changed.wait(
-                            None if wait is None else min(wait, threading.TIMEOUT_MAX)
-                        )
+                        self._sleep(at, wait)
                     continue
             _fire(due)
+
+    def _sleep(self, at: float | None, wait: float | None) -> None:
+        """Wait until the moment `at`, for so many seconds, or until a timer is due before that.
+
+        A timer that is armed behind it wakes nobody, nor does one that is cancelled: most are
+        cancelled, and are behind another one.
+        """
+        self._wakes_at = math.inf if at is None else at
+        try:
+            self._changed.wait(None if wait is None else min(wait, threading.TIMEOUT_MAX))
+        finally:
+            self._wakes_at = -math.inf
 
 
 def _fire(due: list[Callable[[], object]]) -> None:

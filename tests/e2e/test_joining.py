@@ -17,6 +17,8 @@ from phoenix_actors import (
     JoinTimeout,
     SocketClient,
 )
+from phoenix_actors.telemetry import CHANNEL_JOINED
+from supervisors import telemetry
 from tests.e2e.rig import DEADLINE, LONG_POLL, WEBSOCKET, Connect, Log, Phoenix, Telling, eventually
 
 TRANSPORTS = [WEBSOCKET, LONG_POLL]
@@ -29,6 +31,24 @@ def test_a_join_returns_a_joined_channel(phoenix: Phoenix, client: SocketClient)
     assert channel.state is ChannelState.JOINED
     assert channel.join_count == 1
     assert phoenix.channels() == {"room:lobby": 1}
+
+
+@pytest.mark.websocket_only("HTTP answers are read by who asked")
+def test_who_waits_for_a_join_reads_the_answer(client: SocketClient) -> None:
+    """A plain thread does, so that no other thread has to be woken for it."""
+    told: list[threading.Thread] = []
+
+    def joined(*_: object) -> None:
+        told.append(threading.current_thread())
+
+    telemetry.attach("who reads", CHANNEL_JOINED, joined)
+    try:
+        for number in range(20):
+            client.join(f"room:{number}")
+    finally:
+        telemetry.detach("who reads")
+    # Not each time: the reader thread may be about to look whether there is more.
+    assert threading.current_thread() in told
 
 
 @pytest.mark.contract("C25")

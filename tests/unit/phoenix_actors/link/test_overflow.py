@@ -129,7 +129,7 @@ def test_joins_and_heartbeats_are_not_dropped(benches: list[LinkBench]) -> None:
     for _ in range(2):
         bench.wire.send('[null,"9","phoenix","heartbeat",{}]', may_write=False)
     assert isinstance(push(2).exception(), QueueFull)
-    assert [frame for frame, _ in lane.queue] == ['[null,"9","phoenix","heartbeat",{}]'] * 2
+    assert [frame for frame, _, _ in lane.queue] == ['[null,"9","phoenix","heartbeat",{}]'] * 2
 
 
 @pytest.mark.contract("C81", "C69")

@@ -10,6 +10,7 @@ import pytest
 
 from phoenix_actors.errors import ConnectError, InvalidOption, InvalidURL
 from phoenix_actors.options import Overflow, SocketOptions, TransportOptions
+from phoenix_actors.options.socket_options import _CHECKS, _USUAL
 
 URL = "ws://h/socket"
 HIDDEN = "s3cr3t"
@@ -204,3 +205,16 @@ def test_given_mappings_are_copied() -> None:
     options = SocketOptions.of(url=URL, params=params)
     params["token"] = "2"  # noqa: S105
     assert "token=1" in options.connect_url()
+
+
+def test_defaults_pass_their_checks() -> None:
+    """As they are: a default is not checked again for each client."""
+    plain = {
+        name: default
+        for name, default in _USUAL.items()
+        if name in _CHECKS and isinstance(default, bool | int | float | str | tuple | None)
+    }
+    assert len(plain) > 30
+    for name, default in plain.items():
+        checked = _CHECKS[name](name, default)
+        assert (type(checked), checked) == (type(default), default)

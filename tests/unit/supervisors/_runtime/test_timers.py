@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
 from supervisors._runtime.timers import TimerService
 from supervisors.testing import ManualClock
 from tests.unit.supervisors.stepped import Seen, SteppedTimers
@@ -64,12 +66,41 @@ def test_failing_callback() -> None:
 
 
 def test_only_an_earlier_timer_wakes_the_thread() -> None:
-    """A timer behind the next one changes nothing for it."""
+    """One behind what it sleeps until changes nothing for it, even where that was cancelled."""
     timers, woken = service(), []
-    timers._changed.notify = lambda: woken.append(1)
-    for delay in (5.0, 6.0, 4.0):
-        timers.after(delay, int)
-    assert len(woken) == 2
+    first = timers.after(5.0, int)
+
+    def wait(timeout: float | None = None) -> None:
+        timers._changed.notify = lambda: woken.append(timeout)
+        timers.after(6.0, int)
+        first.cancel()
+        timers.after(5.5, int)
+        assert woken == []
+        timers.after(4.0, int)
+        raise End
+
+    timers._changed.wait = wait
+    with pytest.raises(End):
+        timers._run()
+    assert woken == [5.0]
+    # Awake it looks by itself before it sleeps.
+    timers.after(1.0, int)
+    assert woken == [5.0]
+
+
+def test_the_first_timer_wakes_a_thread_that_waits_for_ever() -> None:
+    """It sleeps without a limit while there is none."""
+    timers, woken = service(), []
+
+    def wait(timeout: float | None = None) -> None:
+        timers._changed.notify = lambda: woken.append(timeout)
+        timers.after(6.0, int)
+        raise End
+
+    timers._changed.wait = wait
+    with pytest.raises(End):
+        timers._run()
+    assert woken == [None]
 
 
 def test_handles(clock: SteppedTimers) -> None:
