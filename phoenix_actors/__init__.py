@@ -11,7 +11,6 @@ Derive from `ChannelActor` to handle a topic's messages in an actor of its own.
 
 from __future__ import annotations
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors import logs as _logs
@@ -149,10 +148,12 @@ if not TYPE_CHECKING:  # a type checker that saw it would take every name for on
             from importlib import metadata
 
             return metadata.version("phoenix-actors")
+        from importlib import import_module
+
         if name == "aio":
-            return _import_module("phoenix_actors.aio")
+            return import_module("phoenix_actors.aio")
         if name == "LongPollTransport":
-            value = _import_module("phoenix_actors.transport.long_poll").LongPollTransport
+            value = import_module("phoenix_actors.transport.long_poll").LongPollTransport
             globals()[name] = value
             return value
         msg = f"module 'phoenix_actors' has no attribute {name!r}"

@@ -13,13 +13,13 @@ process; by default all are told.
 from __future__ import annotations
 
 import itertools
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from phoenix_actors.errors import InvalidOption
+from supervisors.clock import chance
 from supervisors.telemetry import execute, wanted
 
 __all__ = [
@@ -160,7 +160,7 @@ class _Policy:
         self,
         config: dict[str, Any],
         now: Callable[[], float] = time.monotonic,
-        sample: Callable[[], float] = random.random,
+        sample: Callable[[], float] = chance,
     ) -> None:
         self.config = config
         self._rate: float = config["sampler_rate"]

@@ -21,13 +21,11 @@ The one break with Pykka: an exception in a handler ends the actor in `ask` too.
 
 from __future__ import annotations
 
-from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-from supervisors import dead_letters, telemetry
 from supervisors import logs as _logs
+from supervisors import telemetry
 from supervisors._machines.backoff import Backoff
-from supervisors._machines.patterns import ANY
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
@@ -37,14 +35,11 @@ from supervisors._runtime.names import (
     via,
     whereis,
 )
-from supervisors._runtime.naming import register_name
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor
-from supervisors._runtime.task_actor import callers, cancelled
 from supervisors._runtime.timers import Timer
 from supervisors._runtime.unstopped import Unstopped, unstopped
-from supervisors._runtime.watching import monitor
 from supervisors.child_spec import (
     BRUTAL_KILL,
     UNSET,
@@ -118,7 +113,11 @@ from supervisors.supervisor import (
 )
 
 if TYPE_CHECKING:
-    from supervisors import introspect
+    from supervisors import dead_letters, introspect
+    from supervisors._machines.patterns import ANY
+    from supervisors._runtime.naming import register_name
+    from supervisors._runtime.task_actor import callers, cancelled
+    from supervisors._runtime.watching import monitor
     from supervisors.application import System, run
     from supervisors.circuit_breaker import CircuitBreaker, CircuitState
     from supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorRef
@@ -237,6 +236,7 @@ __all__ = [
 
 # What many programs do without is imported when it is first asked for: see `__getattr__`.
 _LATER = {
+    "ANY": "_machines.patterns",
     "CircuitBreaker": "circuit_breaker",
     "CircuitState": "circuit_breaker",
     "DynamicSupervisor": "dynamic_supervisor",
@@ -253,6 +253,10 @@ _LATER = {
     "TaskOutcome": "task",
     "TaskSupervisor": "task_supervisor",
     "TaskSupervisorRef": "task_supervisor",
+    "callers": "_runtime.task_actor",
+    "cancelled": "_runtime.task_actor",
+    "monitor": "_runtime.watching",
+    "register_name": "_runtime.naming",
     "run": "application",
 }
 
@@ -267,10 +271,12 @@ if not TYPE_CHECKING:  # a type checker that saw it would take every name for on
             from importlib import metadata
 
             return metadata.version("phoenix-actors")
-        if name == "introspect":
-            return _import_module("supervisors.introspect")
+        from importlib import import_module
+
+        if name in {"dead_letters", "introspect"}:
+            return import_module(f"supervisors.{name}")
         if name in _LATER:
-            value = getattr(_import_module(f"supervisors.{_LATER[name]}"), name)
+            value = getattr(import_module(f"supervisors.{_LATER[name]}"), name)
             globals()[name] = value
             return value
         msg = f"module 'supervisors' has no attribute {name!r}"

@@ -14,7 +14,6 @@ supervisors.errors.CircuitOpenError: circuit 'db' is open: try again in 60 s
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.circuit import CircuitMachine, CircuitState, Permit, Refusal
-from supervisors.clock import Clock, MonotonicClock, as_seconds
+from supervisors.clock import Clock, MonotonicClock, as_seconds, chance
 from supervisors.errors import CircuitOpenError
 from supervisors.telemetry import execute
 
@@ -62,7 +61,7 @@ class CircuitBreaker:
         reset_timeout: float | timedelta | Backoff = 30.0,
         failures: tuple[type[Exception], ...] = (Exception,),
         clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = chance,
     ) -> None:
         """Start closed.
 

@@ -1,4 +1,4 @@
-"""Time as an argument: a clock that can be exchanged, and one deadline for a whole wait.
+"""Time and chance as arguments: a clock that can be exchanged, and one deadline for a whole wait.
 
 Monotonic time decides; wall time is never used. Everything is in seconds.
 """
@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "Deadline", "MonotonicClock", "as_seconds"]
+__all__ = ["Clock", "Deadline", "MonotonicClock", "as_seconds", "chance"]
 
 
 class Clock(Protocol):
@@ -78,3 +78,10 @@ def as_seconds(value: float | timedelta | None, what: str) -> float | None:
         msg = f"{what} must be 0 or more seconds, not {value!r}"
         raise ValueError(msg)
     return float(value)
+
+
+def chance() -> float:
+    """Return a random number, 0 or more and less than 1; the first call imports `random`."""
+    import random
+
+    return random.random()  # noqa: S311  it spreads retries and is no secret

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from supervisors.telemetry import Event, attach_many, detach
 
@@ -49,7 +51,7 @@ _LEVELS: Mapping[Event, int] = {
 _QUIET_IF_REQUESTED = ("supervisors", "child", "started")
 
 
-class _Writer(NamedTuple):
+class _Writer(msgspec.Struct, frozen=True):
     """Where the lines go, and whether those of a level would get there."""
 
     write: Callable[[int, str, dict[str, Any]], None]

@@ -9,7 +9,24 @@ import pytest
 
 from tests.sources import ROOT
 
-HEAVY = {"asyncio", "structlog", "websocket", "websockets", "pytest", "ssl", "http", "python_socks"}
+HEAVY = {
+    "asyncio",
+    "dataclasses",
+    "http",
+    "pytest",
+    "python_socks",
+    "random",
+    "ssl",
+    "structlog",
+    "websocket",
+    "websockets",
+    "zlib",
+    "supervisors._machines.partitions",
+    "supervisors._runtime.bounded_lane",
+    "supervisors._runtime.foreign_process",
+    "supervisors._runtime.task_actor",
+    "supervisors.dead_letters",
+}
 LATER = {
     "supervisors": HEAVY
     | {

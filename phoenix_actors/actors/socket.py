@@ -6,7 +6,6 @@ before its supervisor hears of it, and so before a successor can open another.
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +33,7 @@ from phoenix_actors.telemetry import (
 )
 from supervisors import Down, ExitReason, GenServer, Timer
 from supervisors._runtime.timers import timers
+from supervisors.clock import chance
 
 if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
@@ -81,7 +81,7 @@ class Socket(GenServer):
         self.machine = ConnectionMachine(
             _policy(session),
             next_ref=wire.next_ref,
-            random=random.random,
+            random=chance,
             heartbeat_interval=options.heartbeat_interval,
             heartbeat_timeout=options.heartbeat_timeout,
         )

@@ -8,7 +8,6 @@ a message to the actor's mailbox) does not.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -23,6 +22,7 @@ from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.telemetry import CHANNEL_STATUS, emit
 from supervisors._runtime.timers import timers
+from supervisors.clock import chance
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ChannelCore(CarryingOut):
             max_bytes=options.max_pending_bytes,
             overflow=options.overflow,
             join_count=topic.join_count,
-            random=random.random,
+            random=chance,
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by = None

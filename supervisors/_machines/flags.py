@@ -1,4 +1,4 @@
-"""The rules of one supervisor."""
+"""The rules of one supervisor, and how many of its partitions are in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from supervisors._machines.backoff import Backoff
 from supervisors.child_spec import AutoShutdown, ChildSpec, Strategy
 
-__all__ = ["Flags"]
+__all__ = ["Flags", "Partitions"]
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,3 +32,14 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     partitioned: bool = False
     # How many abandoned instances that still run are borne; None bears any number.
     max_abandoned: int | None = None
+
+
+class Partitions:
+    """How many partitions were started, and how many of them, the first ones, are in use."""
+
+    __slots__ = ("in_use", "initial")
+
+    def __init__(self, initial: int) -> None:
+        """Begin with all of them in use."""
+        self.initial = initial
+        self.in_use = initial

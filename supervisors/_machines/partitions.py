@@ -25,18 +25,7 @@ from supervisors.errors import ChildNotFoundError, ChildSpecError, SpecProblem
 if TYPE_CHECKING:
     from supervisors._machines.supervision import Operation, SupervisionMachine
 
-__all__ = ["Partitions", "partition_of", "resize"]
-
-
-class Partitions:
-    """How many partitions were started, and how many of them, the first ones, are in use."""
-
-    __slots__ = ("in_use", "initial")
-
-    def __init__(self, initial: int) -> None:
-        """Begin with all of them in use."""
-        self.initial = initial
-        self.in_use = initial
+__all__ = ["partition_of", "resize"]
 
 
 def partition_of(key: Hashable, partitions: int) -> int:

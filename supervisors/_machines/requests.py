@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.children import ChildState
-from supervisors._machines.partitions import resize
 from supervisors._machines.vocabulary import (
     AnswerRequest,
     Appended,
@@ -215,6 +214,12 @@ def _describe(machine: SupervisionMachine, token: Any, _: Any) -> None:
     machine.emit(AnswerRequest(token, describe(machine, machine.now)))
 
 
+def _resize(machine: SupervisionMachine, token: Any, wanted: Any) -> Operation:
+    from supervisors._machines.partitions import resize
+
+    return resize(machine, token, wanted)
+
+
 REQUESTS: Mapping[RequestVerb, Callable[[SupervisionMachine, Any, Any], Operation | None]] = {
     RequestVerb.START_CHILD: _start_child,
     RequestVerb.TERMINATE_CHILD: _terminate_child,
@@ -224,5 +229,5 @@ REQUESTS: Mapping[RequestVerb, Callable[[SupervisionMachine, Any, Any], Operatio
     RequestVerb.COUNT_CHILDREN: _count_children,
     RequestVerb.GET_CHILDSPEC: _get_childspec,
     RequestVerb.DESCRIBE: _describe,
-    RequestVerb.RESIZE: resize,
+    RequestVerb.RESIZE: _resize,
 }

@@ -24,10 +24,9 @@ from typing import Any, TypeAlias
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.booting import boot
 from supervisors._machines.children import Child, ChildState, ChildTable
-from supervisors._machines.flags import Flags
+from supervisors._machines.flags import Flags, Partitions
 from supervisors._machines.giving_up import bear_stuck, give_up
 from supervisors._machines.intensity import RestartIntensity
-from supervisors._machines.partitions import Partitions
 from supervisors._machines.requests import REQUESTS
 from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
 from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from supervisors._runtime.actor import Actor
-from supervisors._runtime.foreign_process import ForeignProcess, known_process
 from supervisors._runtime.names import book_and_key
 from supervisors._runtime.outcomes import OnStarted
 from supervisors._runtime.ref import ActorRef
@@ -52,6 +51,8 @@ def any_process_of(ref: Any, what: str) -> Process | None:
         NotAvailableError: it is no actor's, so `what` is not possible with it.
     """
     if isinstance(ref, pykka.ActorRef) and not isinstance(ref, ActorRef):
+        from supervisors._runtime.foreign_process import known_process
+
         return known_process(ref)
     return process_of(ref, what)
 
@@ -118,6 +119,8 @@ def start_plain(
         AlreadyStartedError: the name is held.
         Exception: what __init__ raised.
     """
+    from supervisors._runtime.foreign_process import ForeignProcess
+
     actor = cls(*args, **kwargs)
     if getattr(actor, "_actor_ref", None) is None:
         msg = f"{cls.__name__}.__init__() must call super().__init__()"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.name_table import Entry, NameTable
 from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, UnknownRegistryError
 
 if TYPE_CHECKING:
+    from supervisors._machines.duplicate_table import DuplicateTable
     from supervisors._runtime.process import Process
 
 __all__ = ["NameBook", "Via", "book_and_key", "process_names", "registered"]

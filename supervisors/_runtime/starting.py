@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -197,7 +197,7 @@ class StartingActor(Actor):
         return [ChildStarted(incarnation, result)]
 
 
-class Launch(NamedTuple):
+class Launch(msgspec.Struct, frozen=True):
     """How the children of one specification are started, where that is no callable's business."""
 
     cls: type[Actor] | None

@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any, ClassVar
 
 from supervisors._runtime.actor import Actor
-from supervisors._runtime.bounded_lane import BoundedLane, check_bound
 from supervisors._runtime.current import current
 from supervisors._runtime.directives import Continue, Hibernate, Timeout
 from supervisors._runtime.doing import STASHED, Doing
@@ -53,7 +52,10 @@ class StashingActor(Actor):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse limits that make no sense where the class is written."""
         super().__init_subclass__(**kwargs)
-        check_bound(cls.__name__, cls.mailbox_limit, cls.mailbox_overflow)
+        if cls.mailbox_limit is not None or cls.mailbox_overflow != "error":
+            from supervisors._runtime.bounded_lane import check_bound
+
+            check_bound(cls.__name__, cls.mailbox_limit, cls.mailbox_overflow)
         limit = cls.stash_limit
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             msg = f"{cls.__name__}.stash_limit must be a whole number, 1 or more, not {limit!r}"
@@ -62,6 +64,8 @@ class StashingActor(Actor):
     def _otp_furnish_mailbox(self) -> None:
         limit = self.mailbox_limit
         if limit is not None:
+            from supervisors._runtime.bounded_lane import BoundedLane, check_bound
+
             check_bound(type(self).__name__, limit, self.mailbox_overflow)
             lane = BoundedLane(self._process, limit, self.mailbox_overflow, self._otp_unbounded)
             self._process.mailbox.user = lane

@@ -6,7 +6,6 @@ that a slow child holds no thread and the machine's order alone decides what hap
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,6 @@ from typing import Any, ClassVar
 import msgspec
 from pykka import messages
 
-from supervisors._machines.reconfiguring import reconfigure, replace_rules
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
 from supervisors._machines.vocabulary import (
@@ -61,6 +59,7 @@ from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import Timer, timers
 from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
+from supervisors.clock import chance
 from supervisors.errors import (
     StartError,
     UnexpectedMessageError,
@@ -123,7 +122,7 @@ class SupervisingActor(StartingActor):
         self._process._deferred = self._otp_asked
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         flags, children = plan.flags, plan.children
-        self._otp_machine = SupervisionMachine(flags, children, random.random, self._otp_end_now)
+        self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now)
         inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested())
         return DEFERRED
@@ -231,6 +230,8 @@ class SupervisingActor(StartingActor):
         machine, old = self._otp_machine, self._otp_state()
         if machine is None or old is None:
             raise self._process.gone()
+        from supervisors._machines.reconfiguring import replace_rules
+
         replace_rules(machine, old, fn(old))
         return self._otp_state()
 
@@ -240,6 +241,8 @@ class SupervisingActor(StartingActor):
             raise RuntimeError(msg)
         plan, machine = self._otp_plan(args, kwargs), self._otp_machine
         if plan is not None and machine is not None:
+            from supervisors._machines.reconfiguring import reconfigure
+
             reconfigure(machine, plan.flags, plan.children)
 
     def _otp_hear(self, event: Event) -> None:
