@@ -9,14 +9,14 @@ __all__ = ["main"]
 _USAGE = 2
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], program: str = "python -m supervisors") -> int:
     """Run a command and return its exit code."""
     match arguments:
         case ["top", *rest]:
             from supervisors.observer.top import main as top
 
-            return top(rest)
-    sys.stderr.write("usage: python -m supervisors top PATH [--once]; top --help lists options\n")
+            return top(rest, f"{program} top")
+    sys.stderr.write(f"usage: {program} top PATH [--once]; top --help lists options\n")
     return _USAGE
 
 

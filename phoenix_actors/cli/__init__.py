@@ -28,8 +28,10 @@ something was abandoned and still ran.
 
 Secrets need not stand on the command line, where other users of the machine see them. JSON values
 are read from a file given as `@FILE` or from the environment (`PHOENIX_CONNECT_PARAMS`,
-`PHOENIX_PARAMS`), the token from `--auth-token-file` or `PHOENIX_AUTH_TOKEN`. What a server sends
-is printed with control characters escaped, so it cannot steer the terminal.
+`PHOENIX_PARAMS`), headers from a file or `PHOENIX_HEADERS`, the token from `--auth-token-file` or
+`PHOENIX_AUTH_TOKEN`, a proxy from `PHOENIX_PROXY`, the password of `--key` from
+`PHOENIX_KEY_PASSWORD`. Files and standard input are read up to 64 MiB. What a server sends is
+printed with control characters escaped, so it cannot steer the terminal.
 
 It is made with argparse: `listen`, `push`, `run` and `top` run where only the run-time dependencies
 are installed, and no library for command lines is among them; the others need the loopback server
@@ -151,10 +153,13 @@ def _run(words: list[str]) -> int:
         case ["top", *rest]:
             from supervisors.__main__ import main as observe
 
-            return observe(["top", *rest])
+            return observe(["top", *rest], "phoenix-actors")
     from phoenix_actors.cli.arguments import parser
 
     parsing = parser()
+    if not words and "_ARGCOMPLETE" not in os.environ:
+        parsing.print_help(sys.stderr)
+        return EXIT_USAGE
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 

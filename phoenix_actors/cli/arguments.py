@@ -5,42 +5,65 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from phoenix_actors.cli import bench, listen, push, running
+from phoenix_actors.cli.output import put
 
 __all__ = ["parser"]
 
-_EXIT_CODES = (
-    "exit codes: 0 done; 1 a check failed; 2 wrong argument; 3 no connection; 4 the server said "
-    "no; 5 no answer in time; 130 Ctrl-C; 141 nobody reads the output; 143 SIGTERM"
-)
+_EXIT_CODES = """\
+exit codes:
+  0    done
+  1    a check of the demo failed, or the address cannot be listened on
+  2    a wrong argument, or something that is not installed
+  3    no connection, or it was lost for good; the server closed the topic
+  4    the server said no: it refused the join, or replied another status than ok
+  5    no answer in time
+  130  Ctrl-C    141  nobody reads the output    143  SIGTERM
+"""
 _URL = "such as ws://localhost:4000/socket/websocket"
-_SECRETS = (
-    "Secrets: give JSON as @FILE or in PHOENIX_CONNECT_PARAMS and PHOENIX_PARAMS, the token in "
-    "--auth-token-file or PHOENIX_AUTH_TOKEN, so that they do not stand in the list of processes. "
-)
+_SECRETS = """\
+secrets, so that they do not stand in the list of processes:
+  JSON as @FILE, or in PHOENIX_PARAMS and PHOENIX_CONNECT_PARAMS; headers as @FILE, or
+  in PHOENIX_HEADERS, one a line; the token by --auth-token-file, or in
+  PHOENIX_AUTH_TOKEN; PHOENIX_PROXY; PHOENIX_KEY_PASSWORD for an encrypted --key
+
+"""
+_TESTING = "needs pip install 'phoenix-actors[testing]'"
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of everything but the arguments of `serve` and `top`."""
     top = argparse.ArgumentParser(
-        prog="phoenix-actors", description="A Phoenix Channels client.", epilog=_EXIT_CODES
+        prog="phoenix-actors",
+        description="A Phoenix Channels client. `phoenix-actors COMMAND --help` lists options.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top.add_argument("--version", action=_Version, help="print the version and leave")
+    commands = top.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
 
     def command(name: str, told: str) -> argparse.ArgumentParser:
-        epilog = (_SECRETS if name in ("listen", "push") else "") + _EXIT_CODES
-        return commands.add_parser(name, help=told, description=told, epilog=epilog)
+        epilog = (_SECRETS if name in ("listen", "push", "bench") else "") + _EXIT_CODES
+        return commands.add_parser(
+            name,
+            help=told,
+            description=f"{told[0].upper()}{told[1:]}.",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     _add_listen(command("listen", "print what a topic says, one message a line, until Ctrl-C"))
     _add_push(command("push", "join a topic, push once, and print the reply"))
-    _add_demo(command("demo", "the main job, with three faults that heal"))
-    _add_bench(
-        command("bench", "push one after another: how many round trips a second, how long each")
-    )
+    _add_demo(command("demo", f"a client heals three faults; without URL it {_TESTING}"))
+    _add_bench(command("bench", "round trips of pushes: how many a second, how long each"))
     _add_run(command("run", "run the supervision tree that a TOML file describes"))
-    commands.add_parser("serve", help="a Phoenix server on loopback; serve --help lists options")
-    commands.add_parser("top", help="a look into a running program; top --help lists options")
+    commands.add_parser("serve", help=f"a Phoenix server on loopback; {_TESTING}")
+    commands.add_parser("top", help="a look into a running program, by its socket")
     return top
 
 
@@ -68,12 +91,19 @@ def _add_push(one: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(one: argparse.ArgumentParser) -> None:
-    one.add_argument("url", nargs="?", default=os.environ.get("PHOENIX_URL") or None)
+    default = os.environ.get("PHOENIX_URL") or None
+    told = f"{_URL} (default: PHOENIX_URL, else a server of its own)"
+    one.add_argument("url", metavar="URL", nargs="?", default=default, help=told)
     one.set_defaults(run=_demo)
 
 
 def _add_bench(one: argparse.ArgumentParser) -> None:
-    one.add_argument("url", metavar="URL", nargs="?", help=f"{_URL} (default: a server of its own)")
+    one.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        help=f"{_URL} (default: a server of its own, which {_TESTING})",
+    )
     one.add_argument("--topic", default="room:bench", help="(default: %(default)s)")
     one.add_argument(
         "--event", default="echo", help="one that is replied to (default: %(default)s)"
@@ -87,15 +117,17 @@ def _add_bench(one: argparse.ArgumentParser) -> None:
 
 
 def _add_run(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
-        "file", metavar="FILE", help="see the docstring of phoenix_actors.cli.tree_file"
-    )
+    one.add_argument("file", metavar="FILE", help="TOML, as docs/running.md tells")
     one.add_argument("--check", action="store_true", help="check it, print its children, and end")
     one.add_argument("--log-level", choices=running.LEVELS, default="info", help="(default: info)")
-    one.epilog = (
-        "exit codes: 0 the tree ended in order; 1 it did not start, gave up or crashed; 2 the file "
-        "is wrong; 3 something was abandoned and still ran; 130 Ctrl-C; 143 SIGTERM"
-    )
+    one.epilog = """\
+exit codes:
+  0    the tree ended in order
+  1    it did not start, gave up or crashed
+  2    the file is wrong
+  3    something was abandoned and still ran
+  130  Ctrl-C    143  SIGTERM
+"""
     one.set_defaults(run=running.run)
 
 
@@ -109,11 +141,22 @@ def _add_connection(one: argparse.ArgumentParser) -> None:
     )
     add("--auth-token-file", metavar="FILE", help="holds the auth token; or PHOENIX_AUTH_TOKEN")
     add(
+        "-H",
         "--header",
         action="append",
         default=[],
         metavar="'NAME: VALUE'",
         help="of the request that opens the connection; or @FILE; may be repeated",
+    )
+    add("--cacert", metavar="FILE", help="certificates (PEM) to trust instead of the system's")
+    add("-k", "--insecure", action="store_true", help="accept any certificate; for tests")
+    add("--cert", metavar="FILE", help="the client's own certificate (PEM)")
+    add("--key", metavar="FILE", help="its key, where --cert does not hold that too")
+    add(
+        "-x",
+        "--proxy",
+        metavar="URL",
+        help="http://…, socks5h://…, or the word environment; or PHOENIX_PROXY",
     )
     add("--vsn", choices=["2.0.0", "1.0.0"], default="2.0.0", help="(default: %(default)s)")
     add(
@@ -125,6 +168,19 @@ def _add_connection(one: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="one JSON value a line")
     add("--quiet", action="store_true", help="say nothing on standard error but errors")
+
+
+class _Version(argparse.Action):
+    """`--version`: looks it up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib import metadata
+
+        put(f"phoenix-actors {metadata.version('phoenix-actors')}")
+        parser.exit()
 
 
 def _demo(parsed: argparse.Namespace) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from phoenix_actors.cli.output import notice
-from phoenix_actors.cli.values import header_pairs, json_object, token_of
+from phoenix_actors.cli.values import file_path, header_pairs, json_object, token_of
 from phoenix_actors.client import SocketClient
 
 __all__ = ["connected", "join_params"]
@@ -40,7 +41,7 @@ def connected(parsed: argparse.Namespace, url: str, **options: Any) -> Iterator[
         vsn=parsed.vsn,
         join_timeout=parsed.timeout,
         push_timeout=parsed.timeout,
-        transport_opts={"connect_timeout": parsed.timeout},
+        transport_opts=_transport_options(parsed, url),
         performance_monitor=False,
         **options,
     )
@@ -52,6 +53,40 @@ def connected(parsed: argparse.Namespace, url: str, **options: Any) -> Iterator[
         yield client
     finally:
         client.stop()
+
+
+def _transport_options(parsed: argparse.Namespace, url: str) -> dict[str, Any]:
+    """Return `transport_opts`.
+
+    Raises:
+        ValueError: a file cannot be read, or options of TLS are for an URL without it.
+    """
+    options: dict[str, Any] = {"connect_timeout": parsed.timeout}
+    proxy = parsed.proxy or os.environ.get("PHOENIX_PROXY")
+    if proxy:
+        options["proxy"] = proxy
+    files = {
+        "ca_certs": file_path(parsed.cacert, "--cacert"),
+        "certfile": file_path(parsed.cert, "--cert"),
+        "keyfile": file_path(parsed.key, "--key"),
+    }
+    tls: dict[str, Any] = {name: path for name, path in files.items() if path is not None}
+    if parsed.insecure:
+        tls["verify"] = False
+    if not tls:
+        return options
+    if not url.lower().startswith(("wss:", "https:")):
+        msg = "--cacert, --insecure, --cert and --key are for wss:// and https:// only"
+        raise ValueError(msg)
+    if parsed.key is not None and parsed.cert is None:
+        msg = "--key needs --cert, the certificate that it belongs to"
+        raise ValueError(msg)
+    if parsed.insecure and not parsed.quiet:
+        notice("--insecure: whoever answers is taken for the server")
+    if "certfile" in tls:
+        tls["password"] = os.environ.get("PHOENIX_KEY_PASSWORD")
+    options["ssl_opts"] = tls
+    return options
 
 
 def _closed(code: int | None, reason: str, clean: bool) -> None:

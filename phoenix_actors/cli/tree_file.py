@@ -38,6 +38,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final, NoReturn
 
 from phoenix_actors.cli.toml_lines import Path, lines_of
+from phoenix_actors.cli.values import text_of
 from phoenix_actors.client import SocketClient
 from phoenix_actors.errors import InvalidOption, InvalidURL
 from supervisors import (
@@ -87,7 +88,7 @@ class TreeFile:
         self._folder = FilePath(file).resolve().parent
         self._lines: dict[Path, int] = {}
         try:
-            text = FilePath(file).read_text(encoding="utf-8")
+            text = text_of(FilePath(file))
             table = tomllib.loads(text)
         except OSError as error:
             self._fail((), f"cannot be read: {error.strerror}")
@@ -259,9 +260,11 @@ class TreeFile:
                 return os.environ[name]
             case {"file": str(name), **rest} if not rest:
                 try:
-                    return (self._folder / name).read_text(encoding="utf-8").strip()
+                    return text_of(self._folder / name).strip()
+                except UnicodeDecodeError:
+                    self._fail(where, f"cannot read {name!r}: it is not UTF-8")
                 except (OSError, ValueError) as error:
-                    why = getattr(error, "strerror", None) or "it is not UTF-8"
+                    why = getattr(error, "strerror", None) or error
                     self._fail(where, f"cannot read {name!r}: {why}")
         return {key: self._filled((*where, key), item) for key, item in value.items()}
 

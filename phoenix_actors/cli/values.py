@@ -6,30 +6,78 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
-__all__ = ["bytes_of", "header_pairs", "json_object", "json_of", "token_of"]
+__all__ = [
+    "LIMIT",
+    "bytes_of",
+    "file_path",
+    "header_pairs",
+    "json_object",
+    "json_of",
+    "text_of",
+    "token_of",
+]
+
+# Bytes of the longest value that is read: @/dev/zero has no end.
+LIMIT: Final = 64 * 1024 * 1024
 
 
 def bytes_of(text: str, what: str) -> bytes:
     """Return what a word stands for: itself, `@FILE` for a file's content, `-` for the input's.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the file cannot be read, or has more than 64 MiB.
 
     Example:
         >>> bytes_of('{"n": 1}', "PAYLOAD")
         b'{"n": 1}'
     """
     if text == "-":
-        return sys.stdin.buffer.read()
+        return _bounded(sys.stdin.buffer, what)
     if not text.startswith("@"):
         return text.encode()
     try:
-        return Path(text[1:]).read_bytes()
+        with Path(text[1:]).open("rb") as file:
+            return _bounded(file, what)
     except OSError as error:
         msg = f"{what}: cannot read {text[1:]!r}: {error.strerror}"
         raise ValueError(msg) from None
+
+
+def _bounded(file: IO[bytes], what: str) -> bytes:
+    data = file.read(LIMIT + 1)
+    if len(data) > LIMIT:
+        msg = f"{what} has more than {LIMIT // 1024 // 1024} MiB"
+        raise ValueError(msg)
+    return data
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no UTF-8, or has more than 64 MiB.
+    """
+    with path.open("rb") as file:
+        return _bounded(file, f"{str(path)!r}").decode("utf-8")
+
+
+def file_path(path: str | None, what: str) -> str | None:
+    """Return the path of a file that can be read, or None.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    if path is not None:
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            msg = f"{what}: cannot read {path!r}: {error.strerror}"
+            raise ValueError(msg) from None
+    return path
 
 
 def json_of(text: str, what: str) -> Any:
@@ -85,6 +133,8 @@ def token_of(file: str | None) -> str | None:
 def header_pairs(texts: list[str]) -> list[tuple[str, str]]:
     """Return the headers in `NAME: VALUE`, or in files of such lines given as `@FILE`.
 
+    Those of the environment's PHOENIX_HEADERS, one a line, come before them.
+
     Raises:
         ValueError: one has no colon; the error does not show it.
 
@@ -92,13 +142,19 @@ def header_pairs(texts: list[str]) -> list[tuple[str, str]]:
         >>> header_pairs(["X-Tenant: 7"])
         [('X-Tenant', '7')]
     """
-    pairs = []
+    pairs = _pairs(os.environ.get("PHOENIX_HEADERS", ""), "PHOENIX_HEADERS must be NAME: VALUE")
     for text in texts:
-        for line in bytes_of(text, "--header").decode("utf-8", "replace").splitlines():
-            name, colon, value = line.partition(":")
-            if colon:
-                pairs.append((name.strip(), value.strip()))
-            elif line.strip():
-                msg = "--header must be NAME: VALUE, or @FILE with such lines"
-                raise ValueError(msg)
+        lines = bytes_of(text, "--header").decode("utf-8", "replace")
+        pairs += _pairs(lines, "--header must be NAME: VALUE, or @FILE with such lines")
+    return pairs
+
+
+def _pairs(lines: str, problem: str) -> list[tuple[str, str]]:
+    pairs = []
+    for line in lines.splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            pairs.append((name.strip(), value.strip()))
+        elif line.strip():
+            raise ValueError(problem)
     return pairs

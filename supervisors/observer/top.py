@@ -39,14 +39,25 @@ _WIDTH_IN_A_PIPE: Final = 120
 _REDRAW: Final = 1.0
 
 
+_EPILOG: Final = """\
+q leaves; the other keys stand in the heading of the screen
+
+exit codes:
+  0    done
+  2    a wrong argument, or rich (the extra `top`) is missing
+  3    nobody serves there
+  130  Ctrl-C    141  nobody reads the output    143  SIGTERM
+"""
+
+
 class _Terminated(BaseException):
     """SIGTERM came."""
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], program: str = "top") -> int:
     """Show the process; return the exit code. Only in the main thread."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(program).parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     if importlib.util.find_spec("rich") is None:
@@ -86,12 +97,12 @@ def _ending_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="top",
+        prog=program,
         description="A look into a running program that has called observer.serve(PATH).",
-        epilog="exit codes: 0 done; 2 wrong argument, or rich is missing; 3 nobody serves there; "
-        "130 Ctrl-C; 141 nobody reads the output; 143 SIGTERM",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", metavar="PATH", help="of the socket")
     parser.add_argument("--once", action="store_true", help="print one screen and leave")
