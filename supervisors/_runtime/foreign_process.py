@@ -114,10 +114,8 @@ class ForeignProcess(Process):
 
         self._foreign.__dict__[name] = hooked
 
-    def path(self) -> str:
-        """Return the labels of its supervisors and its own, joined by "/"."""
-        own = str(self.label or type(self.actor).__name__)
-        return own if self.parent is None else f"{self.parent.path()}/{own}"
+    def _own_label(self) -> str:
+        return str(self.label or type(self.actor).__name__)
 
     def forget(self) -> None:
         """Leave the books; the wrappers go when the loop has been left."""

@@ -49,8 +49,15 @@ class Inlet(Ties):
 
     def path(self) -> str:
         """Return the labels of its supervisors and its own, joined by "/"."""
-        own = str(self.label or self.actor_ref.name or type(self.actor).__name__)
-        return own if self.parent is None else f"{self.parent.path()}/{own}"
+        labels = [self._own_label()]
+        above = self.parent
+        while above is not None:
+            labels.append(above._own_label())
+            above = above.parent
+        return "/".join(reversed(labels))
+
+    def _own_label(self) -> str:
+        return str(self.label or self.actor_ref.name or type(self.actor).__name__)
 
     def gone(self) -> NoProcError:
         """Return the error for who still expected something of this process."""

@@ -168,10 +168,12 @@ def detail(ref: Any, found: SystemSnapshot, *, show_state: bool) -> ActorDetail:
 
 
 def _node(nodes: tuple[TreeNode, ...], urn: str) -> TreeNode | None:
-    for node in nodes:
-        found = node if node.urn == urn else _node(node.children, urn)
-        if found is not None:
-            return found
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node.urn == urn:
+            return node
+        waiting.extend(node.children)
     return None
 
 

@@ -31,74 +31,75 @@ def snapshot(
     """
     deadline = Deadline(as_seconds(timeout, "timeout"), MonotonicClock())
     refs = [process.actor_ref for process in root.members()] if tops is None else list(tops)
-    trees = tuple(
-        _node(str(ref.name or ref.actor_class.__name__), ref, 0, deadline) for ref in refs
-    )
+    found = [_Found(str(ref.name or ref.actor_class.__name__), ref) for ref in refs]
+    # In the order in which they are drawn, each before what is below it; a tree may be of any
+    # depth, so nothing here calls itself.
+    waiting, walked = found[::-1], []
+    while waiting:
+        one = waiting.pop()
+        one.look(deadline)
+        walked.append(one)
+        waiting.extend(reversed(one.below))
+    for one in reversed(walked):
+        one.settle()
+    trees = tuple(one.node for one in found)
     return SystemSnapshot(trees, tuple(str(entry) for entry in unstopped()))
 
 
-def _node(
-    label: str, ref: Any, restarts: int, deadline: Deadline, last_reason: str | None = None
-) -> TreeNode:
-    class_name = ref.actor_class.__name__
-    process = getattr(ref, "process", None)
-    urn = str(ref.actor_urn)
-    if not isinstance(ref, SupervisorRef):
-        return TreeNode(
-            label=label,
-            kind="worker",
-            class_name=class_name,
-            state="running" if ref.is_alive() else "dead",
-            restarts=restarts,
-            last_reason=last_reason,
-            mailbox=0 if process is None else len(process.mailbox),
-            urn=urn,
-        )
-    try:
-        # One that is silent leaves half of the time to the others.
-        left = deadline.remaining()
-        info = ref.describe(timeout=None if left is None else left / 2)
-    except (NoProcError, CallTimeout) as error:
-        state = "dead" if isinstance(error, NoProcError) else "silent"
-        return TreeNode(
-            label=label,
-            kind="supervisor",
-            class_name=class_name,
-            state=state,
-            restarts=restarts,
-            last_reason=last_reason,
-            urn=urn,
-        )
-    return TreeNode(
-        label=label,
-        kind="supervisor",
-        class_name=class_name,
-        state="running",
-        restarts=restarts,
-        last_reason=last_reason,
-        mailbox=0 if process is None else len(process.mailbox),
-        strategy="dynamic" if info.dynamic else info.strategy,
-        counted=info.counted,
-        max_restarts=info.max_restarts,
-        max_seconds=info.max_seconds,
-        children=tuple(_child(child_id, child, deadline) for child_id, child in info.children),
-        urn=urn,
-    )
+class _Found:
+    """One actor, or the place of one, on the walk."""
+
+    __slots__ = ("_facts", "_ref", "below", "node")
+
+    node: TreeNode
+
+    def __init__(self, label: str, ref: Any, **facts: Any) -> None:
+        self._facts: dict[str, Any] = {"label": label, "kind": "worker", "class_name": "", **facts}
+        self._ref = ref
+        self.below: list[_Found] = []
+
+    def look(self, deadline: Deadline) -> None:
+        """Ask a supervisor, once, what it has; of the others read what is there."""
+        ref, facts = self._ref, self._facts
+        if ref is None:
+            return
+        process = getattr(ref, "process", None)
+        facts["class_name"] = ref.actor_class.__name__
+        facts["urn"] = str(ref.actor_urn)
+        if not isinstance(ref, SupervisorRef):
+            facts["kind"] = "worker"
+            facts["state"] = "running" if ref.is_alive() else "dead"
+            facts["mailbox"] = 0 if process is None else len(process.mailbox)
+            return
+        facts["kind"] = "supervisor"
+        try:
+            # One that is silent leaves half of the time to the others.
+            left = deadline.remaining()
+            info = ref.describe(timeout=None if left is None else left / 2)
+        except (NoProcError, CallTimeout) as error:
+            facts["state"] = "dead" if isinstance(error, NoProcError) else "silent"
+            return
+        facts["state"] = "running"
+        facts["mailbox"] = 0 if process is None else len(process.mailbox)
+        facts["strategy"] = "dynamic" if info.dynamic else info.strategy
+        facts["counted"] = info.counted
+        facts["max_restarts"] = info.max_restarts
+        facts["max_seconds"] = info.max_seconds
+        self.below = [_child(child_id, child) for child_id, child in info.children]
+
+    def settle(self) -> None:
+        """Become a record, after all those below have."""
+        self.node = TreeNode(children=tuple(one.node for one in self.below), **self._facts)
 
 
-def _child(child_id: Any, info: ChildInfo, deadline: Deadline) -> TreeNode:
+def _child(child_id: Any, info: ChildInfo) -> _Found:
     # A crash names the exception's type here, never its text.
     last_reason = None if info.last_reason is None else _word(info.last_reason)
+    facts = {"restarts": info.restarts, "last_reason": last_reason}
     if info.ref is None or info.ref is RESTARTING:
-        return TreeNode(
-            label=str(child_id),
-            kind=str(info.type),
-            class_name="",
-            state="stopped" if info.ref is None else "restarting",
-            restarts=info.restarts,
-            last_reason=last_reason,
-        )
-    return _node(str(child_id), info.ref, info.restarts, deadline, last_reason)
+        state = "stopped" if info.ref is None else "restarting"
+        return _Found(str(child_id), None, kind=str(info.type), state=state, **facts)
+    return _Found(str(child_id), info.ref, **facts)
 
 
 def _word(reason: Any) -> str:

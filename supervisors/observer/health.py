@@ -52,7 +52,7 @@ def health_of(found: SystemSnapshot) -> Health:
     silent: list[str] = []
     waiting: list[str] = []
     for top in found.trees:
-        for path, node in _walk("", top):
+        for path, node in _walk(top):
             text = f"{path} is {node.state}"
             if node.state == "silent" or (node.state == "dead" and node is top):
                 silent.append(text)
@@ -61,8 +61,9 @@ def health_of(found: SystemSnapshot) -> Health:
     return Health(not silent, not silent and not waiting, (*silent, *waiting))
 
 
-def _walk(above: str, node: TreeNode) -> Iterator[tuple[str, TreeNode]]:
-    path = f"{above}{node.label}"
-    yield path, node
-    for child in node.children:
-        yield from _walk(f"{path}/", child)
+def _walk(top: TreeNode) -> Iterator[tuple[str, TreeNode]]:
+    waiting = [(top.label, top)]
+    while waiting:
+        path, node = waiting.pop()
+        yield path, node
+        waiting += [(f"{path}/{child.label}", child) for child in reversed(node.children)]

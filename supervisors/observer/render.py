@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from supervisors.observer.records import SystemSnapshot, TreeNode
 
-__all__ = ["clean", "render"]
+__all__ = ["branches", "clean", "render"]
 
 _GAP = "  "
 
@@ -25,7 +25,7 @@ def render(snapshot: SystemSnapshot) -> str:
     """
     lines = []
     for tree in snapshot.trees:
-        rows = list(_rows(tree, "", ""))
+        rows = [_cells(head, node) for head, node in branches(tree)]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines += [_line(row, widths) for row in rows]
     lines += [f"abandoned: {clean(entry)}" for entry in snapshot.unstopped]
@@ -37,8 +37,19 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return _GAP.join([*cells, *row[3:]]).rstrip()
 
 
-def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of a node and of everything below it."""
+def branches(tree: TreeNode) -> Iterator[tuple[str, TreeNode]]:
+    """Yield each node of a tree in the order of its lines, and what is drawn before its label."""
+    waiting = [("", "", tree)]
+    while waiting:
+        head, indent, node = waiting.pop()
+        yield head, node
+        last = len(node.children) - 1
+        for place in range(last, -1, -1):
+            branch, below = ("└─ ", "   ") if place == last else ("├─ ", "│  ")
+            waiting.append((indent + branch, indent + below, node.children[place]))
+
+
+def _cells(head: str, node: TreeNode) -> tuple[str, ...]:
     if node.max_restarts is None:
         what, state = node.class_name or node.kind, node.state
     else:
@@ -55,11 +66,7 @@ def _rows(node: TreeNode, head: str, indent: str) -> Iterator[tuple[str, ...]]:
         row.append(f"last: {clean(node.last_reason)}")
     if node.mailbox:
         row.append(f"{node.mailbox} waiting")
-    yield tuple(row)
-    for place, child in enumerate(node.children, start=1):
-        last = place == len(node.children)
-        branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        yield from _rows(child, indent + branch, indent + below)
+    return tuple(row)
 
 
 def clean(text: str) -> str:

@@ -53,6 +53,7 @@ _PATIENCE: Final = 1.0
 _SHARE: Final = 10
 _MOST_CHILDREN: Final = 100
 _MOST_NODES: Final = 2000
+_MOST_LEVELS: Final = 100
 _MOST_ENTRIES: Final = 300
 _MOST_SECTION_ROWS: Final = 200
 _LONGEST: Final = 300
@@ -252,19 +253,20 @@ def _trimmed(found: SystemSnapshot) -> SystemSnapshot:
     """Leave out what is too much for a screen, and say how much it is."""
     left = _MOST_NODES
 
-    def trim(node: TreeNode) -> TreeNode:
+    def trim(node: TreeNode, levels: int) -> TreeNode:
         nonlocal left
-        shown = node.children[: max(0, min(_MOST_CHILDREN, left))]
+        most = max(0, min(_MOST_CHILDREN, left)) if levels else 0
+        shown = node.children[:most]
         left -= len(shown)
-        children = tuple(trim(child) for child in shown)
+        children = tuple(trim(child, levels - 1) for child in shown)
         rest = len(node.children) - len(shown)
         if rest:
-            label = f"… and {rest} more"
+            label = f"… and {rest} more" if levels else "… and more levels below"
             children += (TreeNode(label=label, kind="worker", class_name="", state=""),)
         return msgspec.structs.replace(node, children=children)
 
     return SystemSnapshot(
-        tuple(trim(tree) for tree in found.trees[:_MOST_CHILDREN]), found.unstopped
+        tuple(trim(tree, _MOST_LEVELS) for tree in found.trees[:_MOST_CHILDREN]), found.unstopped
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,6 +9,7 @@ import msgspec
 
 from supervisors.observer.facts import Deed, Look, Section, Sort
 from supervisors.observer.records import TreeNode
+from supervisors.observer.render import branches
 
 __all__ = [
     "Panel",
@@ -138,15 +138,7 @@ class TreeRow(NamedTuple):
 
 def tree_rows(look: Look) -> list[TreeRow]:
     """Return the lines of all trees."""
-    return [row for tree in look.system.trees for row in _rows(tree, "", "")]
-
-
-def _rows(node: TreeNode, head: str, indent: str) -> Iterator[TreeRow]:
-    yield TreeRow(head, node)
-    for place, child in enumerate(node.children, start=1):
-        last = place == len(node.children)
-        branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        yield from _rows(child, indent + branch, indent + below)
+    return [TreeRow(*row) for tree in look.system.trees for row in branches(tree)]
 
 
 def _gap(look: Look, before: Look | None) -> float:
