@@ -38,6 +38,9 @@ _CHANNELS: Final = {
     "client": "key",
     "state": "text",
     "joins": "count",
+    "received": "total",
+    "pushed": "total",
+    "rtt": "seconds",
     "waiting": "count",
     "actor": "text",
 }
@@ -70,9 +73,16 @@ def sockets() -> Iterator[tuple[Any, ...]]:
 
 
 def channels() -> Iterator[tuple[Any, ...]]:
-    """Return a row for each topic that a client wants."""
+    """Return a row for each topic that a client wants; from the first look on they are counted."""
     for name, session in _sessions():
-        for topic in session.topics():
+        traffic = session.traffic
+        if traffic is None:
+            from phoenix_actors.link.traffic import Traffic
+
+            traffic = session.traffic = Traffic()
+        topics = session.topics()
+        counts = traffic.of(topic.name for topic in topics)
+        for topic, count in zip(topics, counts, strict=True):
             channel = topic.facade
             ref = None if channel is None else channel.ref
             yield (
@@ -80,6 +90,9 @@ def channels() -> Iterator[tuple[Any, ...]]:
                 name,
                 str(topic.state),
                 topic.join_count,
+                count.received,
+                count.pushed,
+                count.round_trip,
                 len(topic.inbound),
                 "–" if ref is None else ref.actor_class.__name__,
             )

@@ -186,9 +186,12 @@ class Reader:
                         self._dispatch(frame, size)
                     break
                 wire.found(len(frames) - begin)
-                begin += core.deliver(
+                taken = core.deliver(
                     frames[begin:], sizes[begin:], self._generation, unbounded=self._released
                 )
+                begin += taken
+                if wire.session.traffic is not None:
+                    wire.session.traffic.received(topic, taken)
                 if begin < len(frames):
                     # The rest is received when it is taken in.
                     total = sum(sizes[begin:])
@@ -221,6 +224,8 @@ class Reader:
         if core is None:
             counters.add("unknown_topic")
             return
+        if wire.session.traffic is not None:
+            wire.session.traffic.received(frame.topic, 1)
         core.deliver_one(frame, size, self._generation)
         if core.inbound.must_pause and not self._released:
             self._pause(core.inbound)
@@ -272,12 +277,14 @@ class Reader:
             core = self._wire.core(frame.topic)
             if core is not None:
                 core.feed(TopicUnmatched(push.join_ref), may_write=False)
-        own = (
-            frame.topic != PHOENIX_TOPIC
-        )  # and not a ping, which tells its caller how long it took
-        if own and push.deadline is not None and push.timeout is not None:
-            # The timeout runs from the call, so that is when the push was made.
-            took = timers.clock.now() - (push.deadline - push.timeout)
-            self._wire.session.response_times.add(took)
+        # Not for a ping, which tells its caller how long it took.
+        if frame.topic != PHOENIX_TOPIC:
+            session, took = self._wire.session, None
+            if push.deadline is not None and push.timeout is not None:
+                # The timeout runs from the call, so that is when the push was made.
+                took = timers.clock.now() - (push.deadline - push.timeout)
+                session.response_times.add(took)
+            if session.traffic is not None:
+                session.traffic.answered(frame.topic, took)
         push.token.settle(reply_to(push, reply))
         return True

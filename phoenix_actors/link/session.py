@@ -35,6 +35,7 @@ from supervisors._runtime.timers import timers
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
     from phoenix_actors.link.topic import Topic
+    from phoenix_actors.link.traffic import Traffic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.options import SocketOptions
     from supervisors._runtime.process import Process
@@ -68,6 +69,8 @@ class Session:
         # Survives the Socket actor, so that a restarted one is as connected as the user wanted.
         self.wants_connection = options.auto_connect
         self.heartbeat_rtt: float | None = None
+        # By topic; there once somebody has looked.
+        self.traffic: Traffic | None = None
         self.response_times = Histogram()
         self.heartbeat_times = Histogram()
         self.sleepers = Sleepers(options)

@@ -197,6 +197,8 @@ class Topic(TopicRecord):
         session = self.session
         prepared = session.codec.prepare(self.name, event, payload)
         session.counters.add("pushes")
+        if session.traffic is not None:
+            session.traffic.pushed(self.name)
         reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from phoenix_actors.testing import PhoenixServer
 from supervisors.observer import Look
 from supervisors.observer.facts import LookRequest
 from supervisors.observer.service import Service
+from supervisors.observer.viewing import section_rates
 from tests.e2e.rig import Connect
 
 SECRET = "s3cret"  # noqa: S105  made up
@@ -52,6 +54,9 @@ def test_sockets_and_channels(server: PhoenixServer, connect: Connect) -> None:
         "client": "seen",
         "state": "joined",
         "joins": 1,
+        "received": 0,
+        "pushed": 0,
+        "rtt": None,
         "waiting": 0,
         "actor": "ChannelActor",
     }
@@ -72,3 +77,52 @@ def test_lost_connections_are_told(server: PhoenixServer, connect: Connect) -> N
     [socket] = [row for row in table(answer, "Sockets") if row["client"] == "lost"]
     assert socket["status"] in ("disconnected", "connecting")
     assert "phoenix_socket_client.socket.disconnected" in [entry.event for entry in answer.log]
+
+
+def test_each_topic_is_counted_from_the_first_look(server: PhoenixServer, connect: Connect) -> None:
+    """Messages, replies and pushes, and how long the last reply took; a topic that is left goes."""
+    client = connect(name="counted")
+    names = ("room:a", "room:b")
+    heard: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    channels = {name: client.join(name, on={"shout": heard.put}) for name in names}
+    channels["room:a"].push("echo", {}).get(timeout=60)
+
+    def counts() -> dict[str, tuple[int, int, bool]]:
+        rows = [row for row in table(look_here(), "Channels") if row["client"] == "counted"]
+        return {
+            row["topic"]: (row["received"], row["pushed"], row["rtt"] is not None) for row in rows
+        }
+
+    assert counts() == dict.fromkeys(names, (0, 0, False))
+    for number in range(3):
+        channels["room:a"].push("echo", {"n": number}).get(timeout=60)
+    for number in range(40):
+        server.broadcast("room:b", "shout", {"n": number})
+    for _ in range(40):
+        heard.get(timeout=60)
+    assert counts() == {"room:a": (3, 3, True), "room:b": (40, 0, False)}
+    channels["room:a"].leave()
+    assert list(counts()) == ["room:b"]
+    traffic = client.session.traffic
+    assert traffic is not None
+    assert [entry.received for entry in traffic.of(names)] == [0, 40]
+
+
+def test_rates_of_a_topic(server: PhoenixServer, connect: Connect) -> None:
+    """Between two looks the viewers know how many a second there were."""
+    client = connect(name="rated")
+    channel = client.join("room:rated")
+    looks = []
+    for _ in range(2):
+        looks.append(look_here())
+        for number in range(5):
+            channel.push("echo", {"n": number}).get(timeout=60)
+    before, now = looks
+    [section] = [section for section in now.sections if section.title == "Channels"]
+    place = [column.name for column in section.columns].index("received")
+    [rates] = [
+        rates
+        for row, rates in zip(section.rows, section_rates(section, now, before), strict=True)
+        if row[0] == "room:rated"
+    ]
+    assert rates[place] == 5 / (now.clock - before.clock)
