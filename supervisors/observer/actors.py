@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from supervisors._machines.vocabulary import SupervisorInfo
 from supervisors._runtime.actor_list import living
 from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.foreign_process import attached_process
@@ -23,6 +24,7 @@ from supervisors._runtime.status import StatusParts, format_parts
 from supervisors.errors import CallTimeout, NoProcError
 from supervisors.observer.facts import ActorDetail, ActorRow, Sort
 from supervisors.observer.records import SystemSnapshot, TreeNode
+from supervisors.supervisor import SupervisorRef
 
 __all__ = ["detail", "find", "rows", "size_of", "state_of"]
 
@@ -160,6 +162,7 @@ def detail(ref: Any, found: SystemSnapshot, *, show_state: bool) -> ActorDetail:
         known["stack"] = stack_of(process)
     if show_state and isinstance(ref, ActorRef):
         known["state"], known["state_note"] = state_of(ref)
+        known["state_of"] = "" if isinstance(ref, SupervisorRef) else "self"
     elif show_state:
         known["state_note"] = "a plain Pykka actor shows no state"
     else:
@@ -236,6 +239,10 @@ def _shown_state(process: Process) -> dict[str, str]:
         return {"format_status": f"raised {error}"}
     if shown is not None:
         state = shown
+    if isinstance(state, SupervisorInfo):
+        # The children stand in the tree.
+        rules = {name: getattr(state, name) for name in state.__struct_fields__}
+        state = {**rules, "children": len(state.children)}
     short = reprlib.Repr()
     short.maxstring = short.maxother = 120
     if not isinstance(state, dict):

@@ -183,6 +183,8 @@ class ActorDetail(msgspec.Struct, frozen=True, kw_only=True, tag="actor"):
         stack: where its thread is while it is busy, innermost call last.
         state: attribute → what it is, shortened; None unless the application shows states.
         state_note: why there is no state.
+        state_of: "self" where the state is attributes, "" where it is another record, such as a
+            supervisor's rules.
     """
 
     row: ActorRow
@@ -196,6 +198,7 @@ class ActorDetail(msgspec.Struct, frozen=True, kw_only=True, tag="actor"):
     stack: tuple[str, ...] = ()
     state: dict[str, str] | None = None
     state_note: str | None = None
+    state_of: str = "self"
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

@@ -235,7 +235,8 @@ def _detail(detail: ActorDetail, look: Look, scroll: int) -> RenderableType:
     ]
     if detail.state is None:
         facts.append(("attributes", detail.state_note or "none"))
-    facts += [(f"self.{name}", value) for name, value in (detail.state or {}).items()]
+    owner = f"{detail.state_of}." if detail.state_of else ""
+    facts += [(f"{owner}{name}", value) for name, value in (detail.state or {}).items()]
     made = Table.grid(padding=(0, 2))
     for name, value in facts[scroll:]:
         made.add_row(text_cell(name, "dim"), Text(clean(str(value)), overflow="fold"))

@@ -131,6 +131,23 @@ def test_state_is_shown_only_where_allowed(turns: ManualDispatcher, service: Ser
     assert shown.state == {"token": repr(SECRET), "data": "[]"}
 
 
+def test_the_state_of_a_supervisor_is_its_rules(turns: ManualDispatcher) -> None:
+    """Its strategy and budget by name, and how many children there are; they stand in the tree."""
+    app = Supervisor.start_link(
+        [Worker.child_spec("a", id="a", dispatcher=turns)],
+        strategy="rest_for_one",
+        dispatcher=turns,
+    )
+    service = Service(show_state=True, control=False, count_messages=False)
+    shown = service.handle(ActorRequest(app.actor_urn))
+    service.close()
+    assert isinstance(shown, ActorDetail)
+    assert shown.state is not None
+    assert (shown.state_of, shown.state["strategy"]) == ("", "'rest_for_one'")
+    assert (shown.state["max_restarts"], shown.state["children"]) == ("3", "1")
+    assert app.stop()
+
+
 def test_format_status_has_the_last_word(turns: ManualDispatcher) -> None:
     """Where a class says what may be shown, nothing else is."""
 
