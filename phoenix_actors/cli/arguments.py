@@ -119,6 +119,15 @@ def _add_bench(one: argparse.ArgumentParser) -> None:
 def _add_run(one: argparse.ArgumentParser) -> None:
     one.add_argument("file", metavar="FILE", help="TOML, as docs/running.md tells")
     one.add_argument("--check", action="store_true", help="check it, print its children, and end")
+    one.add_argument(
+        "--health",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="answer probes at /health/live and /health/ready (default host: 127.0.0.1)",
+    )
+    one.add_argument(
+        "--observe", metavar="PATH", help="open a Unix socket for `phoenix-actors top PATH`"
+    )
     one.add_argument("--log-level", choices=running.LEVELS, default="info", help="(default: info)")
     one.epilog = """\
 exit codes:
@@ -187,6 +196,14 @@ def _demo(parsed: argparse.Namespace) -> int:
     from phoenix_actors.demo import run
 
     return run(parsed.url)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        msg = "must be PORT or HOST:PORT, such as 0.0.0.0:8080"
+        raise argparse.ArgumentTypeError(msg)
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _count(text: str) -> int:

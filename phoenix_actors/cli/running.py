@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from contextlib import ExitStack
 
 from phoenix_actors.cli.codes import EXIT_FAILED, EXIT_OK
 from phoenix_actors.cli.output import notice, put
@@ -30,11 +31,23 @@ def run(parsed: argparse.Namespace) -> int:
     logging.basicConfig(
         level=parsed.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    try:
-        return run_tree(file.children, **file.options)
-    except StartError as error:
-        notice(f"the tree did not start: {error}")
-        return EXIT_FAILED
+    from supervisors import observer
+
+    with ExitStack() as stack:
+        try:
+            if parsed.observe is not None:
+                stack.enter_context(observer.serve(parsed.observe))
+            if parsed.health is not None:
+                host, port = parsed.health
+                stack.enter_context(observer.serve_health(port, host=host))
+        except OSError as error:
+            notice(f"cannot be looked at: {error.strerror or error}")
+            return EXIT_FAILED
+        try:
+            return run_tree(file.children, **file.options)
+        except StartError as error:
+            notice(f"the tree did not start: {error}")
+            return EXIT_FAILED
 
 
 def _lines(children: list[ChildSpec], indent: str) -> list[str]:

@@ -7,15 +7,19 @@
 doc-app   one_for_one  0 of 3 restarts in 5 s
 └─ cache  GenServer    running
 
-From outside: `serve(path)` opens a Unix socket for `python -m supervisors top PATH`, and
-`serve_http(port)` a page for a browser. Other packages add their tables by `add_section`.
+From outside: `serve(path)` opens a Unix socket for `python -m supervisors top PATH`,
+`serve_http(port)` a page for a browser, `serve_health(port)` two addresses for the probes of a
+container platform. Other packages add their tables by `add_section`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.plugged import add_section, remove_section
+from supervisors._runtime.ref import ActorRef
 from supervisors.observer.collect import snapshot
 from supervisors.observer.facts import ActorDetail, ActorRow, LogEntry, Look, Section, Sort
 from supervisors.observer.health import Health, health
@@ -25,6 +29,7 @@ from supervisors.observer.render import render
 from supervisors.observer.serving import Observer, serve
 
 if TYPE_CHECKING:
+    from supervisors.observer.probes import HealthPort
     from supervisors.observer.web import WebObserver
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "remove_section",
     "render",
     "serve",
+    "serve_health",
     "serve_http",
     "snapshot",
 ]
@@ -65,3 +71,16 @@ def serve_http(
     return web.serve_http(
         port, host=host, token=token, show_state=show_state, count_messages=count_messages
     )
+
+
+def serve_health(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    tops: Iterable[ActorRef] | None = None,
+    timeout: float | timedelta | None = 1.0,
+) -> HealthPort:
+    """See `supervisors.observer.probes.serve_health`."""
+    from supervisors.observer import probes
+
+    return probes.serve_health(port, host=host, tops=tops, timeout=timeout)

@@ -72,6 +72,10 @@ class _Found:
             facts["mailbox"] = 0 if process is None else len(process.mailbox)
             return
         facts["kind"] = "supervisor"
+        if process is not None and not process.initialised and not process.ended:
+            # It has no time for questions before all its children are up.
+            facts["state"] = "starting"
+            return
         try:
             # One that is silent leaves half of the time to the others.
             left = deadline.remaining()

@@ -56,7 +56,7 @@ def health_of(found: SystemSnapshot) -> Health:
             text = f"{path} is {node.state}"
             if node.state == "silent" or (node.state == "dead" and node is top):
                 silent.append(text)
-            elif node.state in ("dead", "restarting"):
+            elif node.state in ("dead", "restarting", "starting"):
                 waiting.append(text)
     return Health(not silent, not silent and not waiting, (*silent, *waiting))
 

@@ -14,7 +14,8 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
         label: its id, or its name where it has no id.
         kind: "supervisor" or "worker".
         class_name: the class of the actor, or "" while there is none.
-        state: "running", "restarting", "stopped", "silent" (did not answer in time) or "dead".
+        state: "running", "starting" (a supervisor whose children are not all up), "restarting",
+            "stopped", "silent" (did not answer in time) or "dead".
         restarts: starts after the first.
         mailbox: user messages that wait.
         last_reason: why it ended, or did not start, the last time; None where neither has happened.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from phoenix_actors.cli.toml_lines import lines_of
 from phoenix_actors.cli.tree_file import TreeFile, TreeFileError
 from phoenix_actors.testing import PhoenixServer
 from supervisors import BRUTAL_KILL
+from supervisors.observer import Connection
 from tests.integration.cli.terminal import DEADLINE, command, environment
 
 MODULE = """
@@ -238,10 +241,10 @@ def test_check_prints_the_children(write: Write, capsys: pytest.CaptureFixture[s
     assert captured.err.count("\n") == 1
 
 
-def run(file: str, **variables: str) -> subprocess.Popen[str]:
+def run(file: str, *words: str, **variables: str) -> subprocess.Popen[str]:
     """Starts the program of a file."""
     return subprocess.Popen(
-        command("run", file, "--log-level", "error"),
+        command("run", file, "--log-level", "error", *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -302,3 +305,41 @@ def test_exit_codes_of_the_tree(write: Write, name: str, code: int) -> None:
     assert program.returncode == code, err
     assert ("phoenix-actors: the tree did not start: " in err) == (code == 1)
     assert "Traceback" not in err
+
+
+def test_probes_and_the_observer(write: Write, no_leaks: None, tmp_path: Path) -> None:
+    """With --health the program answers probes, with --observe it can be looked into."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = run(write(CHILD), "--health", str(port))
+        _, err = program.communicate(timeout=DEADLINE)
+        assert (program.returncode, "cannot be looked at" in err) == (1, True)
+    # Short: the path of a Unix socket has 100 characters at most.
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("--health", f"127.0.0.1:{port}", "--observe", f"{folder}/o")
+        program = run(write(CHILD), *words)
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "init hi 1\n"
+            end = time.monotonic() + DEADLINE
+            status = 0
+            while status != 200 and time.monotonic() < end:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+                connection.request("GET", "/health/ready")
+                status = connection.getresponse().status
+                connection.close()
+            assert status == 200
+            with Connection(f"{folder}/o") as looking:
+                [tree] = looking.look().system.trees
+            assert [child.label for child in tree.children] == ["Loud"]
+        finally:
+            program.send_signal(signal.SIGTERM)
+            program.communicate(timeout=DEADLINE)
+    assert program.returncode == 143
+
+
+@pytest.mark.parametrize("address", ["", "x", "host:", "70000", "host:-1"])
+def test_bad_addresses(write: Write, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An address for probes that is none is code 2."""
+    assert cli.main(["run", write(CHILD), "--health", address]) == 2
+    assert "must be PORT or HOST:PORT" in capsys.readouterr().err

@@ -20,6 +20,7 @@ def node(label: str, state: str, *children: TreeNode) -> TreeNode:
         ("running", Health(live=True, ready=True)),
         ("stopped", Health(live=True, ready=True)),
         ("restarting", Health(live=True, ready=False, problems=("app/inner/x is restarting",))),
+        ("starting", Health(live=True, ready=False, problems=("app/inner/x is starting",))),
         ("dead", Health(live=True, ready=False, problems=("app/inner/x is dead",))),
         ("silent", Health(live=False, ready=False, problems=("app/inner/x is silent",))),
     ],
