@@ -29,6 +29,10 @@ _LEVELS: Final[Mapping[tuple[str, ...], int]] = {
 }
 
 
+# A peer decides how many of these there are.
+_LIMITS: Final[Mapping[tuple[str, ...], int]] = {names.FRAME_UNREADABLE: 10}
+
+
 def install() -> None:
     """Log them under `phoenix_actors`; done when the package is imported."""
-    supervisor_logs.install("phoenix_actors", _LEVELS, "phoenix_actors.logs")
+    supervisor_logs.install("phoenix_actors", _LEVELS, "phoenix_actors.logs", _LIMITS)

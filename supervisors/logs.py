@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +21,7 @@ from supervisors.telemetry import Event, attach_many, detach
 __all__ = ["install", "uninstall"]
 
 _HANDLER_ID = "supervisors.logs"
+_MINUTE = 60.0
 
 # Event -> level. What is not listed is not logged.
 _LEVELS: Mapping[Event, int] = {
@@ -62,21 +65,26 @@ def install(
     name: str = "supervisors",
     levels: Mapping[Event, int] = _LEVELS,
     handler_id: str = _HANDLER_ID,
+    limits: Mapping[Event, int] = {},
 ) -> None:
     """Begin to log: one line per event of `levels`, under the logger `name`.
+
+    Of an event in `limits` there are so many lines a minute at most; the first one after those that
+    were left out tells their number as `left_out`.
 
     Done for `supervisors` when it is imported; costs nothing until an event happens.
     """
     logging.getLogger(name).addHandler(logging.NullHandler())
-    attach_many(handler_id, levels, _Log(name, levels))
+    attach_many(handler_id, levels, _Log(name, levels, limits))
 
 
 class _Log:
     """The listener: writes a line for each event whose level is on."""
 
-    def __init__(self, name: str, levels: Mapping[Event, int]) -> None:
+    def __init__(self, name: str, levels: Mapping[Event, int], limits: Mapping[Event, int]) -> None:
         self._name = name
         self._levels = levels
+        self._limits = {event: _Limit(lines) for event, lines in limits.items()}
         self._writer: _Writer | None = None
 
     def _otp_wants(self, event: Event, quiet: bool) -> bool:
@@ -92,9 +100,39 @@ class _Log:
         if not self._otp_wants(event, quiet):
             return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
+        limit = self._limits.get(event)
+        if limit is not None:
+            left_out = limit.next_line(time.monotonic())
+            if left_out is None:
+                return
+            if left_out:
+                fields["left_out"] = left_out
         level = logging.DEBUG if quiet else self._levels[event]
         if self._writer is not None:
             self._writer.write(level, ".".join(event), fields)
+
+
+class _Limit:
+    """How many lines of one event there were in the present minute. Safe from any thread."""
+
+    def __init__(self, lines: int) -> None:
+        self._most = lines
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._lines = 0
+        self._left_out = 0
+
+    def next_line(self, now: float) -> int | None:
+        """Return how many were left out before this one, or None if this one is, too."""
+        with self._lock:
+            if now >= self._until:
+                self._until, self._lines = now + _MINUTE, 0
+            if self._lines >= self._most:
+                self._left_out += 1
+                return None
+            self._lines += 1
+            left_out, self._left_out = self._left_out, 0
+            return left_out
 
 
 def uninstall(handler_id: str = _HANDLER_ID) -> bool:

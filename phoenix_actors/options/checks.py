@@ -19,6 +19,7 @@ __all__ = [
     "Headers",
     "Schedule",
     "SteppedDelays",
+    "encodes",
     "flag",
     "header_pairs",
     "headers",
@@ -222,12 +223,10 @@ def _header(name: str, pair: Any) -> tuple[str, str]:
     if any(character < " " and character != "\t" for character in value) or "\x7f" in value:
         problem = f"has a line break or another control character in the value of {field!r}"
         raise InvalidOption(name, problem)
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
+    if not encodes(value, "latin-1"):
         raise InvalidOption(
             name, f"has a character beyond latin-1 in the value of {field!r}: encode it"
-        ) from None
+        )
     return field, value
 
 
@@ -240,11 +239,18 @@ def token(name: str, value: Any) -> str | None:
         raise InvalidOption(
             name, f"must be a string, a function that gives one or None, not {kind}"
         )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidOption(name, "has a character that UTF-8 does not have") from None
+    if not encodes(value):
+        raise InvalidOption(name, "has a character that UTF-8 does not have")
     return value
+
+
+def encodes(text: str, encoding: str = "utf-8") -> bool:
+    """Tell whether the text can be encoded; the error of that would hold the text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def topic_pattern(name: str, pattern: Any) -> tuple[str, bool]:

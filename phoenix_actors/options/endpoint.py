@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from phoenix_actors.errors import InvalidOption, InvalidURL
+from phoenix_actors.options.checks import encodes
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -68,11 +69,19 @@ def encode_params(params: Mapping[str, Any]) -> str:
         >>> encode_params({"name": "é &", "tags": ["a", "b"], "admin": True, "none": None})
         'name=%C3%A9%20%26&tags%5B%5D=a&tags%5B%5D=b&admin=true'
     """
+    pairs = list(_flatten("", params))
+    if not all(encodes(text) for pair in pairs for text in pair):
+        raise InvalidOption("params", "has a character that UTF-8 does not have")
+    return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in pairs)
+
+
+def split_url(url: str) -> tuple[SplitResult, int | None] | None:
+    """Return the parts of a URL and its port, or None for bad ones: that error holds a part."""
     try:
-        pairs = [f"{_escape(name)}={_escape(value)}" for name, value in _flatten("", params)]
-    except UnicodeEncodeError:
-        raise InvalidOption("params", "has a character that UTF-8 does not have") from None
-    return "&".join(pairs)
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError:
+        return None
 
 
 def redact_url(url: Any) -> str:
@@ -101,15 +110,12 @@ def _split(url: str) -> SplitResult:
         raise InvalidURL(f"must be a string, not {type(url).__name__}")
     if _BLANK.search(url):
         raise InvalidURL("has white space or a control character", url=redact_url(url))
-    try:
-        url.encode()
-    except UnicodeEncodeError:
-        raise InvalidURL("has a character that UTF-8 does not have") from None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise InvalidURL("has a bad port or bad brackets", url=redact_url(url)) from None
+    if not encodes(url):
+        raise InvalidURL("has a character that UTF-8 does not have")
+    found = split_url(url)
+    if found is None:
+        raise InvalidURL("has a bad port or bad brackets", url=redact_url(url))
+    parts, port = found
     problem = None
     if parts.scheme not in _SCHEMES:
         problem = f"has the scheme {parts.scheme!r}, not ws, wss, http or https"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.options import checks
+from phoenix_actors.options.endpoint import split_url
 
 __all__ = ["Proxy", "ProxyOptions"]
 
@@ -57,11 +58,10 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidOption(
                 _NAME, f"must be a URL, a mapping or None, not {type(url).__name__}"
             )
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-            port = parts.port
-        except ValueError:
-            raise InvalidOption(_NAME, "has a bad port or bad brackets") from None
+        found = split_url(url if "://" in url else f"http://{url}")
+        if found is None:
+            raise InvalidOption(_NAME, "has a bad port or bad brackets")
+        parts, port = found
         if parts.scheme not in _PORTS:
             choices = ", ".join(_PORTS)
             raise InvalidOption(_NAME, f"has the scheme {parts.scheme!r}: choose one of {choices}")

@@ -255,7 +255,7 @@ _TRANSPORTS: Final = ("websocket", "websocket-client", "longpoll")
 def _vsn(name: str, value: Any) -> str:
     """Return the version of the protocol."""
     if value not in ("2.0.0", "1.0.0"):
-        raise InvalidOption(name, f"must be '2.0.0' or '1.0.0', not {value!r}")
+        raise InvalidOption(name, "must be '2.0.0' or '1.0.0'")
     return str(value)
 
 
@@ -275,11 +275,11 @@ def _params(name: str, value: Any) -> Params:
 
 def _overflow(name: str, value: Any) -> Overflow:
     """Return what to do when the buffer is full."""
-    try:
-        return Overflow(value)
-    except ValueError:
-        choices = ", ".join(repr(choice.value) for choice in Overflow)
-        raise InvalidOption(name, f"must be one of {choices}") from None
+    for choice in Overflow:
+        if value == choice:
+            return choice
+    choices = ", ".join(repr(choice.value) for choice in Overflow)
+    raise InvalidOption(name, f"must be one of {choices}")
 
 
 def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:

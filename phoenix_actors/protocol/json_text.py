@@ -119,13 +119,16 @@ class StrictJson:
         try:
             return _encode(value).decode()
         except TypeError:
-            # The one thing left for msgspec to refuse: True, False and None as keys.
+            # The one thing left for msgspec to refuse as a type: True, False and None as keys.
             problem = "it has True, False or None as a key"
-            raise EncodeError(problem, topic, event) from None
         except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", topic, event) from None
+            problem = "it has a lone surrogate"
+        except ValueError:
+            problem = "it has an integer with more digits than sys.get_int_max_str_digits()"
         except RecursionError:
-            raise EncodeError("it is nested too deep", topic, event) from None
+            problem = "it is nested too deep"
+        # Out here, so that no error with the payload in it hangs on this one as its context.
+        raise EncodeError(problem, topic, event)
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text."""
@@ -137,7 +140,8 @@ class StrictJson:
         try:
             return _decode_array(data)
         except _FAULTS as error:
-            raise _refusal(error, "an array of five") from None
+            refusal = _refusal(error, "an array of five")
+        raise refusal
 
     def load_arrays(self, texts: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames of several arrays, or errors in their place."""
@@ -151,7 +155,8 @@ class StrictJson:
         try:
             return _decode_object(data).frame()
         except _FAULTS as error:
-            raise _refusal(error, "an object of topic, event, payload, ref") from None
+            refusal = _refusal(error, "an object of topic, event, payload, ref")
+        raise refusal
 
 
 STRICT_JSON: Final = StrictJson()

@@ -48,13 +48,17 @@ class LibraryJson:
 
     def dump(self, value: Any, topic: str | None, event: str | None) -> str:
         """Return what the library writes."""
+        text = ""
         try:
-            text = self._library.encode(value)
-            text = text if isinstance(text, str) else bytes(text).decode()
+            written: Any = self._library.encode(value)
+            text = written if isinstance(written, str) else bytes(written).decode()
             text.encode()
+            problem = None
         except Exception as error:  # noqa: BLE001  the library is not ours
             problem = f"{self._library.name} raised {type(error).__name__}"
-            raise EncodeError(problem, topic, event) from None
+        if problem is not None:
+            # Out here, so that what the library raised, with the payload in it, is no context.
+            raise EncodeError(problem, topic, event)
         if _NOT_FINITE.search(text) and not _is_json(text):
             raise EncodeError("it has a number that is not finite", topic, event)
         return text.strip()
@@ -80,20 +84,17 @@ class LibraryJson:
 
     def _loaded(self, data: str | bytes, kind: type[Any], shape: str) -> Any:
         """Return what the library reads, if it has the shape of a frame."""
+        problem = "not UTF-8"
         try:
             text = data if isinstance(data, str) else bytes(data).decode()
-        except UnicodeError:
-            raise DecodeError("not UTF-8") from None
-        try:
+            problem = f"not JSON: {self._library.name} raised "
             value = self._library.decode(text)
-        except Exception as error:  # noqa: BLE001  the library is not ours
-            raise DecodeError(
-                f"not JSON: {self._library.name} raised {type(error).__name__}"
-            ) from None
-        try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            raise DecodeError(f"not {shape}: {error}") from None
+            problem = f"not {shape}: {error}"
+        except Exception as error:  # noqa: BLE001  the library is not ours
+            problem += type(error).__name__ if problem.endswith(" ") else ""
+        raise DecodeError(problem)
 
 
 def _is_json(text: str) -> bool:

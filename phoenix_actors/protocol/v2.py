@@ -193,15 +193,19 @@ def _encode_binary(
     names = {"join_ref": join_ref, "ref": ref or "", "topic": topic, "event": event}
     parts = []
     for field, text in names.items():
-        try:
-            part = text.encode()
-        except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", topic, event, field) from None
+        # "surrogatepass" raises nothing that would hold the text.
+        part = text.encode(errors="surrogatepass")
+        if not text.isascii() and _has_surrogate(text):
+            raise EncodeError("it has a lone surrogate", topic, event, field)
         if len(part) > 255:
             problem = f"{len(part)} bytes in UTF-8, and a binary frame has room for 255"
             raise EncodeError(problem, topic, event, field)
         parts.append(part)
     return b"".join(chain([bytes([_PUSH, *map(len, parts)])], parts, [bytes(payload)]))
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _cut(data: bytes, count: int) -> tuple[Iterable[str], bytes]:

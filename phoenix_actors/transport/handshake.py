@@ -15,12 +15,12 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from phoenix_actors.errors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidURL
 from phoenix_actors.options import redact_url
+from phoenix_actors.options.endpoint import split_url
 from phoenix_actors.transport.deflate import OFFER, agreed
 from phoenix_actors.transport.stream import EndOfStream
 
@@ -70,11 +70,11 @@ def target_of(url: str) -> Target:
         (Target('wss://h/socket/websocket'), 443)
     """
     shown = redact_url(url)
-    try:
-        parts = urlsplit(url)
-        port, host = parts.port, parts.hostname
-    except ValueError:
-        raise InvalidURL("cannot be read", url=shown) from None
+    found = split_url(url)
+    if found is None:
+        raise InvalidURL("cannot be read", url=shown)
+    parts, port = found
+    host = parts.hostname
     if parts.scheme not in ("ws", "wss") or not host:
         raise InvalidURL("is none of a WebSocket", url=shown)
     if not url.isascii() or _BLANK.search(url):

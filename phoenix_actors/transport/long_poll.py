@@ -247,7 +247,10 @@ class LongPollHandle:
         try:
             line = encode_line(data)
         except UnicodeEncodeError:
-            raise EncodeError("it has a lone surrogate", None, None, "text") from None
+            line = None
+        if line is None:
+            # Out here: that error holds the text.
+            raise EncodeError("it has a lone surrogate", None, None, "text")
         self._queue(line)
 
     def send_binary(self, data: bytes) -> None:

@@ -187,7 +187,7 @@ class WebSocketHandle:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             stream.send_all(self._joined(messages), deadline)
-        except (UnicodeEncodeError, TimeoutError, EndOfStream) as error:
+        except (TimeoutError, EndOfStream) as error:
             raise self._send_error(error) from error
 
     def send_now(self, messages: Sequence[str | bytes]) -> bool | None:
@@ -197,7 +197,7 @@ class WebSocketHandle:
         stream = self._open_stream()
         try:
             return stream.send_now(self._joined(messages))
-        except (UnicodeEncodeError, EndOfStream) as error:
+        except EndOfStream as error:
             raise self._send_error(error) from error
 
     def _open_stream(self) -> Stream:
@@ -208,8 +208,6 @@ class WebSocketHandle:
 
     def _send_error(self, error: Exception) -> PhoenixError:
         """Return what to raise for what a send raised."""
-        if isinstance(error, UnicodeEncodeError):
-            return EncodeError("it has a lone surrogate", None, None, "text")
         if isinstance(error, TimeoutError):
             took = f"the peer took nothing for {self._options.send_timeout} seconds"
             return ConnectionLost(_ABNORMAL, took)
@@ -221,7 +219,7 @@ class WebSocketHandle:
         return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
-        opcode, encoded = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, bytes(data))
+        opcode, encoded = (TEXT, _utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
         if self._deflate is not None:
             deflated = self._deflate.compress(encoded)
             if deflated is not None:
@@ -381,3 +379,12 @@ class _Ending(NamedTuple):
     code: int
     reason: str
     clean: bool
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass
+    # Out here: that error holds the text.
+    raise EncodeError("it has a lone surrogate", None, None, "text")

@@ -122,3 +122,29 @@ def test_each_event_has_a_level() -> None:
     levels = {event[-1]: level for event, level in logs._LEVELS.items()}
     assert levels["gave_up"] == levels["crashed"] == levels["shutdown_error"] == logging.ERROR
     assert levels["started"] == levels["restarted"] < levels["terminated"]
+
+
+def test_a_limit_of_lines(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many lines a minute, and then the number of those that were left out."""
+    now = [1000.0]
+    monkeypatch.setattr("supervisors.logs.time.monotonic", lambda: now[0])
+    logs.install("test-logs", {EVENT: logging.WARNING}, "test-logs", {EVENT: 2})
+    try:
+        for _ in range(5):
+            telemetry.execute(EVENT, {"count": 1}, {})
+        now[0] += 59.9
+        telemetry.execute(EVENT, {"count": 1}, {})
+        assert [record.getMessage() for record in caplog.records] == [
+            "test.logs.happened count=1"
+        ] * 2
+        now[0] += 0.1
+        telemetry.execute(EVENT, {"count": 1}, {})
+        telemetry.execute(EVENT, {"count": 1}, {})
+    finally:
+        logs.uninstall("test-logs")
+    assert [record.getMessage() for record in caplog.records[2:]] == [
+        "test.logs.happened count=1 left_out=4",
+        "test.logs.happened count=1",
+    ]

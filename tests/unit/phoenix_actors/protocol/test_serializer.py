@@ -15,5 +15,5 @@ def test_the_version_decides_the_codec() -> None:
     assert serializer_for("2.0.0").vsn == "2.0.0"
     assert isinstance(serializer_for("1.0.0"), SerializerV1)
     assert serializer_for("1.0.0").vsn == "1.0.0"
-    with pytest.raises(InvalidOption, match=r"must be '2\.0\.0' or '1\.0\.0', not '3\.0\.0'"):
+    with pytest.raises(InvalidOption, match=r"must be '2\.0\.0' or '1\.0\.0'"):
         serializer_for("3.0.0")
