@@ -14,6 +14,8 @@ TEXT = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
 WORKFLOW: dict[Any, Any] = yaml.safe_load(TEXT)
 JOBS: dict[str, Any] = WORKFLOW["jobs"]
 EXPRESSION = re.compile(r"\$\{\{ (.*?) \}\}")
+# From the word make to what ends a command; variables may stand before it.
+MAKE = re.compile(r"(?:^|&&|;|\|)\s*(?:\w+=\S*\s+)*make\s+([^&|;\n]*)", re.MULTILINE)
 TARGET = re.compile(r"^(?P<name>[a-z0-9]+):", re.MULTILINE)
 
 
@@ -50,18 +52,52 @@ def test_triggers_and_rights() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
 
 
+def targets_of(commands: str) -> set[str]:
+    """Returns the targets that these lines of a shell have made, wherever in a line."""
+    return {
+        word
+        for words in MAKE.findall(commands)
+        for word in words.split()
+        if "=" not in word and not word.startswith("-")
+    }
+
+
+def missing_targets(commands: str) -> set[str]:
+    """Returns those that the Makefile does not have."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return targets_of(commands) - set(TARGET.findall(text))
+
+
 def test_make_targets_exist() -> None:
     """Every target that a step makes is one of the Makefile's."""
-    targets = set(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
-    called = {
-        word
-        for _, step in steps()
-        for line in re.findall(r"^make (.*)$", step.get("run", ""), re.MULTILINE)
-        for word in line.split()
-        if "=" not in word
-    }
-    assert {"test", "style", "types", "floors", "docs", "package", "e2e"} <= called
-    assert called <= targets
+    commands = "\n".join(step.get("run", "") for _, step in steps())
+    called = targets_of(commands)
+    assert {"test", "style", "types", "floors", "docs", "package", "build", "e2e"} <= called
+    assert missing_targets(commands) == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make nowhere",
+        "make style nowhere PYTHON=python",
+        "cd tests && make nowhere",
+        "echo; make -j2 nowhere | cat",
+        "python x.py\nmake nowhere",
+        "FOO=1 make nowhere",
+    ],
+)
+def test_a_target_that_does_not_exist_is_found(line: str) -> None:
+    """However it is called."""
+    assert missing_targets(line) == {"nowhere"}
+
+
+def test_what_steps_name_is_there() -> None:
+    """Folders that steps work in, and files of the project that they call."""
+    for _, step in steps():
+        assert (ROOT / step.get("working-directory", ".")).is_dir()
+        for path in re.findall(r"\b(?:tools|tests)/[\w./]+", step.get("run", "")):
+            assert (ROOT / path).exists() or path.endswith(".log"), path
 
 
 @pytest.mark.parametrize("name", JOBS)
