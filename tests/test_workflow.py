@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -114,3 +115,16 @@ def test_a_real_phoenix_is_spoken_to() -> None:
     commands = "\n".join(step.get("run", "") for step in JOBS["phoenix"]["steps"])
     assert "mix setup" in commands
     assert 'make e2e PHOENIX_URL="ws://localhost:${PORT}/socket"' in commands
+
+
+@pytest.mark.parametrize("folder", ["phoenix_actors", "supervisors", "tests"])
+def test_windows_can_import_every_module(folder: str) -> None:
+    """Where modules are imported, nothing is that Python has on POSIX systems only."""
+    lacking = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if "node_modules" in path.parts:
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert not lacking & set(names), path

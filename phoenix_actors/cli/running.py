@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from phoenix_actors.cli.codes import EXIT_FAILED, EXIT_OK
 from phoenix_actors.cli.output import notice, put
 from phoenix_actors.cli.tree_file import TreeFile
-from supervisors import ChildSpec, StartError, SupervisorSpec
+from supervisors import ChildSpec, NotAvailableError, StartError, SupervisorSpec
 from supervisors import run as run_tree
 
 __all__ = ["LEVELS", "run"]
@@ -40,8 +40,9 @@ def run(parsed: argparse.Namespace) -> int:
             if parsed.health is not None:
                 host, port = parsed.health
                 stack.enter_context(observer.serve_health(port, host=host))
-        except OSError as error:
-            notice(f"cannot be looked at: {error.strerror or error}")
+        except (OSError, NotAvailableError) as error:
+            why = getattr(error, "strerror", None) or error
+            notice(f"cannot be looked at: {why}")
             return EXIT_FAILED
         try:
             return run_tree(file.children, **file.options)

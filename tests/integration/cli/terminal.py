@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -42,6 +41,9 @@ class Terminal:
     """A program whose input, output and errors are a terminal, which is its controlling one."""
 
     def __init__(self, *words: str) -> None:
+        # Not on Windows, where this module is imported as well.
+        import pty
+
         near, far = pty.openpty()
         self._near = near
         self.process = subprocess.Popen(

@@ -60,6 +60,10 @@ MODULE = """
 """
 
 Write = Callable[[str], str]
+POSIX = pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="no SIGTERM and no Unix sockets on Windows",
+)
 
 
 @pytest.fixture
@@ -252,6 +256,7 @@ def run(file: str, *words: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+@POSIX
 def test_a_tree_with_a_client_runs_until_it_is_stopped(write: Write, no_leaks: None) -> None:
     """Client and actors run, the manager hears of it, and SIGTERM stops them in order."""
     with (
@@ -307,6 +312,7 @@ def test_exit_codes_of_the_tree(write: Write, name: str, code: int) -> None:
     assert "Traceback" not in err
 
 
+@POSIX
 def test_probes_and_the_observer(write: Write, no_leaks: None, tmp_path: Path) -> None:
     """With --health the program answers probes, with --observe it can be looked into."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

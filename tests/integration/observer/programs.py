@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -109,6 +108,9 @@ class Terminal:
     """`top` in a terminal of its own."""
 
     def __init__(self, *words: str) -> None:
+        # Not on Windows, where this module is imported as well.
+        import pty
+
         self._near, far = pty.openpty()
         self._shown = b""
         self.process = subprocess.Popen(
