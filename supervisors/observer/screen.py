@@ -36,8 +36,15 @@ __all__ = ["full_screen", "printout"]
 _HELP: Final = (
     "q leave  0 all  1 tree  2 actors  3 tables  4 events  m n b sort  ↑↓ ⏎ look into  space pause"
 )
-# A table that is narrower than this has fewer columns.
+# For a terminal of 80 columns.
+_SHORT_HELP: Final = (
+    "q leave 0 all 1 tree 2 actors 3 tables 4 events mnb sort ↑↓ ⏎ look space pause"
+)
+# A table that is narrower than this has fewer columns; two of this stand side by side.
 _WIDE: Final = 90
+_HALF: Final = 60
+# Lines below which the overview has no tables.
+_LOW: Final = 28
 _PRINTED_ACTORS: Final = 20
 _PRINTED_ENTRIES: Final = 20
 
@@ -167,23 +174,29 @@ def _actors_title(look: Look, view: View) -> str:
     return f"Actors: {of}, by {view.sort.value}{hint}"
 
 
-def _section(section: Section, seen: Seen, look: Look) -> RenderableType:
+def _section(section: Section, seen: Seen, look: Look, *, wide: bool) -> RenderableType:
     if section.error is not None:
         return text_cell(f"this table failed: {section.error}", "red")
     if not section.rows:
         return text_cell("none", "dim")
+    # Where there is little room, columns without news are left out.
+    shown = [
+        place
+        for place, column in enumerate(section.columns)
+        if wide or column.kind == "key" or any(row[place] not in (None, 0) for row in section.rows)
+    ]
     headings = []
-    for place, column in enumerate(section.columns):
+    for place in shown:
+        column = section.columns[place]
         word = "!" if column.kind == "text" or place == 0 else ""
         headings.append((word if column.kind in ("key", "text") else ">") + column.name)
     made = Rows(*headings)
     for row, rates in zip(section.rows, section_rates(section, look, seen.before), strict=True):
-        pairs = zip(section.columns, row, strict=True)
-        made.add(*(_cell(*pair, rates.get(place)) for place, pair in enumerate(pairs)))
+        made.add(*(_cell(section.columns[at], row[at], rates.get(at), wide=wide) for at in shown))
     return made.table()
 
 
-def _cell(column: Column, value: Any, rate: float | None) -> Text:
+def _cell(column: Column, value: Any, rate: float | None, *, wide: bool) -> Text:
     kind = column.kind
     if value is None:
         return text_cell("–", "dim")
@@ -193,6 +206,8 @@ def _cell(column: Column, value: Any, rate: float | None) -> Text:
         return text_cell(duration(value))
     if kind == "bytes total" and rate is not None:
         return text_cell(f"{amount(rate)}/s")
+    if rate is not None and not wide:
+        return text_cell(f"{rate:.1f}/s", "bold" if rate else "dim")
     cell = text_cell(amount(value) if kind.startswith("bytes") else value)
     if rate is not None:
         cell.append(f" {rate:.1f}/s", "bold" if rate else "dim")
@@ -266,7 +281,7 @@ def full_screen(seen: Seen, view: View, width: int, height: int) -> RenderableTy
     layout.split_column(
         *lines,
         Layout(_body(seen, look, view, width, room), size=room),
-        Layout(text_cell(_HELP, "dim"), size=1),
+        Layout(text_cell(_HELP if width >= len(_HELP) else _SHORT_HELP, "dim"), size=1),
     )
     return layout
 
@@ -274,6 +289,7 @@ def full_screen(seen: Seen, view: View, width: int, height: int) -> RenderableTy
 def _body(seen: Seen, look: Look, view: View, width: int, room: int) -> RenderableType:
     # A frame takes two lines, and a table's head one.
     inner = room - 3
+    wide = width >= _WIDE
     if view.inside:
         if seen.detail is None:
             return Frame(text_cell(seen.detail_problem or "…"), title="Actor")
@@ -281,21 +297,21 @@ def _body(seen: Seen, look: Look, view: View, width: int, room: int) -> Renderab
         return Frame(_detail(seen.detail, look, view.scroll), title=Text(title), height=room)
     match view.panel:
         case Panel.TREE:
-            return Frame(_tree(look, view, inner, wide=True), title="Supervision", height=room)
+            return Frame(_tree(look, view, inner, wide=wide), title="Supervision", height=room)
         case Panel.ACTORS:
             title = _actors_title(look, view)
-            return Frame(_actors(seen, look, view, inner, wide=True), title=title, height=room)
+            return Frame(_actors(seen, look, view, inner, wide=wide), title=title, height=room)
         case Panel.LOG:
             entries = _log(seen, None, view.scroll)
             return Frame(entries, title="Events, newest first", height=room)
         case Panel.SECTIONS:
-            return _sections(seen, look, view, room)
+            return _sections(seen, look, view, room, wide=wide)
     return _overview(seen, look, view, width, room)
 
 
-def _sections(seen: Seen, look: Look, view: View, room: int) -> RenderableType:
+def _sections(seen: Seen, look: Look, view: View, room: int, *, wide: bool) -> RenderableType:
     frames: list[RenderableType] = [
-        Frame(_section(section, seen, look), title=Text(clean(section.title)))
+        Frame(_section(section, seen, look, wide=wide), title=Text(clean(section.title)))
         for section in look.sections[view.scroll :]
     ]
     return (
@@ -307,20 +323,30 @@ def _overview(seen: Seen, look: Look, view: View, width: int, room: int) -> Layo
     heights = [max(1, len(section.rows)) + 3 for section in look.sections]
     most = max(4, room // 4)
     sized = [min(height, most) for height in heights[: max(0, room // 12)]]
+    if room < _LOW:
+        # What happens and who lives come first; the tables are one key away.
+        sized = []
     log = max(5, room // 5)
     upper = max(5, room - sum(sized) - log)
+    beside = width >= 2 * _HALF
+    part = _WIDE * 2 if beside else _WIDE
+    above = upper if beside else upper // 2
+    tree = _tree(look, view, above - 3, wide=width >= part)
+    actors = _actors(seen, look, view, (upper if beside else upper - above) - 3, wide=width >= part)
     both = Layout(size=upper)
-    both.split_row(
-        Layout(Frame(_tree(look, view, upper - 3, wide=width > 2 * _WIDE), title="Supervision")),
+    halves = (
+        Layout(Frame(tree, title="Supervision"), size=None if beside else above),
+        Layout(Frame(actors, title=_actors_title(look, view))),
+    )
+    (both.split_row if beside else both.split_column)(*halves)
+    tables = [
         Layout(
             Frame(
-                _actors(seen, look, view, upper - 3, wide=width > 2 * _WIDE),
-                title=_actors_title(look, view),
-            )
-        ),
-    )
-    tables = [
-        Layout(Frame(_section(section, seen, look), title=Text(clean(section.title))), size=size)
+                _section(section, seen, look, wide=width >= _WIDE),
+                title=Text(clean(section.title)),
+            ),
+            size=size,
+        )
         for section, size in zip(look.sections, sized, strict=False)
     ]
     whole = Layout()
@@ -337,7 +363,7 @@ def printout(seen: Seen, view: View) -> RenderableType:
     parts: list[tuple[str, RenderableType]] = [
         ("Supervision", _tree(look, none_marked, None, wide=True)),
         (_actors_title(look, view), _actors(seen, look, none_marked, _PRINTED_ACTORS, wide=True)),
-        *((section.title, _section(section, seen, look)) for section in look.sections),
+        *((section.title, _section(section, seen, look, wide=True)) for section in look.sections),
         ("Events, newest first", _log(seen, _PRINTED_ENTRIES)),
     ]
     shown: list[RenderableType] = [_header(seen, look)]
