@@ -25,8 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors import logs as _logs
 from supervisors import telemetry
-from supervisors._machines.backoff import Backoff
-from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
 from supervisors._runtime import forking as _forking
 from supervisors._runtime.names import (
     Via,
@@ -105,16 +103,12 @@ from supervisors.gen_server import (
     Stop,
     Timeout,
 )
-from supervisors.supervisor import (
-    Supervisor,
-    SupervisorRef,
-    SupervisorSpec,
-    check_childspecs,
-)
 
 if TYPE_CHECKING:
     from supervisors import dead_letters, introspect
+    from supervisors._machines.backoff import Backoff
     from supervisors._machines.patterns import ANY
+    from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo, SupervisorInfo
     from supervisors._runtime.naming import register_name
     from supervisors._runtime.task_actor import callers, cancelled
     from supervisors._runtime.watching import monitor
@@ -124,6 +118,7 @@ if TYPE_CHECKING:
     from supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorRef
     from supervisors.registry import Keys, Registry
     from supervisors.registry_ref import KeyRegistered, KeyUnregistered, RegistryRef
+    from supervisors.supervisor import Supervisor, SupervisorRef, SupervisorSpec, check_childspecs
     from supervisors.task import Task, TaskOutcome
     from supervisors.task_supervisor import TaskSupervisor, TaskSupervisorRef
 
@@ -234,9 +229,19 @@ __all__ = [
     "whereis",
 ]
 
-# What many programs do without is imported when it is first asked for: see `__getattr__`.
+# What many programs do without is imported when it is first asked for: see `__getattr__`. Actors
+# alone need no supervisor, and `phoenix_actors` imports what it needs by itself.
 _LATER = {
     "ANY": "_machines.patterns",
+    "Backoff": "_machines.backoff",
+    "ChildCounts": "_machines.vocabulary",
+    "ChildInfo": "_machines.vocabulary",
+    "RESTARTING": "_machines.vocabulary",
+    "Supervisor": "supervisor",
+    "SupervisorInfo": "_machines.vocabulary",
+    "SupervisorRef": "supervisor",
+    "SupervisorSpec": "supervisor",
+    "check_childspecs": "supervisor",
     "CircuitBreaker": "circuit_breaker",
     "CircuitState": "circuit_breaker",
     "DynamicSupervisor": "dynamic_supervisor",

@@ -34,6 +34,7 @@ LATER = {
         "supervisors.circuit_breaker",
         "supervisors.observer",
         "supervisors.partition_supervisor",
+        "supervisors.supervisor",
         "supervisors.task_supervisor",
         "supervisors.testing",
     },

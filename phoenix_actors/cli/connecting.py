@@ -11,6 +11,7 @@ from typing import Any
 from phoenix_actors.cli.output import notice
 from phoenix_actors.cli.values import file_path, header_pairs, json_object, token_of
 from phoenix_actors.client import SocketClient
+from phoenix_actors.errors import ConnectError, PhoenixError
 
 __all__ = ["connected", "join_params"]
 
@@ -48,6 +49,10 @@ def connected(parsed: argparse.Namespace, url: str, **options: Any) -> Iterator[
     try:
         if not parsed.quiet:
             client.on_close(_closed)
+            if client.session.options.reconnect:
+                told = _Retries()
+                client.on_error(told.failed)
+                client.on_open(told.opened)
         client.connect()
         client.wait_connected(parsed.timeout)
         yield client
@@ -87,6 +92,21 @@ def _transport_options(parsed: argparse.Namespace, url: str) -> dict[str, Any]:
         tls["password"] = os.environ.get("PHOENIX_KEY_PASSWORD")
     options["ssl_opts"] = tls
     return options
+
+
+class _Retries:
+    """Tells of the first failed attempt in a row: the user would wait without knowing why."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def failed(self, error: PhoenixError) -> None:
+        if not self._told and isinstance(error, ConnectError):
+            self._told = True
+            notice(f"{error}; trying again")
+
+    def opened(self) -> None:
+        self._told = False
 
 
 def _closed(code: int | None, reason: str, clean: bool) -> None:

@@ -115,6 +115,16 @@ def test_no_connection(run: Run, server: PhoenixServer) -> None:
     assert run("push", "nonsense", "room:a", "echo")[0] == 2
 
 
+def test_listen_tells_that_it_tries_again(run: Run) -> None:
+    """The first failed attempt is told at once, the others are not; with --quiet none is."""
+    words = ("listen", "ws://127.0.0.1:1/socket", "room:a", "--timeout", "1.5")
+    code, _, err = run(*words)
+    assert code == 3
+    assert err.count("; trying again\n") == 1
+    assert err.index("trying again") < err.index("no connection within 1.5 seconds")
+    assert "trying again" not in run(*words, "--quiet")[2]
+
+
 # ---- secrets ----------------------------------------------------------------------------------
 
 

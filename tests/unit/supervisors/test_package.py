@@ -17,4 +17,4 @@ def test_unknown_name() -> None:
 def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A command without what it needs says how it is used, and fails."""
     assert main(["top"]) == 2
-    assert "usage: top" in capsys.readouterr().err
+    assert "usage: python -m supervisors top" in capsys.readouterr().err
