@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo
@@ -27,34 +27,21 @@ class ChildState(StrEnum):
     RESTARTING = "restarting"
 
 
-class Child:
-    """One child and what its supervisor remembers of it."""
+class _Past:
+    """What a supervisor remembers of a child that did not simply start and run."""
 
     __slots__ = (
         "attempt",
         "budget",
-        "early_exit",
         "failure",
-        "incarnation",
-        "key",
         "last_reason",
         "paid",
-        "ref",
-        "restarts",
         "retry_at",
-        "spec",
         "started_at",
-        "state",
     )
 
-    def __init__(self, key: Any, spec: ChildSpec) -> None:
-        """Begin stopped."""
-        self.key = key
-        self.spec = spec
-        self.state = ChildState.STOPPED
-        self.ref: Any = None
-        self.incarnation = 0
-        self.restarts = 0
+    def __init__(self) -> None:
+        """Begin with nothing."""
         # Only where each child has a budget of its own.
         self.budget: RestartIntensity | None = None
         # Restart attempts in a row, for the backoff; and when the last one succeeded.
@@ -67,8 +54,57 @@ class Child:
         self.failure: Any = None
         # Why it ended, or did not start, the last time that nobody had asked for it.
         self.last_reason: Any = None
+
+
+# What every child has until something is written there; it does not change.
+_NO_PAST: Final = _Past()
+
+
+def _past(name: str) -> Any:
+    """Return the property of a child that stands in its past."""
+
+    def write(child: Child, value: Any) -> None:
+        if child.past is _NO_PAST:
+            child.past = _Past()
+        setattr(child.past, name, value)
+
+    return property(lambda child: getattr(child.past, name), write)
+
+
+class Child:
+    """One child and what its supervisor remembers of it."""
+
+    __slots__ = (
+        "early_exit",
+        "incarnation",
+        "key",
+        "past",
+        "ref",
+        "restarts",
+        "spec",
+        "state",
+    )
+
+    def __init__(self, key: Any, spec: ChildSpec) -> None:
+        """Begin stopped."""
+        self.key = key
+        self.spec = spec
+        self.state = ChildState.STOPPED
+        self.ref: Any = None
+        self.incarnation = 0
+        self.restarts = 0
         # The reason of an end that was noticed while the supervisor was busy with something else.
         self.early_exit: ExitReason | None = None
+        # Most children have none: a shared one takes the place of 80 bytes for each.
+        self.past = _NO_PAST
+
+    budget = _past("budget")
+    attempt = _past("attempt")
+    started_at = _past("started_at")
+    retry_at = _past("retry_at")
+    paid = _past("paid")
+    failure = _past("failure")
+    last_reason = _past("last_reason")
 
     def is_stopped(self) -> bool:
         """Tell whether it has no process and waits for none."""
@@ -76,9 +112,10 @@ class Child:
 
     def own_budget(self, max_restarts: int, max_seconds: float) -> RestartIntensity:
         """Return the child's own restart budget, made with its first restart."""
-        if self.budget is None:
-            self.budget = RestartIntensity(max_restarts, max_seconds)
-        return self.budget
+        budget: RestartIntensity | None = self.budget
+        if budget is None:
+            self.budget = budget = RestartIntensity(max_restarts, max_seconds)
+        return budget
 
     def info(self, now: float, *, dynamic: bool) -> ChildInfo:
         """Describe the child for which_children()."""
@@ -165,7 +202,8 @@ class ChildTable:
         """The child lives."""
         child.state = ChildState.RUNNING
         child.ref = ref
-        child.started_at = now
+        if child.past is not _NO_PAST:
+            child.past.started_at = now
         self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:
@@ -184,9 +222,11 @@ class ChildTable:
             self._by_ref.pop(child.ref, None)
         child.ref = None
         child.early_exit = None
-        child.retry_at = None
-        child.paid = False
-        child.failure = None
+        past = child.past
+        if past is not _NO_PAST:
+            past.retry_at = None
+            past.paid = False
+            past.failure = None
         child.state = ChildState.STOPPED
 
     def counts(self) -> ChildCounts:
