@@ -8,7 +8,6 @@ a message to the actor's mailbox) does not.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -53,16 +52,8 @@ class ChannelCore(CarryingOut):
         self.topic = topic
         self.actor = actor
         self.wire = wire
-        options = wire.session.options
         self.machine = ChannelMachine(
-            topic.name,
-            next_ref=wire.give_ref,
-            rejoin=wire.rejoin_policy,
-            max_buffered=options.max_pending_messages,
-            max_bytes=options.max_pending_bytes,
-            overflow=options.overflow,
-            join_count=topic.join_count,
-            random=random.random,
+            topic.name, wire.policies.present(), join_count=topic.join_count
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by = None
