@@ -2,7 +2,7 @@
 
 They are kept in an `Inbound` while there are some.
 
-A channel that is idle has none of its own, which would take 200 bytes, and 900 after its first
+A channel that is idle has none of its own, which would take 240 bytes, and 300 after its first
 message, but its session's empty one.
 """
 
