@@ -25,6 +25,7 @@ from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, Serv
 from supervisors import (
     ActorRef,
     AlreadyRegisteredError,
+    ChildSpec,
     ExitReason,
     GenServer,
     NoProcError,
@@ -60,6 +61,8 @@ class ChannelActor(GenServer):
     _phx_ticketed: Frame
     _phx_over: bool = False
     _phx_hears_joins: ClassVar[bool] = False
+    # How the actors of topics with the class alone are started, once one was.
+    _phx_spec: ClassVar[ChildSpec]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class has something to do when it is joined."""

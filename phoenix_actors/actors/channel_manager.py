@@ -11,6 +11,7 @@ from typing import Any
 from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
+from phoenix_actors.link.topic_child import TopicChild
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
@@ -122,7 +123,7 @@ class ChannelManager(DynamicSupervisor):
         topic = request.topic
         if topic.manager is not self._process and not topic.leaving:
             topic.manager = self._process
-            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic.spec))
+            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, TopicChild(topic)))
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""

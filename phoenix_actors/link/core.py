@@ -8,7 +8,6 @@ a message to the actor's mailbox) does not.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -63,7 +62,10 @@ class ChannelCore(CarryingOut):
         self._joined = False
         self._state = self.machine.state
         self._leave_began = None
-        self._lock = threading.Lock()
+        # That of the topic, for one of its own takes 88 bytes.
+        self._lock = topic.lock
+        # The join_ref of the last phx_join that was sent.
+        self.sent_ref = None
         # Mostly none; then there is no dict for them.
         self._timers = None
 
@@ -108,6 +110,16 @@ class ChannelCore(CarryingOut):
         if self._state is not old and wanted(CHANNEL_STATUS):
             told = {"old_status": str(old), "new_status": str(self._state)}
             after.append(partial(emit, CHANNEL_STATUS, topic=self.topic.name, **told))
+
+    def sent_join(self) -> tuple[Wire, int | None, str] | None:
+        """Return wire, generation and join_ref of what the server knows of this life, if it does.
+
+        Requires holding the topic's lock.
+        """
+        join_ref = self.machine.join_ref
+        if join_ref is None or join_ref != self.sent_ref:
+            return None
+        return self.wire, self.machine.generation, join_ref
 
     def orphan(self, reason: ExitReason) -> Deeds:
         """Close because the actor ended; a join that somebody waits for is left to the next life.

@@ -8,8 +8,8 @@ message, but its session's empty one.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 from phoenix_actors.errors import QueueFull
@@ -43,7 +43,7 @@ class OwnInbound:
     wire: Wire
     actor: ActorRef
     machine: ChannelMachine
-    _lock: threading.Lock
+    _lock: AbstractContextManager[object]
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says."""

@@ -186,7 +186,7 @@ class ChannelRecord(Timers):
     @property
     def state(self) -> ChannelState:
         """The state in the words of phoenix.js."""
-        if self._refused_for_good and self.phase is Phase.ENDED:
+        if self.phase is Phase.ENDED and self._refused_for_good:
             return ChannelState.ERRORED
         return _STATES[self.phase]
 
