@@ -190,7 +190,7 @@ class ChannelActor(GenServer):
 
     def _otp_rouse(self, kind: type) -> None:
         """Count as in use, whoever sent the message that wakes it."""
-        self._phx_topic.in_use = True
+        self._phx_topic.idle_since = None
         super()._otp_rouse(kind)
 
     def _otp_after_end(self, reason: ExitReason) -> None:

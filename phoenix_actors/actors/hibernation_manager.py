@@ -80,9 +80,10 @@ class HibernationManager(GenServer):
         sleepers, topics = self.session.sleepers, self.session.topics()
         count, saved = sleepers.counts()
         for topic in topics:
-            if topic.in_use:
-                topic.in_use, topic.idle_since = False, now
-            elif now - topic.idle_since >= self.session.options.hibernation_idle_timeout:
+            since = topic.idle_since
+            if since is None:
+                topic.idle_since = now
+            elif now - since >= self.session.options.hibernation_idle_timeout:
                 self._put_to_sleep(topic)
         count_now, saved_now = sleepers.counts()
         if count_now > count:

@@ -144,7 +144,7 @@ class CarryingOut(OwnInbound):
         if isinstance(value, Mapping):
             value = {**self.wire.session.options.default_channel_params, **value}
         after: Deeds = []
-        with self._lock:
+        with self.topic.lock:
             machine = self.machine
             # A leave that came meanwhile must not be followed by the join it was to undo.
             if machine.join_ref == join_ref and machine.state is ChannelState.JOINING:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
+    from phoenix_actors.message import ChannelState
     from phoenix_actors.protocol.v2 import Prepared
     from supervisors import ActorRef, ExitReason, Reply
 
@@ -38,8 +39,6 @@ class ChannelCore(CarryingOut):
     """One channel on one wire. Safe from any thread."""
 
     __slots__ = (
-        "_lock",
-        "_state",
         "actor",
         "machine",
         "topic",
@@ -60,10 +59,7 @@ class ChannelCore(CarryingOut):
         self.inbound = wire.session.no_inbound
         self._span = None
         self._joined = False
-        self._state = self.machine.state
         self._leave_began = None
-        # That of the topic, for one of its own takes 88 bytes.
-        self._lock = topic.lock
         # The join_ref of the last phx_join that was sent.
         self.sent_ref = None
         # Mostly none; then there is no dict for them.
@@ -92,23 +88,24 @@ class ChannelCore(CarryingOut):
     ) -> Deeds:
         """Do the first half of `feed`: queue frames; return what may run code of the user's."""
         deeds: Deeds = []
-        with self._lock:
+        with self.topic.lock:
             if first is not None:
                 first()
+            before = self.machine.state
             for event in news:
                 for command in self.machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
-            self._tell_status(deeds)
+            self._tell_status(before, deeds)
             room = self.topic.room.awaited and not self.machine.full
         if room:
             self.topic.room.ring()
         return deeds
 
-    def _tell_status(self, after: Deeds) -> None:
+    def _tell_status(self, old: ChannelState, after: Deeds) -> None:
         """Tell a change of the state, if there was one."""
-        old, self._state = self._state, self.machine.state
-        if self._state is not old and wanted(CHANNEL_STATUS):
-            told = {"old_status": str(old), "new_status": str(self._state)}
+        new = self.machine.state
+        if new is not old and wanted(CHANNEL_STATUS):
+            told = {"old_status": str(old), "new_status": str(new)}
             after.append(partial(emit, CHANNEL_STATUS, topic=self.topic.name, **told))
 
     def sent_join(self) -> tuple[Wire, int | None, str] | None:
@@ -149,7 +146,7 @@ class ChannelCore(CarryingOut):
         now = timers.clock.now()
         deeds: Deeds = []
         refused: PhoenixError | None = None
-        with self._lock:
+        with self.topic.lock:
             if machine.phase is Phase.JOINED:
                 # The one thing that `handle` says in this phase, without the words for it.
                 self._send_at_once(machine.join_ref or "", event, prepared, reply, timeout, now)

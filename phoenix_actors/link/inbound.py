@@ -90,12 +90,12 @@ class Inbound:
         "policy",
     )
 
-    def __init__(self, options: SocketOptions) -> None:
-        """Start empty."""
+    def __init__(self, options: SocketOptions, lock: Any = None) -> None:
+        """Start empty; a reentrant lock may be given that serves for something else, too."""
         self.policy = options.inbound_overflow
         self._options = options
         self._keeps = self.policy is Overflow.DROP_OLDEST
-        self._lock = threading.Lock()
+        self._lock: Any = threading.Lock() if lock is None else lock
         # There while the reader pauses. One reader at most does: that of the open connection.
         self._reader: threading.Condition | None = None
         # Of what waits. Sizes are appended under the lock; from time to time the actor takes the
@@ -280,7 +280,7 @@ class Inbound:
     @property
     def memory(self) -> int:
         """The bytes that this takes while it is empty."""
-        size = sys.getsizeof(self) + sys.getsizeof(self._lock)
+        size = sys.getsizeof(self)
         if self._next is not _NO_SIZES:
             size += sys.getsizeof(self._next)
         return size if self._kept is _NONE else size + sys.getsizeof(self._kept)

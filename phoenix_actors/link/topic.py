@@ -26,7 +26,7 @@ from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
-from phoenix_actors.link.topic_record import TopicRecord
+from phoenix_actors.link.topic_record import _CLOSED, _LEAVING, TopicRecord
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
     ConnectionGivenUp,
@@ -90,7 +90,7 @@ class Topic(TopicRecord):
                 return False
             deeds = []
             if self.core is not None:
-                self.last_join = self.core.sent_join()
+                self.note_last_join(self.core)
                 deeds = self.core.orphan(Killed())
             generation, former = wire.attach(core)
             if former is not None:
@@ -128,7 +128,8 @@ class Topic(TopicRecord):
         pushes: list[PendingPush] = []
         with self.lock:
             if self.core is core:
-                self.core, self.last_join = None, core.sent_join()
+                self.core = None
+                self.note_last_join(core)
                 pushes = core.wire.take_topic(self.name)
             deeds = core.orphan(reason)
         with no_waiting_here():
@@ -154,7 +155,7 @@ class Topic(TopicRecord):
         left = Reply()
         self.session.forget(self)
         with self.lock:
-            self.leaving = True
+            self._end = max(self._end, _LEAVING)
             core = self.core
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
@@ -168,9 +169,11 @@ class Topic(TopicRecord):
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
         with self.lock:
-            last, self.last_join = self.last_join, None
             if self.core is not None:
-                last = self.core.sent_join() or last
+                self.note_last_join(self.core)
+            last = self._uses.last_join
+            if last is not None:
+                self._uses.last_join = None
         if last is not None and not self.closed:
             wire, generation, join_ref = last
             if generation is not None and wire.generation == generation:
@@ -183,7 +186,7 @@ class Topic(TopicRecord):
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
         self.session.forget(self)
         with self.lock:
-            self.leaving = self.closed = True
+            self._end = _CLOSED
             early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()

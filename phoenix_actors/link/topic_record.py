@@ -36,7 +36,7 @@ _EMPTY: Final[Any] = object()
 class _Uses:
     """What only some topics have, each made when somebody asks for it."""
 
-    __slots__ = ("early", "joiner", "listeners", "presence", "room")
+    __slots__ = ("early", "joiner", "last_join", "listeners", "presence", "room")
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -44,11 +44,15 @@ class _Uses:
         self.early: EarlyPushes | None = None
         # The context variables of whoever joins, for the events of the first join.
         self.joiner: Context | None = None
+        # The last phx_join of a life that is over: wire, generation and join_ref.
+        self.last_join: tuple[Wire, int | None, str] | None = None
         self.listeners: Listeners | None = None
         self.presence: Presence | None = None
         # Rings when pushes that wait for the join may have gone.
         self.room = RoomBell()
 
+
+_WANTED, _LEAVING, _CLOSED = range(3)
 
 # Those of a topic that has none; it does not change.
 _NONE: Final = _Uses()
@@ -63,19 +67,16 @@ class TopicRecord:
     """The state of one `Topic`; its arguments are explained there. Safe from any thread."""
 
     __slots__ = (
+        "_end",
         "_facade",
         "_params",
         "_response",
         "_uses",
-        "closed",
         "core",
         "idle_since",
-        "in_use",
         "inbound",
         "join_count",
         "joined_once",
-        "last_join",
-        "leaving",
         "lock",
         "manager",
         "name",
@@ -105,16 +106,12 @@ class TopicRecord:
         self.joined_once = Reply()
         self._response: Any = None
         self.join_count = 0
-        # The last phx_join of a life that is over: wire, generation and join_ref.
-        self.last_join: tuple[Wire, int | None, str] | None = None
-        # Set by whoever uses the channel, taken back by the hibernation manager, which notes when.
-        self.in_use = True
-        self.idle_since = 0.0
+        # When the hibernation manager first found it unused; None since somebody has used it.
+        self.idle_since: float | None = None
         self.core: ChannelCore | None = None
         # What waits for the actor; each life has its own. This one is for who looks before any.
         self.inbound = session.no_inbound
-        self.leaving = False
-        self.closed = False
+        self._end = _WANTED
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
         # What users hold; made anew when nobody holds one, so that it tells whether they do.
@@ -207,6 +204,22 @@ class TopicRecord:
         """Return the same for who is going to wait for it."""
         with self.lock:
             return self._own_uses().room
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is not wanted any more."""
+        return self._end != _WANTED
+
+    @property
+    def closed(self) -> bool:
+        """Whether who waited for something of it was answered, too."""
+        return self._end == _CLOSED
+
+    def note_last_join(self, core: ChannelCore) -> None:
+        """Keep what the server knows of a life that ends; requires holding the lock."""
+        sent = core.sent_join()
+        if sent is not None:
+            self._own_uses().last_join = sent
 
     @property
     def joiner(self) -> Context | None:
