@@ -135,13 +135,16 @@ class ChildTable:
         (True, None)
     """
 
-    __slots__ = ("_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
+    __slots__ = ("_at_rest", "_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
 
     def __init__(self, *, dynamic: bool) -> None:
         """Start empty; `dynamic` decides how children are keyed and found."""
         self.dynamic = dynamic
         self._children: dict[Any, Child] = {}
+        # In a dynamic table the first incarnation of a child has the number by which the child is
+        # kept, so only later ones stand here; and there, those whose first one is over.
         self._by_incarnation: dict[int, Child] = {}
+        self._at_rest: set[int] = set()
         self._by_ref: dict[Any, Child] = {}
         self._next = 0
 
@@ -163,9 +166,11 @@ class ChildTable:
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
         # In `by_incarnation` but STOPPED is one whose start failed.
-        if child.ref is not None or child.incarnation in self._by_incarnation:
+        if child.ref is not None or self.by_incarnation(child.incarnation) is child:
             self.mark_stopped(child)
         self._children.pop(child.key, None)
+        if self.dynamic:
+            self._at_rest.discard(child.key)
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""
@@ -183,11 +188,23 @@ class ChildTable:
 
     def by_incarnation(self, incarnation: int) -> Child | None:
         """Return the child whose present life, or present wait, has this number."""
-        return self._by_incarnation.get(incarnation)
+        child = self._by_incarnation.get(incarnation)
+        if child is None and self.dynamic and incarnation not in self._at_rest:
+            child = self._children.get(incarnation)
+            if child is not None and child.incarnation != incarnation:
+                return None
+        return child
+
+    def _note_incarnation(self, child: Child) -> None:
+        """Have the child found by its incarnation."""
+        if self.dynamic and child.incarnation == child.key:
+            self._at_rest.discard(child.key)
+        else:
+            self._by_incarnation[child.incarnation] = child
 
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
-        if child.state is not ChildState.STOPPED or child.incarnation in self._by_incarnation:
+        if child.incarnation and self.by_incarnation(child.incarnation) is child:
             self.mark_stopped(child)
         if self.dynamic and not child.incarnation:
             # Its key is a number that nobody else has.
@@ -195,7 +212,7 @@ class ChildTable:
         else:
             self._next += 1
             child.incarnation = self._next
-        self._by_incarnation[child.incarnation] = child
+        self._note_incarnation(child)
         return child.incarnation
 
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
@@ -213,11 +230,14 @@ class ChildTable:
         child.ref = None
         child.early_exit = None
         child.state = ChildState.RESTARTING
-        self._by_incarnation[child.incarnation] = child
+        self._note_incarnation(child)
 
     def mark_stopped(self, child: Child) -> None:
         """The child has no process and waits for none."""
-        self._by_incarnation.pop(child.incarnation, None)
+        if self.dynamic and child.incarnation == child.key:
+            self._at_rest.add(child.key)
+        else:
+            self._by_incarnation.pop(child.incarnation, None)
         if child.ref is not None:
             self._by_ref.pop(child.ref, None)
         child.ref = None
