@@ -8,6 +8,7 @@ a message to the actor's mailbox) does not.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
+from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_STATUS, emit
 from supervisors._runtime.timers import timers
 from supervisors.telemetry import wanted
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
-    from phoenix_actors.message import ChannelState
     from phoenix_actors.protocol.v2 import Prepared
     from supervisors import ActorRef, ExitReason, Reply
 
@@ -39,8 +40,8 @@ class ChannelCore(CarryingOut):
     """One channel on one wire. Safe from any thread."""
 
     __slots__ = (
+        "_machine",
         "actor",
-        "machine",
         "topic",
         "wire",
     )
@@ -50,7 +51,8 @@ class ChannelCore(CarryingOut):
         self.topic = topic
         self.actor = actor
         self.wire = wire
-        self.machine = ChannelMachine(
+        # While the channel hibernates, the number that is all that has to be kept of it.
+        self._machine: ChannelMachine | int = ChannelMachine(
             topic.name, wire.policies.present(), join_count=topic.join_count
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
@@ -64,6 +66,44 @@ class ChannelCore(CarryingOut):
         self.sent_ref = None
         # Mostly none; then there is no dict for them.
         self._timers = None
+
+    @property
+    def machine(self) -> ChannelMachine:
+        """The machine. Who changes it asks for it under the lock: it may be another one then."""
+        machine = self._machine
+        if not isinstance(machine, int):
+            return machine
+        topic = self.topic
+        with topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self._machine = ChannelMachine.resumed(
+                    topic.name,
+                    self.wire.policies.present(),
+                    join_count=topic.join_count,
+                    join_ref=self.sent_ref,
+                    timeout=topic.timeout,
+                    packed=machine,
+                )
+        return machine
+
+    @property
+    def state(self) -> ChannelState:
+        """The channel's state."""
+        machine = self._machine
+        return ChannelState.JOINED if isinstance(machine, int) else machine.state
+
+    def give_back(self) -> int:
+        """Give back the machine, too, where nothing is going on."""
+        with self.topic.lock:
+            freed, machine = super().give_back(), self._machine
+            if isinstance(machine, int) or machine.join_ref != self.sent_ref:
+                return freed
+            packed = machine.packed()
+            if packed is None or machine.join_count != self.topic.join_count:
+                return freed
+            self._machine = self.wire.policies.shared(packed)
+            return freed + sys.getsizeof(machine)
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says.
@@ -91,12 +131,13 @@ class ChannelCore(CarryingOut):
         with self.topic.lock:
             if first is not None:
                 first()
-            before = self.machine.state
+            machine = self.machine
+            before = machine.state
             for event in news:
-                for command in self.machine.handle(event, timers.clock.now()):
+                for command in machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
             self._tell_status(before, deeds)
-            room = self.topic.room.awaited and not self.machine.full
+            room = self.topic.room.awaited and not machine.full
         if room:
             self.topic.room.ring()
         return deeds
@@ -141,12 +182,15 @@ class ChannelCore(CarryingOut):
             QueueFull, ChannelClosed: it is refused, and was neither sent nor kept. When it is
                 dropped, `reply` says so.
         """
-        machine, wire = self.machine, self.wire
+        wire = self.wire
         self.touched()
         now = timers.clock.now()
         deeds: Deeds = []
         refused: PhoenixError | None = None
         with self.topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self.machine
             if machine.phase is Phase.JOINED:
                 # The one thing that `handle` says in this phase, without the words for it.
                 self._send_at_once(machine.join_ref or "", event, prepared, reply, timeout, now)

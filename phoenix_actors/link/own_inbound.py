@@ -41,7 +41,12 @@ class OwnInbound:
     topic: Topic
     wire: Wire
     actor: ActorRef
-    machine: ChannelMachine
+    _machine: ChannelMachine | int
+
+    @property
+    def machine(self) -> ChannelMachine:
+        """The machine, made anew where it was given back."""
+        raise NotImplementedError
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says."""
@@ -95,9 +100,11 @@ class OwnInbound:
         It does what `feed` does with each of them, in one step where they are only delivered. They
         are all taken in, unless the channel must pause the reader, who comes again with the rest.
         """
-        machine = self.machine
         self.touched()
         with self.topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self.machine
             inbound = self._own_inbound()
             if (
                 inbound.policy is Overflow.BLOCK
@@ -116,9 +123,11 @@ class OwnInbound:
 
     def deliver_one(self, frame: Frame, size: int, generation: int) -> None:
         """Hand on one frame: what `feed` does with it, in one step where it is only delivered."""
-        machine = self.machine
         self.touched()
-        with self._lock:
+        with self.topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self.machine
             if (
                 machine.phase is Phase.JOINED
                 and machine.open

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Policies", "guarded", "rejoin_policy"]
 
 
+_NUMBERS = 256
+
+
 class Policies:
     """What all channels of one connection have in common: one object, as long as no option changes.
 
@@ -25,13 +28,14 @@ class Policies:
         next_ref: gives the next ref of the socket.
     """
 
-    __slots__ = ("_next_ref", "_options", "_policy", "_rejoin", "_session")
+    __slots__ = ("_next_ref", "_numbers", "_options", "_policy", "_rejoin", "_session")
 
     def __init__(self, session: Session, next_ref: Callable[[], str]) -> None:
         """Look at the options."""
         self._session = session
         self._next_ref = next_ref
         self._options = session.options
+        self._numbers: dict[int, int] = {}
         self._rejoin = rejoin_policy(session.options)
         self._policy = self._made(session.options)
 
@@ -41,6 +45,12 @@ class Policies:
         if self._options is not options:
             self._policy, self._options = self._made(options), options
         return self._policy
+
+    def shared(self, number: int) -> int:
+        """Return the one object for this number, of which hibernating channels have the same."""
+        if len(self._numbers) >= _NUMBERS:
+            self._numbers = {}
+        return self._numbers.setdefault(number, number)
 
     def _made(self, options: SocketOptions) -> ChannelPolicy:
         return ChannelPolicy(

@@ -187,7 +187,7 @@ class TopicRecord:
     def state(self) -> ChannelState:
         """The channel's state; closed while no actor serves it."""
         core = self.core
-        return ChannelState.CLOSED if core is None else core.machine.state
+        return ChannelState.CLOSED if core is None else core.state
 
     def _own_uses(self) -> _Uses:
         """Return what this topic has of its own; requires holding the lock."""

@@ -6,7 +6,7 @@ A joined channel that is idle has no buffer: it comes with the first push that h
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -33,6 +33,10 @@ _STATES: Final = {
     # Unless the join was refused for good.
     Phase.ENDED: ChannelState.CLOSED,
 }
+
+
+# Timers that one channel arms in its life, for `packed`.
+_SERIALS: Final = 1 << 32
 
 
 class ChannelPolicy(msgspec.Struct, frozen=True):
@@ -145,6 +149,39 @@ class ChannelRecord(Timers):
     _refused_for_good = _passing("refused_for_good")
     _tries = _passing("tries")
     _waiting = _passing("waiting")
+
+    @classmethod
+    def resumed(
+        cls,
+        topic: str,
+        policy: ChannelPolicy,
+        *,
+        join_count: int,
+        join_ref: str | None,
+        timeout: float | None,
+        packed: int,
+    ) -> Self:
+        """Return the machine of a joined channel as it was when it was `packed`."""
+        machine = cls(topic, policy, join_count=join_count)
+        machine.phase, machine.open = Phase.JOINED, True
+        machine.join_ref, machine._timeout = join_ref, timeout
+        machine.generation, machine._serial = divmod(packed, _SERIALS)
+        return machine
+
+    def packed(self) -> int | None:
+        """Return what has to be kept of it, beside what its shell knows; None while it is not idle.
+
+        Example:
+            >>> policy = ChannelPolicy(next_ref=lambda: "2")
+            >>> known = {"join_count": 1, "join_ref": "1", "timeout": None}
+            >>> record = ChannelRecord.resumed("room:lobby", policy, **known, packed=3 << 32)
+            >>> record, record.generation, record.packed() == 3 << 32
+            (<ChannelRecord 'room:lobby' joined join_ref='1' joins=1>, 3, True)
+        """
+        busy = self._armed or self._passing is not _NOTHING
+        if busy or self.phase is not Phase.JOINED or not self.open or self._serial >= _SERIALS:
+            return None
+        return self.generation * _SERIALS + self._serial
 
     def _be_at_rest(self) -> None:
         """Keep nothing that says nothing."""
