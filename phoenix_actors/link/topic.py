@@ -187,6 +187,7 @@ class Topic(TopicRecord):
         self.session.forget(self)
         with self.lock:
             self._end = _CLOSED
+            self._facade = None
             early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()

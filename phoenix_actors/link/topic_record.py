@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-import weakref
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.early import EarlyPushes
@@ -31,6 +32,15 @@ _changing = shared_lock()
 
 # What is kept of an empty object of JSON, until somebody looks at it.
 _EMPTY: Final[Any] = object()
+
+
+def _references(record: Any) -> int:
+    """Return what getrefcount() says of the facade of a topic."""
+    return sys.getrefcount(record._facade)
+
+
+# The same where nobody else holds the facade.
+_ALONE: Final = _references(SimpleNamespace(_facade=object()))
 
 
 class _Uses:
@@ -114,8 +124,9 @@ class TopicRecord:
         self._end = _WANTED
         # Which ChannelManager has started it, so that none starts it twice.
         self.manager: Any = None
-        # What users hold; made anew when nobody holds one, so that it tells whether they do.
-        self._facade: weakref.ref[Any] | None = None
+        # What users hold, until the topic is closed; whether they do is told by its references, for
+        # a weak reference takes 80 bytes.
+        self._facade: Any = None
         # Of the lives of the channel, too. Reentrant, for a life begins while it is held.
         self.lock = threading.RLock()
         self._uses = _NONE
@@ -134,25 +145,24 @@ class TopicRecord:
 
     @property
     def facade(self) -> Any:
-        """What users hold of the topic; the same one as long as somebody holds it."""
+        """What users hold of the topic."""
         make = self.session.make_facade
         if make is None:
             return self
-        held = None if self._facade is None else self._facade()
-        if held is None:
+        facade = self._facade
+        if facade is None:
             # Made before the lock of all topics is taken, which collecting garbage may run into.
             made = make(self)
-            ref = weakref.ref(made)
             with _changing:
-                held = None if self._facade is None else self._facade()
-                if held is None:
-                    self._facade, held = ref, made
-        return held
+                facade = self._facade
+                if facade is None:
+                    self._facade = facade = made
+        return facade
 
     @property
     def stray(self) -> bool:
         """Whether no code of the user's can reach it, or be reached from it."""
-        held = self._facade is not None and self._facade() is not None
+        held = self._facade is not None and _references(self) > _ALONE
         plain = self.spec.start is self.session.plain_channel
         return plain and not held and not self._uses.listeners
 
