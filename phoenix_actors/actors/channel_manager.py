@@ -11,7 +11,6 @@ from typing import Any
 from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
-from phoenix_actors.link.topic_child import TopicChild
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
@@ -123,7 +122,7 @@ class ChannelManager(DynamicSupervisor):
         topic = request.topic
         if topic.manager is not self._process and not topic.leaving:
             topic.manager = self._process
-            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, TopicChild(topic)))
+            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supervisors import ChildSpec
+from supervisors._runtime.starting import launch_of
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.topic import Topic
+    from supervisors import ChildSpec
 
 __all__ = ["TopicChild"]
 
 
 def _shared(key: str) -> Any:
     """Return the property that is the same for all topics that share a specification."""
-
-    def write(child: TopicChild, value: Any) -> None:
-        object.__setattr__(child.id.spec, key, value)
-
-    return property(lambda child: getattr(child.id.spec, key), write)
+    return property(lambda child: getattr(child.spec, key))
 
 
 class TopicChild:
-    """What a supervisor takes for the `ChildSpec` of one topic.
+    """The part of a topic that a supervisor takes for the `ChildSpec` of its actor.
 
-    A specification of its own would take 152 bytes for each topic.
+    A specification of its own would take 152 bytes for each topic. It has the words of one but
+    `name`, which is the topic's own: an actor of a topic is registered under no other.
     """
 
-    __slots__ = ("id",)
+    __slots__ = ()
 
-    def __init__(self, topic: Topic) -> None:
-        """Stand for the specification that this topic has, maybe with others."""
-        self.id = topic
+    spec: ChildSpec
 
     start = _shared("start")
     args = _shared("args")
@@ -40,12 +35,19 @@ class TopicChild:
     shutdown = _shared("shutdown")
     type = _shared("type")
     significant = _shared("significant")
-    name = _shared("name")
     backoff = _shared("backoff")
     on_stuck = _shared("on_stuck")
-    # The runtime's: what it found out about `start`.
-    _launch = _shared("_launch")
+
+    @property
+    def id(self) -> Any:
+        """The topic."""
+        return self
+
+    @property
+    def _launch(self) -> Any:
+        """What the runtime finds out about `start`; it asks for it before it looks at a name."""
+        return launch_of(self.spec)
 
     def with_(self, **overrides: Any) -> ChildSpec:
         """Give the specification of this topic, with some keys replaced."""
-        return self.id.spec.with_(**{"id": self.id, **overrides})
+        return self.spec.with_(**{"id": self, **overrides})

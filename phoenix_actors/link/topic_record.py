@@ -13,6 +13,7 @@ from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell
 from phoenix_actors.link.presence import Presence, checked_events
 from phoenix_actors.link.shared_lock import shared_lock
+from phoenix_actors.link.topic_child import TopicChild
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import FRAME_DROPPED, emit
 from supervisors import ChildSpec, Reply
@@ -73,7 +74,7 @@ def _kept(value: Any) -> Any:
     return _EMPTY if type(value) is dict and not value else value
 
 
-class TopicRecord:
+class TopicRecord(TopicChild):
     """The state of one `Topic`; its arguments are explained there. Safe from any thread."""
 
     __slots__ = (
@@ -132,7 +133,7 @@ class TopicRecord:
         self._uses = _NONE
         start: Any = spec.start
         self.presence_events = checked_events(start.presence_events)
-        # Mostly the one of all topics with this class; what stands for it has the topic as its id.
+        # Mostly the one of all topics with this class.
         self.spec = spec
 
     def __repr__(self) -> str:

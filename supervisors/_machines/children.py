@@ -125,6 +125,12 @@ class Child:
         return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait, self.last_reason)
 
 
+def _number(ref: Any) -> int:
+    """Return by which number its supervisor knows a living actor; 0 where that is not told."""
+    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
+    return number
+
+
 class ChildTable:
     """All children of one supervisor.
 
@@ -145,6 +151,7 @@ class ChildTable:
         # kept, so only later ones stand here; and there, those whose first one is over.
         self._by_incarnation: dict[int, Child] = {}
         self._at_rest: set[int] = set()
+        # Not those of a dynamic table whose reference tells their number.
         self._by_ref: dict[Any, Child] = {}
         self._next = 0
 
@@ -184,6 +191,10 @@ class ChildTable:
                 child = self._children.get(id_or_ref)
         except TypeError:
             return None
+        if child is None and self.dynamic:
+            child = self.by_incarnation(_number(id_or_ref))
+            if child is not None and child.ref is not id_or_ref:
+                return None
         return child
 
     def by_incarnation(self, incarnation: int) -> Child | None:
@@ -221,7 +232,8 @@ class ChildTable:
         child.ref = ref
         if child.past is not _NO_PAST:
             child.past.started_at = now
-        self._by_ref[ref] = child
+        if not self.dynamic or _number(ref) != child.incarnation:
+            self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:
         """The child waits for its next start and keeps its incarnation, for the timer."""

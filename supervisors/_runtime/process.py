@@ -33,7 +33,7 @@ from supervisors._runtime.handover import flush
 from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Told, Urge
-from supervisors._runtime.mailbox import NOTHING, Mailbox
+from supervisors._runtime.mailbox import NO_CONTROL, NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
@@ -198,6 +198,8 @@ class Process(Inlet):
             self._boot = None
             return boot(self, here)
         control = mailbox.control
+        if control is NO_CONTROL:
+            control = mailbox.control_lane()
         user = NOTHING if mailbox.suspended else mailbox.user
         take, receive = user.popleft, self.actor._otp_receive
         self._thread_id = here["ident"]
@@ -311,7 +313,7 @@ class Process(Inlet):
             if current.process is self:
                 # It kills itself: it ends when this handler returns, without terminate.
                 self.reason = Killed()
-                self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))
+                self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
             self.ended = True
             # What it is busy with now: before all is told, the handler may leave it unanswered.
