@@ -58,6 +58,8 @@ def growth(
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 time.sleep(0.1)
+            # Until the threads have ended and what they had is given back.
+            time.sleep(1.0)
         time.sleep(0.2)
         return (measure() - before) / count
     finally:

@@ -45,7 +45,7 @@ def retained(event: str, make: Any, *, share: bool) -> Way:
     """Return a way that keeps so many messages."""
 
     def run(count: int) -> float:
-        codec = Codec("2.0.0", Counters(), None, SharedValues() if share else None)
+        codec = Codec("2.0.0", Counters(), shared=SharedValues() if share else None)
         frames = [
             json.dumps([None, None, f"room:{number % 20}", event, make(number)])
             for number in range(count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.actors.channel import ChannelActor
@@ -46,6 +45,7 @@ class Joiner:
 
     def __init__(self, session: Session, routes: Routes, component: Callable[[str], Any]) -> None:
         self._session = session
+        session.make_facade, session.plain_channel = Channel, ChannelActor
         self._routes = routes
         self._component = component
 
@@ -146,10 +146,8 @@ class Joiner:
             params = {**session.options.default_channel_params, **params}
             prepared = session.codec.prepare(topic, PHX_JOIN, params)
         chosen = self._routes.resolve(topic) if channel is None else channel
-        record = Topic(session, topic, params, partial(channel_spec, channel=chosen), timeout)
+        record = Topic(session, topic, params, channel_spec(topic, chosen), timeout)
         record.prepared = prepared
-        record.make_facade = Channel
-        record.plain = chosen is ChannelActor
         return record
 
     def _want(self, record: Topic, ref: Any, handlers: Handlers) -> Topic:
@@ -196,6 +194,9 @@ def channel_spec(topic: Any, channel: Any) -> ChildSpec:
     Raises:
         InvalidOption: it is no ChannelActor class, tuple or specification.
     """
+    known = channel.__dict__.get("_phx_spec") if isinstance(channel, type) else None
+    if known is not None:
+        return known  # type: ignore[no-any-return]
     start, *args = channel if isinstance(channel, tuple) and channel else (channel,)
     if isinstance(channel, ChildSpec):
         start = channel.start
@@ -206,4 +207,8 @@ def channel_spec(topic: Any, channel: Any) -> ChildSpec:
     if isinstance(channel, ChildSpec):
         # A topic decides by itself when its actor is started again.
         return channel.with_(id=topic, restart="transient", type="worker", name=None)
-    return ChildSpec(topic, start=start, args=args, restart="transient")
+    spec = ChildSpec(start.__name__, start=start, args=args, restart="transient")
+    if start is channel:
+        # A specification does not change, so all topics of the class may share it.
+        start._phx_spec = spec
+    return spec

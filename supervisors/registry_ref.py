@@ -160,7 +160,7 @@ class RegistryRef(ActorRef):
 
     def entries(self) -> list[tuple[Hashable, Any, Any]]:
         """Return (key, ref, value) of each entry, oldest first."""
-        return [(key, owner.actor_ref, value) for key, owner, value in self._book.items()]
+        return [(entry.key, entry.owner.actor_ref, entry.value) for entry in self._book.items()]
 
     # ---- searching ----------------------------------------------------------------------------
 

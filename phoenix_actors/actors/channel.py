@@ -25,6 +25,7 @@ from phoenix_actors.message import ClientStopped, CloseReason, Frame, Left, Serv
 from supervisors import (
     ActorRef,
     AlreadyRegisteredError,
+    ChildSpec,
     ExitReason,
     GenServer,
     NoProcError,
@@ -60,6 +61,8 @@ class ChannelActor(GenServer):
     _phx_ticketed: Frame
     _phx_over: bool = False
     _phx_hears_joins: ClassVar[bool] = False
+    # How the actors of topics with the class alone are started, once one was.
+    _phx_spec: ClassVar[ChildSpec]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class has something to do when it is joined."""
@@ -187,7 +190,7 @@ class ChannelActor(GenServer):
 
     def _otp_rouse(self, kind: type) -> None:
         """Count as in use, whoever sent the message that wakes it."""
-        self._phx_topic.in_use = True
+        self._phx_topic.idle_since = None
         super()._otp_rouse(kind)
 
     def _otp_after_end(self, reason: ExitReason) -> None:

@@ -122,7 +122,7 @@ class ChannelManager(DynamicSupervisor):
         topic = request.topic
         if topic.manager is not self._process and not topic.leaving:
             topic.manager = self._process
-            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic.spec))
+            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""

@@ -26,17 +26,21 @@ from phoenix_actors.telemetry import (
     HIBERNATION_TERMINATING,
     emit,
 )
-from supervisors import ExitReason, GenServer
+from supervisors import ExitReason, GenServer, Timer
 from supervisors._runtime.items import Urge
 from supervisors._runtime.process import Process
 from supervisors._runtime.resting import has_thread, holds, rest
 from supervisors._runtime.timers import timers
+from supervisors._runtime.trimming import trim
 
 __all__ = ["HibernationManager"]
 
 _CHECK = "check"
 # Seconds until it is looked again whether the turn is over in which an actor went to sleep.
 _TURN = 0.01
+_TRIM = "trim"
+# Seconds in which the threads that were given back end.
+_ENDING = 0.5
 
 
 class _Asleep(msgspec.Struct, frozen=True):
@@ -51,6 +55,8 @@ class HibernationManager(GenServer):
     def init(self, session: Session) -> None:
         """Arm the first check, unless hibernation is switched off."""
         self.session = session
+        # Until the memory of threads that were given back goes to the operating system.
+        self._trimming: Timer | None = None
         options = session.options
         if options.hibernation_enabled:
             self.send_after(options.hibernation_check_interval, _CHECK)
@@ -61,6 +67,8 @@ class HibernationManager(GenServer):
         """Check, and arm the next check; or have a sleeping actor give back its memory."""
         if isinstance(message, _Asleep):
             self._give_back(message)
+        elif message == _TRIM:
+            trim()
         elif message == _CHECK:
             self.check(timers.clock.now())
             self.send_after(self.session.options.hibernation_check_interval, _CHECK)
@@ -72,9 +80,10 @@ class HibernationManager(GenServer):
         sleepers, topics = self.session.sleepers, self.session.topics()
         count, saved = sleepers.counts()
         for topic in topics:
-            if topic.in_use:
-                topic.in_use, topic.idle_since = False, now
-            elif now - topic.idle_since >= self.session.options.hibernation_idle_timeout:
+            since = topic.idle_since
+            if since is None:
+                topic.idle_since = now
+            elif now - since >= self.session.options.hibernation_idle_timeout:
                 self._put_to_sleep(topic)
         count_now, saved_now = sleepers.counts()
         if count_now > count:
@@ -126,9 +135,12 @@ class HibernationManager(GenServer):
             return core.give_back()
 
         given_back = rest(process, also)
-        if given_back is not None:
-            self.session.sleepers.add(given_back)
-        return given_back is not None
+        if given_back is None:
+            return False
+        self.session.sleepers.add(given_back)
+        if given_back.thread and not (self._trimming is not None and self._trimming.waiting):
+            self._trimming = self.send_after(_ENDING, _TRIM)
+        return True
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`."""

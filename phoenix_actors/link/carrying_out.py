@@ -50,9 +50,10 @@ class CarryingOut(OwnInbound):
     Every `_do_` requires holding the lock; it appends to `after` what may run code of the user's.
     """
 
-    __slots__ = ("_joined", "_leave_began", "_span", "_timers", "orphaned_by")
+    __slots__ = ("_joined", "_leave_began", "_span", "_timers", "orphaned_by", "sent_ref")
 
     orphaned_by: ExitReason | None
+    sent_ref: str | None
     _span: JoinSpan | None
     _joined: bool
     _leave_began: float | None
@@ -121,7 +122,7 @@ class CarryingOut(OwnInbound):
 
     def _do_send_join(self, command: events.SendJoin, after: Deeds) -> None:
         """Send phx_join; params that a function gives are asked for on a thread of their own."""
-        join_ref, params = command.join_ref, self.topic.params
+        join_ref, params = command.join_ref, self.topic.params_to_send
         if not callable(params):
             self._put_join(join_ref, params, after)
             return
@@ -143,7 +144,7 @@ class CarryingOut(OwnInbound):
         if isinstance(value, Mapping):
             value = {**self.wire.session.options.default_channel_params, **value}
         after: Deeds = []
-        with self._lock:
+        with self.topic.lock:
             machine = self.machine
             # A leave that came meanwhile must not be followed by the join it was to undo.
             if machine.join_ref == join_ref and machine.state is ChannelState.JOINING:
@@ -162,7 +163,7 @@ class CarryingOut(OwnInbound):
             except PhoenixError as error:
                 after.append(partial(self._join_unsent, join_ref, error))
                 return
-        topic.last_join = (wire, wire.generation, join_ref)
+        self.sent_ref = join_ref
         wire.outbox.put(codec.complete(prepared, join_ref, join_ref))
         if self._span is None and JoinSpan.wanted():
             self._span = JoinSpan(topic.name)

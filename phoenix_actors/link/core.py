@@ -8,7 +8,7 @@ a message to the actor's mailbox) does not.
 
 from __future__ import annotations
 
-import threading
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
+from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_STATUS, emit
 from supervisors._runtime.timers import timers
-from supervisors.clock import chance
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ class ChannelCore(CarryingOut):
     """One channel on one wire. Safe from any thread."""
 
     __slots__ = (
-        "_lock",
-        "_state",
+        "_machine",
         "actor",
-        "machine",
         "topic",
         "wire",
     )
@@ -53,16 +51,9 @@ class ChannelCore(CarryingOut):
         self.topic = topic
         self.actor = actor
         self.wire = wire
-        options = wire.session.options
-        self.machine = ChannelMachine(
-            topic.name,
-            next_ref=wire.give_ref,
-            rejoin=wire.rejoin_policy,
-            max_buffered=options.max_pending_messages,
-            max_bytes=options.max_pending_bytes,
-            overflow=options.overflow,
-            join_count=topic.join_count,
-            random=chance,
+        # While the channel hibernates, the number that is all that has to be kept of it.
+        self._machine: ChannelMachine | int = ChannelMachine(
+            topic.name, wire.policies.present(), join_count=topic.join_count
         )
         # Why its actor ended; from then on the next life answers whoever waits for the join.
         self.orphaned_by = None
@@ -70,11 +61,49 @@ class ChannelCore(CarryingOut):
         self.inbound = wire.session.no_inbound
         self._span = None
         self._joined = False
-        self._state = self.machine.state
         self._leave_began = None
-        self._lock = threading.Lock()
+        # The join_ref of the last phx_join that was sent.
+        self.sent_ref = None
         # Mostly none; then there is no dict for them.
         self._timers = None
+
+    @property
+    def machine(self) -> ChannelMachine:
+        """The machine. Who changes it asks for it under the lock: it may be another one then."""
+        machine = self._machine
+        if not isinstance(machine, int):
+            return machine
+        topic = self.topic
+        with topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self._machine = ChannelMachine.resumed(
+                    topic.name,
+                    self.wire.policies.present(),
+                    join_count=topic.join_count,
+                    join_ref=self.sent_ref,
+                    timeout=topic.timeout,
+                    packed=machine,
+                )
+        return machine
+
+    @property
+    def state(self) -> ChannelState:
+        """The channel's state."""
+        machine = self._machine
+        return ChannelState.JOINED if isinstance(machine, int) else machine.state
+
+    def give_back(self) -> int:
+        """Give back the machine, too, where nothing is going on."""
+        with self.topic.lock:
+            freed, machine = super().give_back(), self._machine
+            if isinstance(machine, int) or machine.join_ref != self.sent_ref:
+                return freed
+            packed = machine.packed()
+            if packed is None or machine.join_count != self.topic.join_count:
+                return freed
+            self._machine = self.wire.policies.shared(packed)
+            return freed + sys.getsizeof(machine)
 
     def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
         """Give the machine events and carry out what it says.
@@ -99,24 +128,36 @@ class ChannelCore(CarryingOut):
     ) -> Deeds:
         """Do the first half of `feed`: queue frames; return what may run code of the user's."""
         deeds: Deeds = []
-        with self._lock:
+        with self.topic.lock:
             if first is not None:
                 first()
+            machine = self.machine
+            before = machine.state
             for event in news:
-                for command in self.machine.handle(event, timers.clock.now()):
+                for command in machine.handle(event, timers.clock.now()):
                     self._carry_out(command, deeds)
-            self._tell_status(deeds)
-            room = self.topic.room.awaited and not self.machine.full
+            self._tell_status(before, deeds)
+            room = self.topic.room.awaited and not machine.full
         if room:
             self.topic.room.ring()
         return deeds
 
-    def _tell_status(self, after: Deeds) -> None:
+    def _tell_status(self, old: ChannelState, after: Deeds) -> None:
         """Tell a change of the state, if there was one."""
-        old, self._state = self._state, self.machine.state
-        if self._state is not old and wanted(CHANNEL_STATUS):
-            told = {"old_status": str(old), "new_status": str(self._state)}
+        new = self.machine.state
+        if new is not old and wanted(CHANNEL_STATUS):
+            told = {"old_status": str(old), "new_status": str(new)}
             after.append(partial(emit, CHANNEL_STATUS, topic=self.topic.name, **told))
+
+    def sent_join(self) -> tuple[Wire, int | None, str] | None:
+        """Return wire, generation and join_ref of what the server knows of this life, if it does.
+
+        Requires holding the topic's lock.
+        """
+        join_ref = self.machine.join_ref
+        if join_ref is None or join_ref != self.sent_ref:
+            return None
+        return self.wire, self.machine.generation, join_ref
 
     def orphan(self, reason: ExitReason) -> Deeds:
         """Close because the actor ended; a join that somebody waits for is left to the next life.
@@ -141,12 +182,15 @@ class ChannelCore(CarryingOut):
             QueueFull, ChannelClosed: it is refused, and was neither sent nor kept. When it is
                 dropped, `reply` says so.
         """
-        machine, wire = self.machine, self.wire
+        wire = self.wire
         self.touched()
         now = timers.clock.now()
         deeds: Deeds = []
         refused: PhoenixError | None = None
-        with self._lock:
+        with self.topic.lock:
+            machine = self._machine
+            if isinstance(machine, int):
+                machine = self.machine
             if machine.phase is Phase.JOINED:
                 # The one thing that `handle` says in this phase, without the words for it.
                 self._send_at_once(machine.join_ref or "", event, prepared, reply, timeout, now)

@@ -38,6 +38,7 @@ __all__ = ["Inbound", "Taken", "Ticket", "reading_on"]
 
 # What an empty queue is until something waits: a deque of its own takes 760 bytes.
 _NONE: Final[deque[Any]] = deque(maxlen=0)
+_NO_SIZES: Final[list[int]] = []
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -77,6 +78,7 @@ class Inbound:
         "_keeps",
         "_kept",
         "_lock",
+        "_next",
         "_options",
         "_reader",
         "_section",
@@ -88,21 +90,23 @@ class Inbound:
         "policy",
     )
 
-    def __init__(self, options: SocketOptions) -> None:
-        """Start empty."""
+    def __init__(self, options: SocketOptions, lock: Any = None) -> None:
+        """Start empty; a reentrant lock may be given that serves for something else, too."""
         self.policy = options.inbound_overflow
         self._options = options
         self._keeps = self.policy is Overflow.DROP_OLDEST
-        self._lock = threading.Lock()
+        self._lock: Any = threading.Lock() if lock is None else lock
         # There while the reader pauses. One reader at most does: that of the open connection.
         self._reader: threading.Condition | None = None
-        # Of what waits. Sizes are appended under the lock and taken out by the actor without it;
-        # of the two sums the actor changes the second alone, so none is changed by two threads.
-        self._sizes: deque[int] = _NONE
+        # Of what waits. Sizes are appended under the lock; from time to time the actor takes the
+        # list, reverses it, and takes one after the other out of that without the lock. Of the two
+        # sums the actor changes the second alone, so none is changed by two threads.
+        self._sizes: list[int] = _NO_SIZES
+        self._next: list[int] = _NO_SIZES
         self._bytes_in = 0
         self._bytes_out = 0
-        # For "drop_oldest" only: the messages, the section of each, and whether it is needed.
-        self._kept: deque[tuple[int, Frame, bool]] = _NONE
+        # For "drop_oldest" instead: section and message, whether it is needed, and its size.
+        self._kept: deque[tuple[int, Frame, bool, int]] = _NONE
         self._section = 0
         self._spare = 0  # tickets of this section whose message was dropped
         self._waiting = 0  # handlers of this channel that wait for the server
@@ -113,7 +117,7 @@ class Inbound:
 
     def __len__(self) -> int:
         """Return how many messages wait."""
-        return len(self._sizes)
+        return len(self._sizes) + len(self._next) + len(self._kept)
 
     @property
     def bytes(self) -> int:
@@ -129,7 +133,7 @@ class Inbound:
         """Tell whether more waits than the bound divided by `part`."""
         options = self._options
         most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
-        return (most is not None and len(self._sizes) * part >= most) or (
+        return (most is not None and len(self) * part >= most) or (
             most_bytes is not None and (self._bytes_in - self._bytes_out) * part >= most_bytes
         )
 
@@ -143,15 +147,13 @@ class Inbound:
                 dropped.append(former)
             if self.policy is not Overflow.BLOCK and self.full and not needed:
                 return None, [*dropped, frame]
-            if self._sizes is _NONE:
-                self._sizes = deque()
-            self._sizes.append(size)
             self._bytes_in += size
             if not self._keeps:
+                self._add_sizes([size])
                 return frame, dropped
             if self._kept is _NONE:
                 self._kept = deque()
-            self._kept.append((self._section, frame, needed))
+            self._kept.append((self._section, frame, needed, size))
             if self._spare:
                 self._spare -= 1
                 return None, dropped
@@ -168,24 +170,28 @@ class Inbound:
             if not (unbounded or self._closed or self._waiting):
                 most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
                 if most is not None:
-                    taken = min(taken, max(1, most - len(self._sizes)))
+                    taken = min(taken, max(1, most - len(self)))
                 if most_bytes is not None and self.bytes + total >= most_bytes:
                     taken = min(taken, _fitting(sizes, most_bytes - self.bytes))
                 if taken < len(sizes):
                     sizes = sizes[:taken]
                     total = sum(sizes)
-            if self._sizes is _NONE:
-                self._sizes = deque()
-            self._sizes.extend(sizes)
+            self._add_sizes(sizes)
             self._bytes_in += total
             return taken
 
+    def _add_sizes(self, sizes: list[int]) -> None:
+        """Note the sizes of messages that wait; requires the lock."""
+        if self._sizes is _NO_SIZES:
+            self._sizes = []
+        self._sizes += sizes
+
     def _drop_oldest(self) -> Frame | None:
         """Drop and return the oldest that is not needed, if there is one; requires the lock."""
-        for index, (section, frame, needed) in enumerate(self._kept):
+        for index, (section, frame, needed, size) in enumerate(self._kept):
             if not needed:
-                self._bytes_in -= self._sizes[index]
-                del self._kept[index], self._sizes[index]
+                self._bytes_in -= size
+                del self._kept[index]
                 self._spare += section == self._section
                 return frame
         return None
@@ -210,14 +216,21 @@ class Inbound:
         """
         if self._keeps or type(item) is Ticket:
             return self._take_kept(item)
-        if self._sizes:
-            self._bytes_out += self._sizes.popleft()
+        if self._next or self._fetch():
+            self._bytes_out += self._next.pop()
         # Who is to be told sets `_watched` and *then* looks how much waits; this looks after it
         # took. The lock of the deque orders the two on builds without the GIL.
         if self._watched:
             with self._lock:
                 self._tell_room()
         return item  # type: ignore[return-value]  # no Ticket
+
+    def _fetch(self) -> bool:
+        """Have the sizes of what has come since the last time in `_next`; False if nothing has."""
+        with self._lock:
+            self._next, self._sizes = self._sizes, _NO_SIZES
+        self._next.reverse()
+        return bool(self._next)
 
     def _take_kept(self, item: Frame | Ticket) -> Frame | None:
         """Do the same where a ticket stands for the message."""
@@ -226,11 +239,10 @@ class Inbound:
             if isinstance(item, Ticket):
                 if not self._kept or self._kept[0][0] != item.section:
                     return None
-                frame = self._kept.popleft()[1]
+                _, frame, _, size = self._kept.popleft()
+                self._bytes_out += size
             else:
                 frame = item
-            if self._sizes:
-                self._bytes_out += self._sizes.popleft()
             self._tell_room()
             return frame
 
@@ -268,18 +280,18 @@ class Inbound:
     @property
     def memory(self) -> int:
         """The bytes that this takes while it is empty."""
-        queues = sum(
-            sys.getsizeof(queue) for queue in (self._sizes, self._kept) if queue is not _NONE
-        )
-        return sys.getsizeof(self) + sys.getsizeof(self._lock) + queues
+        size = sys.getsizeof(self)
+        if self._next is not _NO_SIZES:
+            size += sys.getsizeof(self._next)
+        return size if self._kept is _NONE else size + sys.getsizeof(self._kept)
 
     @property
     def unused(self) -> bool:
         """Whether nothing waits here, nobody waits for it, and no ticket is out."""
         with self._lock:
-            return not (
-                self._sizes or self._kept or self._spare or self._waiting or self._closed
-            ) and (self._reader is None)
+            return not (len(self) or self._spare or self._waiting or self._closed) and (
+                self._reader is None
+            )
 
     def wake(self) -> None:
         """Have a reader that waits look again."""

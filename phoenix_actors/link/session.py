@@ -60,6 +60,9 @@ class Session:
         self.no_inbound = Inbound(options)
         self.transport = transport_of(options)
         self.client: Any = None
+        # What makes of a topic what its user holds; and the class without code of the user's.
+        self.make_facade: Callable[[Any], Any] | None = None
+        self.plain_channel: Any = None
         self.registry_name: Any = options.registry_name
         self._registry: Any = None
         self.wire: Wire | None = None

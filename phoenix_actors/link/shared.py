@@ -27,6 +27,8 @@ _GENERATION: Final = 16_384
 # Shapes of dicts, and keys in one: CPython shares the table of up to 30.
 _SHAPES: Final = 1024
 _KEYS: Final = 30
+# Items of a list that may have room for as many more.
+_SHORT: Final = 8
 _FLOAT: Final = getsizeof(1.5)
 _STRING: Final = getsizeof("")
 
@@ -97,14 +99,15 @@ class SharedValues:
         return Frame(frame.join_ref, frame.ref, topic, event, payload)
 
     def value(self, value: Any) -> Any:
-        """Return a decoded value with shared ones in it; a list is changed in place."""
+        """Return a decoded value with shared ones in it; a list is changed, and may be copied."""
         kind = type(value)
         if kind is dict:
             return self._row(value)
         if kind is list:
             for index, inner in enumerate(value):
                 value[index] = self.value(inner)
-            return value
+            # The decoder leaves room for more in a short list; its copy has none.
+            return value[:] if len(value) <= _SHORT else value
         return self._scalar(value) if kind is str or kind is float else value
 
     def _scalar(self, value: Any) -> Any:

@@ -42,7 +42,7 @@ class Sleepers:
         """
         options = self._options
         awake = [topic for topic in topics if not sleeps(topic)]
-        idle = [now - topic.idle_since for topic in awake if not topic.in_use]
+        idle = [now - since for topic in awake if (since := topic.idle_since) is not None]
         with self._lock:
             return {
                 "enabled": options.hibernation_enabled,

@@ -26,7 +26,7 @@ from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
-from phoenix_actors.link.topic_record import TopicRecord
+from phoenix_actors.link.topic_record import _CLOSED, _LEAVING, TopicRecord
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
     ConnectionGivenUp,
@@ -56,7 +56,7 @@ class Topic(TopicRecord):
         session: the client's table.
         name: the topic.
         params: the join's params, or a function that gives them for each join.
-        spec: how to start the channel actor; its id becomes this topic. Or what makes it of its id.
+        spec: how to start the channel actor; what it says of the id does not count.
         timeout: seconds for each join.
     """
 
@@ -64,7 +64,10 @@ class Topic(TopicRecord):
 
     def take_joiner(self) -> Context | None:
         """Return the context that the next join's events belong to: only the first has one."""
-        joiner, self.joiner = self.joiner, None
+        uses = self._uses
+        joiner = uses.joiner
+        if joiner is not None:
+            uses.joiner = None
         return joiner
 
     # ---- the lives of its actor ----------------------------------------------------------------
@@ -82,10 +85,13 @@ class Topic(TopicRecord):
             return not self.leaving
         core = ChannelCore(self, wire, actor)
         self.not_joined()
-        with self._lock:
+        with self.lock:
             if self.leaving:
                 return False
-            deeds = [] if self.core is None else self.core.orphan(Killed())
+            deeds = []
+            if self.core is not None:
+                self.note_last_join(self.core)
+                deeds = self.core.orphan(Killed())
             generation, former = wire.attach(core)
             if former is not None:
                 deeds += former.give_way()
@@ -120,9 +126,10 @@ class Topic(TopicRecord):
         if core is None or core.actor is not actor or core.orphaned_by is not None:
             return
         pushes: list[PendingPush] = []
-        with self._lock:
+        with self.lock:
             if self.core is core:
                 self.core = None
+                self.note_last_join(core)
                 pushes = core.wire.take_topic(self.name)
             deeds = core.orphan(reason)
         with no_waiting_here():
@@ -135,7 +142,7 @@ class Topic(TopicRecord):
 
     def core_ended(self, core: ChannelCore) -> None:
         """The channel closed for good: it was left, refused, or closed by the server."""
-        with self._lock:
+        with self.lock:
             if self.core is not core:
                 return
             self.core = None
@@ -147,8 +154,8 @@ class Topic(TopicRecord):
         """Want the topic no more; return a future that settles when the server has said so too."""
         left = Reply()
         self.session.forget(self)
-        with self._lock:
-            self.leaving = True
+        with self.lock:
+            self._end = max(self._end, _LEAVING)
             core = self.core
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
@@ -161,8 +168,12 @@ class Topic(TopicRecord):
 
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
-        with self._lock:
-            last, self.last_join = self.last_join, None
+        with self.lock:
+            if self.core is not None:
+                self.note_last_join(self.core)
+            last = self._uses.last_join
+            if last is not None:
+                self._uses.last_join = None
         if last is not None and not self.closed:
             wire, generation, join_ref = last
             if generation is not None and wire.generation == generation:
@@ -174,15 +185,17 @@ class Topic(TopicRecord):
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
         self.session.forget(self)
-        with self._lock:
-            self.leaving = self.closed = True
+        with self.lock:
+            self._end = _CLOSED
+            self._facade = None
             early = self._take_early()
         self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()
         for push in early:
             without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))
-        if self._listeners is not None:
-            self._listeners.close()
+        listeners = self._uses.listeners
+        if listeners is not None:
+            listeners.close()
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -243,7 +256,7 @@ class Topic(TopicRecord):
                             raise
                     else:
                         # Looked at once more, for there may have been room before this waiter was.
-                        waiter = self.room.waiter()
+                        waiter = self.own_room().waiter()
                     timeout = deadline.remaining()
         finally:
             if waiter is not None:
@@ -264,8 +277,12 @@ class Topic(TopicRecord):
 
     def _take_early(self) -> list[EarlyPush]:
         """Take out what was pushed between two lives; requires holding the lock."""
-        early, self._early = self._early, None
-        return [] if early is None else early.take()
+        uses = self._uses
+        early = uses.early
+        if early is None:
+            return []
+        uses.early = None
+        return early.take()
 
     def _core_or_keep(
         self, event: str, prepared: Any, reply: Reply, timeout: float | None
@@ -274,14 +291,15 @@ class Topic(TopicRecord):
         core = self.core
         if core is not None and core.orphaned_by is None:
             return core
-        with self._lock:
+        with self.lock:
             if self.core is not None:
                 return self.core
             if self.leaving:
                 raise ChannelClosed(self.name, event)
-            if self._early is None:
-                self._early = EarlyPushes(self.name, self.session.options)
-            dropped = self._early.add(event, prepared, reply, timeout)
+            uses = self._own_uses()
+            if uses.early is None:
+                uses.early = EarlyPushes(self.name, self.session.options)
+            dropped = uses.early.add(event, prepared, reply, timeout)
         for push in dropped:
             limit = self.session.options.max_pending_messages
             error = QueueFull(limit, self.name, push.event, dropped=True)
@@ -295,20 +313,23 @@ class Topic(TopicRecord):
         """Give a message to whoever listens; runs on the channel's actor."""
         if frame.event in self.presence_events:
             self.presence().take(frame)
-        if self._listeners is not None:
-            self._listeners.deliver(frame, self)
+        listeners = self._uses.listeners
+        if listeners is not None:
+            listeners.deliver(frame, self)
 
     def presence(self) -> Presence:
         """Return who is present, kept since the join; made when a frame tells of it, or here."""
-        presence = self._presence
+        presence = self._uses.presence
         if presence is None:
-            with self._lock:
-                presence = self._presence
+            with self.lock:
+                uses = self._own_uses()
+                presence = uses.presence
                 if presence is None:
-                    presence = self._presence = Presence(self.name, self.presence_events)
+                    presence = uses.presence = Presence(self.name, self.presence_events)
         return presence
 
     def not_joined(self) -> None:
         """The channel is not joined now: a new state of the presences is to come."""
-        if self._presence is not None:
-            self._presence.update(JoinBegun())
+        presence = self._uses.presence
+        if presence is not None:
+            presence.update(JoinBegun())

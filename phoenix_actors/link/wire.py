@@ -18,7 +18,7 @@ from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.routes import RouteCounts
-from phoenix_actors.link.schedules import rejoin_policy
+from phoenix_actors.link.schedules import Policies
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
@@ -65,13 +65,11 @@ class Wire:
         self.on_heartbeat = on_heartbeat
         self.on_reading = on_reading
         # Of all channels.
-        self.rejoin_policy = rejoin_policy(session.options)
+        self.policies = Policies(session, self.next_ref)
         name, add = f"phoenix-writer-{session.options.name or 'client'}", session.counters.add
         self.outbox = Outbox(name, self._sent, self._broken, partial(add, "pushes_sent"))
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
-        # One object for all channels, and not a bound method for each.
-        self.give_ref = self.next_ref
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
         self._counts = session.route_counts

@@ -51,11 +51,9 @@ class ChannelMachine(ChannelRecord):
 
     Args:
         topic: the topic.
-        next_ref: gives the next ref of the socket; it may be called on any event.
-        rejoin: when to join again while the socket is open.
-        max_buffered, max_bytes, overflow: of the pushes kept while not joined; see `PushBuffer`.
+        policy: what it has in common with others; `next_ref` may be called on any event.
         join_count: joins of the channel's former lives, when a supervisor restarted it.
-        random: a sample of chance.
+        **policies: instead of a policy, what one is made of.
 
     Example:
         >>> refs = iter("123456789")
@@ -126,7 +124,7 @@ TellJoined(join_count=1)]
     def _send_join(self) -> Commands:
         """Send a join with a fresh ref; without a caller that waits, it has its own timeout."""
         self.phase = Phase.JOINING
-        self.join_ref = self._next_ref()
+        self.join_ref = self.policy.next_ref()
         commands: Commands = [events.SendJoin(self.join_ref)]
         if self._waiting is None and self._timeout is not None:
             commands.append(self.timers.arm(ChannelTimer.JOIN, self._timeout))
@@ -158,13 +156,14 @@ TellJoined(join_count=1)]
         pushes, ended = self._unsent_pushes(now)
         commands += [*ended, *(self._push(push.request, push.deadline) for push in pushes)]
         commands += self._answer_join(events.SettleJoin, response)
+        self._be_at_rest()
         commands.append(events.TellJoined(response, self.join_count))
         return commands
 
     def _refused(self, response: Any) -> Commands:
         """End a channel whose first join is refused; try a rejoin again (C56, C58)."""
         commands: Commands = [events.TellJoinError(response)]
-        if self._waiting is None and self._rejoin.retry_refused:
+        if self._waiting is None and self.policy.rejoin.retry_refused:
             return commands + self._fall()
         return commands + self._end_errored(JoinRejected(self.topic, response))
 
@@ -179,7 +178,7 @@ TellJoined(join_count=1)]
             return [*self.buffer.expire(now)]
         # A late ok must not leave a channel on the server that nobody here knows (C59).
         sent = self.join_ref
-        leave: Commands = [] if sent is None else [events.SendLeave(sent, self._next_ref())]
+        leave: Commands = [] if sent is None else [events.SendLeave(sent, self.policy.next_ref())]
         late = JoinTimeout(self.topic, self._timeout)
         return leave + self._answer_join(events.FailJoin, late) + self._fall(JoinTimedOut())
 
@@ -209,7 +208,7 @@ TellJoined(join_count=1)]
     def _push(self, request: events.PushRequested, deadline: float | None) -> events.SendPush:
         return events.SendPush(
             self.join_ref or "",
-            self._next_ref(),
+            self.policy.next_ref(),
             request.event,
             request.payload,
             request.token,
@@ -244,7 +243,7 @@ TellJoined(join_count=1)]
             commands.append(events.TellClosed(reason))
         if self.open:
             self._tries += 1
-            delay = self._rejoin.delay(self._tries, self._random())
+            delay = self.policy.rejoin.delay(self._tries, self.policy.random())
             commands.append(self.timers.arm(ChannelTimer.REJOIN, delay))
         return commands
 
@@ -277,7 +276,7 @@ TellJoined(join_count=1)]
             return self._end(None if self.phase is Phase.FRESH else Left())
         self.phase = Phase.LEAVING
         self._reason = Left()
-        self._leave_ref = self._next_ref()
+        self._leave_ref = self.policy.next_ref()
         commands = [*self.timers.cancel_all(), *self._fail_unsent(Left())]
         commands.append(events.SendLeave(self.join_ref, self._leave_ref))
         if event.timeout is not None:

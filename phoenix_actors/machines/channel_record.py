@@ -6,7 +6,9 @@ A joined channel that is idle has no buffer: it comes with the first push that h
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
 
 from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.machines.push_buffer import BufferedPush, PushBuffer
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from phoenix_actors.machines.channel_events import DropCause, FailPush
 
-__all__ = ["ChannelRecord"]
+__all__ = ["ChannelPolicy", "ChannelRecord"]
 
 _STATES: Final = {
     Phase.FRESH: ChannelState.CLOSED,
@@ -33,7 +35,73 @@ _STATES: Final = {
 }
 
 
-class ChannelRecord:
+# Timers that one channel arms in its life, for `packed`.
+_SERIALS: Final = 1 << 32
+
+
+class ChannelPolicy(msgspec.Struct, frozen=True):
+    """What all channels of one connection have in common.
+
+    Attributes:
+        next_ref: gives the next ref of the socket.
+        rejoin: when to join again while the socket is open.
+        max_buffered, max_bytes, overflow: of the pushes kept while not joined; see `PushBuffer`.
+        random: a sample of chance.
+    """
+
+    next_ref: Callable[[], str]
+    rejoin: RejoinPolicy = RejoinPolicy()
+    max_buffered: int = 500
+    max_bytes: int | None = None
+    overflow: Overflow = Overflow.ERROR
+    random: Callable[[], float] = lambda: 0.5
+
+
+class _Passing:
+    """What a channel that is joined, and stays so, has no use for."""
+
+    __slots__ = (
+        "buffer",
+        "dropped",
+        "leave_ref",
+        "leavers",
+        "reason",
+        "refused_for_good",
+        "tries",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        # Of pushes that wait for the join; made with the first of them.
+        self.buffer: PushBuffer | None = None
+        self.dropped: Counter[DropCause] | None = None
+        self.leave_ref: str | None = None
+        self.leavers: tuple[Any, ...] = ()
+        self.reason: CloseReason | None = None
+        self.refused_for_good = False
+        self.tries = 0  # rejoins since the last success or the opening of the socket
+        self.waiting: Any = None  # token of whoever waits for the join
+
+
+# What every channel has until something is written there; it does not change.
+_NOTHING: Final = _Passing()
+
+
+def _passing(name: str) -> Any:
+    """Return the property of a channel that stands in what it seldom has."""
+    usual = getattr(_NOTHING, name)
+
+    def write(record: ChannelRecord, value: Any) -> None:
+        if record._passing is _NOTHING:
+            if value is usual:
+                return
+            record._passing = _Passing()
+        setattr(record._passing, name, value)
+
+    return property(lambda record: getattr(record._passing, name), write)
+
+
+class ChannelRecord(Timers):
     """The state of one `ChannelMachine`; its arguments are explained there.
 
     Example:
@@ -43,63 +111,88 @@ class ChannelRecord:
     """
 
     __slots__ = (
-        "_buffer",
-        "_dropped",
-        "_leave_ref",
-        "_leavers",
-        "_max_buffered",
-        "_max_bytes",
-        "_next_ref",
-        "_overflow",
-        "_random",
-        "_reason",
-        "_refused_for_good",
-        "_rejoin",
+        "_passing",
         "_timeout",
-        "_tries",
-        "_waiting",
         "generation",
         "join_count",
         "join_ref",
         "open",
         "phase",
-        "timers",
+        "policy",
         "topic",
     )
 
     def __init__(
         self,
         topic: str,
+        policy: ChannelPolicy | None = None,
         *,
-        next_ref: Callable[[], str],
-        rejoin: RejoinPolicy = RejoinPolicy(),  # noqa: B008  frozen
-        max_buffered: int = 500,
-        max_bytes: int | None = None,
-        overflow: Overflow = Overflow.ERROR,
         join_count: int = 0,
-        random: Callable[[], float] = lambda: 0.5,
+        **policies: Any,
     ) -> None:
+        super().__init__()
         self.topic = topic
+        self.policy = policy or ChannelPolicy(**policies)
         self.phase = Phase.FRESH
         self.join_ref: str | None = None
         self.join_count = join_count
-        self._dropped: Counter[DropCause] | None = None
-        self.timers = Timers()
-        self._next_ref = next_ref
-        self._rejoin = rejoin
-        self._random = random
-        self._max_buffered, self._max_bytes, self._overflow = max_buffered, max_bytes, overflow
-        # Of pushes that wait for the join; made with the first of them.
-        self._buffer: PushBuffer | None = None
         self.generation = -1  # of the newest connection heard of
         self.open = False
-        self._waiting: Any = None  # token of whoever waits for the join
         self._timeout: float | None = None
-        self._tries = 0  # rejoins since the last success or the opening of the socket
-        self._leave_ref: str | None = None
-        self._leavers: tuple[Any, ...] = ()
-        self._reason: CloseReason | None = None
-        self._refused_for_good = False
+        self._passing = _NOTHING
+
+    _buffer = _passing("buffer")
+    _dropped = _passing("dropped")
+    _leave_ref = _passing("leave_ref")
+    _leavers = _passing("leavers")
+    _reason = _passing("reason")
+    _refused_for_good = _passing("refused_for_good")
+    _tries = _passing("tries")
+    _waiting = _passing("waiting")
+
+    @classmethod
+    def resumed(
+        cls,
+        topic: str,
+        policy: ChannelPolicy,
+        *,
+        join_count: int,
+        join_ref: str | None,
+        timeout: float | None,
+        packed: int,
+    ) -> Self:
+        """Return the machine of a joined channel as it was when it was `packed`."""
+        machine = cls(topic, policy, join_count=join_count)
+        machine.phase, machine.open = Phase.JOINED, True
+        machine.join_ref, machine._timeout = join_ref, timeout
+        machine.generation, machine._serial = divmod(packed, _SERIALS)
+        return machine
+
+    def packed(self) -> int | None:
+        """Return what has to be kept of it, beside what its shell knows; None while it is not idle.
+
+        Example:
+            >>> policy = ChannelPolicy(next_ref=lambda: "2")
+            >>> known = {"join_count": 1, "join_ref": "1", "timeout": None}
+            >>> record = ChannelRecord.resumed("room:lobby", policy, **known, packed=3 << 32)
+            >>> record, record.generation, record.packed() == 3 << 32
+            (<ChannelRecord 'room:lobby' joined join_ref='1' joins=1>, 3, True)
+        """
+        busy = self._armed or self._passing is not _NOTHING
+        if busy or self.phase is not Phase.JOINED or not self.open or self._serial >= _SERIALS:
+            return None
+        return self.generation * _SERIALS + self._serial
+
+    def _be_at_rest(self) -> None:
+        """Keep nothing that says nothing."""
+        passing = self._passing
+        if all(getattr(passing, name) is getattr(_NOTHING, name) for name in _Passing.__slots__):
+            self._passing = _NOTHING
+
+    @property
+    def timers(self) -> Timers:
+        """The timers, which are a part of this."""
+        return self
 
     @property
     def dropped(self) -> Counter[DropCause]:
@@ -115,10 +208,12 @@ class ChannelRecord:
     def buffer(self) -> PushBuffer:
         """What keeps the pushes that wait for the join."""
         if self._buffer is None:
+            policy = self.policy
             self._buffer = PushBuffer(
-                self.topic, self._max_buffered, self.timers, self._max_bytes, self._overflow
+                self.topic, policy.max_buffered, self, policy.max_bytes, policy.overflow
             )
-        return self._buffer
+        buffer: PushBuffer = self._buffer
+        return buffer
 
     def _unsent_pushes(self, now: float) -> tuple[list[BufferedPush], list[FailPush | CancelTimer]]:
         """Take out the pushes that wait for the join; see `PushBuffer.take`."""
@@ -128,7 +223,7 @@ class ChannelRecord:
     @property
     def state(self) -> ChannelState:
         """The state in the words of phoenix.js."""
-        if self._refused_for_good and self.phase is Phase.ENDED:
+        if self.phase is Phase.ENDED and self._refused_for_good:
             return ChannelState.ERRORED
         return _STATES[self.phase]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo
@@ -27,34 +27,21 @@ class ChildState(StrEnum):
     RESTARTING = "restarting"
 
 
-class Child:
-    """One child and what its supervisor remembers of it."""
+class _Past:
+    """What a supervisor remembers of a child that did not simply start and run."""
 
     __slots__ = (
         "attempt",
         "budget",
-        "early_exit",
         "failure",
-        "incarnation",
-        "key",
         "last_reason",
         "paid",
-        "ref",
-        "restarts",
         "retry_at",
-        "spec",
         "started_at",
-        "state",
     )
 
-    def __init__(self, key: Any, spec: ChildSpec) -> None:
-        """Begin stopped."""
-        self.key = key
-        self.spec = spec
-        self.state = ChildState.STOPPED
-        self.ref: Any = None
-        self.incarnation = 0
-        self.restarts = 0
+    def __init__(self) -> None:
+        """Begin with nothing."""
         # Only where each child has a budget of its own.
         self.budget: RestartIntensity | None = None
         # Restart attempts in a row, for the backoff; and when the last one succeeded.
@@ -67,8 +54,57 @@ class Child:
         self.failure: Any = None
         # Why it ended, or did not start, the last time that nobody had asked for it.
         self.last_reason: Any = None
+
+
+# What every child has until something is written there; it does not change.
+_NO_PAST: Final = _Past()
+
+
+def _past(name: str) -> Any:
+    """Return the property of a child that stands in its past."""
+
+    def write(child: Child, value: Any) -> None:
+        if child.past is _NO_PAST:
+            child.past = _Past()
+        setattr(child.past, name, value)
+
+    return property(lambda child: getattr(child.past, name), write)
+
+
+class Child:
+    """One child and what its supervisor remembers of it."""
+
+    __slots__ = (
+        "early_exit",
+        "incarnation",
+        "key",
+        "past",
+        "ref",
+        "restarts",
+        "spec",
+        "state",
+    )
+
+    def __init__(self, key: Any, spec: ChildSpec) -> None:
+        """Begin stopped."""
+        self.key = key
+        self.spec = spec
+        self.state = ChildState.STOPPED
+        self.ref: Any = None
+        self.incarnation = 0
+        self.restarts = 0
         # The reason of an end that was noticed while the supervisor was busy with something else.
         self.early_exit: ExitReason | None = None
+        # Most children have none: a shared one takes the place of 80 bytes for each.
+        self.past = _NO_PAST
+
+    budget = _past("budget")
+    attempt = _past("attempt")
+    started_at = _past("started_at")
+    retry_at = _past("retry_at")
+    paid = _past("paid")
+    failure = _past("failure")
+    last_reason = _past("last_reason")
 
     def is_stopped(self) -> bool:
         """Tell whether it has no process and waits for none."""
@@ -76,9 +112,10 @@ class Child:
 
     def own_budget(self, max_restarts: int, max_seconds: float) -> RestartIntensity:
         """Return the child's own restart budget, made with its first restart."""
-        if self.budget is None:
-            self.budget = RestartIntensity(max_restarts, max_seconds)
-        return self.budget
+        budget: RestartIntensity | None = self.budget
+        if budget is None:
+            self.budget = budget = RestartIntensity(max_restarts, max_seconds)
+        return budget
 
     def info(self, now: float, *, dynamic: bool) -> ChildInfo:
         """Describe the child for which_children()."""
@@ -86,6 +123,12 @@ class Child:
         wait = None if self.retry_at is None else max(0.0, self.retry_at - now)
         child_id = None if dynamic else self.spec.id
         return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait, self.last_reason)
+
+
+def _number(ref: Any) -> int:
+    """Return by which number its supervisor knows a living actor; 0 where that is not told."""
+    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
+    return number
 
 
 class ChildTable:
@@ -98,13 +141,17 @@ class ChildTable:
         (True, None)
     """
 
-    __slots__ = ("_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
+    __slots__ = ("_at_rest", "_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
 
     def __init__(self, *, dynamic: bool) -> None:
         """Start empty; `dynamic` decides how children are keyed and found."""
         self.dynamic = dynamic
         self._children: dict[Any, Child] = {}
+        # In a dynamic table the first incarnation of a child has the number by which the child is
+        # kept, so only later ones stand here; and there, those whose first one is over.
         self._by_incarnation: dict[int, Child] = {}
+        self._at_rest: set[int] = set()
+        # Not those of a dynamic table whose reference tells their number.
         self._by_ref: dict[Any, Child] = {}
         self._next = 0
 
@@ -126,9 +173,11 @@ class ChildTable:
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
         # In `by_incarnation` but STOPPED is one whose start failed.
-        if child.ref is not None or child.incarnation in self._by_incarnation:
+        if child.ref is not None or self.by_incarnation(child.incarnation) is child:
             self.mark_stopped(child)
         self._children.pop(child.key, None)
+        if self.dynamic:
+            self._at_rest.discard(child.key)
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""
@@ -142,15 +191,31 @@ class ChildTable:
                 child = self._children.get(id_or_ref)
         except TypeError:
             return None
+        if child is None and self.dynamic:
+            child = self.by_incarnation(_number(id_or_ref))
+            if child is not None and child.ref is not id_or_ref:
+                return None
         return child
 
     def by_incarnation(self, incarnation: int) -> Child | None:
         """Return the child whose present life, or present wait, has this number."""
-        return self._by_incarnation.get(incarnation)
+        child = self._by_incarnation.get(incarnation)
+        if child is None and self.dynamic and incarnation not in self._at_rest:
+            child = self._children.get(incarnation)
+            if child is not None and child.incarnation != incarnation:
+                return None
+        return child
+
+    def _note_incarnation(self, child: Child) -> None:
+        """Have the child found by its incarnation."""
+        if self.dynamic and child.incarnation == child.key:
+            self._at_rest.discard(child.key)
+        else:
+            self._by_incarnation[child.incarnation] = child
 
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
-        if child.state is not ChildState.STOPPED or child.incarnation in self._by_incarnation:
+        if child.incarnation and self.by_incarnation(child.incarnation) is child:
             self.mark_stopped(child)
         if self.dynamic and not child.incarnation:
             # Its key is a number that nobody else has.
@@ -158,15 +223,17 @@ class ChildTable:
         else:
             self._next += 1
             child.incarnation = self._next
-        self._by_incarnation[child.incarnation] = child
+        self._note_incarnation(child)
         return child.incarnation
 
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
         """The child lives."""
         child.state = ChildState.RUNNING
         child.ref = ref
-        child.started_at = now
-        self._by_ref[ref] = child
+        if child.past is not _NO_PAST:
+            child.past.started_at = now
+        if not self.dynamic or _number(ref) != child.incarnation:
+            self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:
         """The child waits for its next start and keeps its incarnation, for the timer."""
@@ -175,18 +242,23 @@ class ChildTable:
         child.ref = None
         child.early_exit = None
         child.state = ChildState.RESTARTING
-        self._by_incarnation[child.incarnation] = child
+        self._note_incarnation(child)
 
     def mark_stopped(self, child: Child) -> None:
         """The child has no process and waits for none."""
-        self._by_incarnation.pop(child.incarnation, None)
+        if self.dynamic and child.incarnation == child.key:
+            self._at_rest.add(child.key)
+        else:
+            self._by_incarnation.pop(child.incarnation, None)
         if child.ref is not None:
             self._by_ref.pop(child.ref, None)
         child.ref = None
         child.early_exit = None
-        child.retry_at = None
-        child.paid = False
-        child.failure = None
+        past = child.past
+        if past is not _NO_PAST:
+            past.retry_at = None
+            past.paid = False
+            past.failure = None
         child.state = ChildState.STOPPED
 
     def counts(self) -> ChildCounts:

@@ -7,7 +7,9 @@ an owner frees all its keys at once; keys are compared strictly, 1 and 1.0 diffe
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 __all__ = ["Entry", "NameTable", "strict"]
 
@@ -32,7 +34,7 @@ def strict(key: Hashable) -> Hashable:
     return kind, key
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """One registration: the key as it was given, who holds it, and the value beside it.
 
     Each registration has an object of its own, so that it can be told from an equal one.
@@ -102,7 +104,7 @@ class NameTable(Generic[_O]):
         entry = self._entries.get(place)
         if entry is None or entry.owner != owner:
             return False
-        self._entries[place] = new = entry._replace(value=value)
+        self._entries[place] = new = msgspec.structs.replace(entry, value=value)
         if self._keys[owner] is entry:
             self._keys[owner] = new
         return True

@@ -92,7 +92,6 @@ class Actor(pykka.Actor):
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
-        self._actor_ref = self._process.actor_ref
         self._process.unusual = self._otp_gets_everything
         self._otp_furnish_mailbox()
 
@@ -124,6 +123,11 @@ class Actor(pykka.Actor):
     @property
     def actor_ref(self) -> ActorRef:
         """The actor's own reference, to be given to others."""
+        return self._process.actor_ref
+
+    @property
+    def _actor_ref(self) -> ActorRef:  # type: ignore[override]
+        """What Pykka calls its own."""
         return self._process.actor_ref
 
     @staticmethod

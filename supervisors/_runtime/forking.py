@@ -20,12 +20,14 @@ from pykka import ActorRegistry
 from supervisors import telemetry
 from supervisors._runtime import mailbox, unstopped
 from supervisors._runtime.current import current
+from supervisors._runtime.foreign_process import _known
 from supervisors._runtime.items import Call, StopOrder
 from supervisors._runtime.names import process_names
 from supervisors._runtime.own_thread import own_thread
 from supervisors._runtime.pool import pool
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
+from supervisors._runtime.ties import claims
 from supervisors._runtime.timers import timers
 from supervisors.exits import Down, Killed, NoProc
 
@@ -65,6 +67,10 @@ def _release() -> bool:
 
 
 def _in_child() -> None:
+    # Some thread of the parent may have had one.
+    claims[:] = [threading.RLock() for _ in claims]
+    for foreign in list(_known.values()):
+        foreign.claim = threading.RLock()
     stuck = list(unstopped._stuck)
     refs = [ref for ref in ActorRegistry.get_all() if isinstance(ref, ActorRef)]
     for ref in refs:
@@ -88,7 +94,7 @@ def _in_child() -> None:
 def _bury(process: Process) -> None:
     """Make a process dead without telling anybody who lives in the parent."""
     process.claim = threading.RLock()
-    process.ended = process._told = True
+    process.ended = True
     process.reason = Killed()
     process.initialised = False
     mailbox = process.mailbox
@@ -108,8 +114,9 @@ def _bury(process: Process) -> None:
         reply.settle_quietly((True, True))
     for monitor in process._monitors or ():
         monitor._reply.settle_quietly((True, Down(monitor, monitor.ref, NoProc())))
-    process._deferred = process._stop_waiters = process._monitors = None
+    process._deferred = process._monitors = None
+    process._stop_waiters = ()
     process._watches = process._timers = None
-    process._links = process._books = ()
+    process._linked = process._books = ()
     process.actor._otp_mark_stopped()
     process.actor_ref.process = None

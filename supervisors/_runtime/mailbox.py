@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from typing import Any, Final
 
-__all__ = ["NOTHING", "Mailbox", "making"]
+__all__ = ["NOTHING", "NO_CONTROL", "Mailbox", "making"]
 
 NOTHING: Final[deque[Any]] = deque(maxlen=0)
 """What a suspended process takes its user messages from, and one that has not had any yet."""
@@ -56,6 +56,10 @@ class ControlLane(list[Any]):
     def appendleft(self, item: Any) -> None:
         """Put an item before all others."""
         self.insert(0, item)
+
+
+NO_CONTROL: Final = ControlLane()
+"""The control lane of a process that has given its own back; nothing is ever put there."""
 
 
 class Mailbox:
@@ -104,7 +108,10 @@ class Mailbox:
 
     def add_control(self, item: Any) -> None:
         """Append a control message, without a look at the slot."""
-        self.control.append(item)
+        control = self.control
+        if control is NO_CONTROL:
+            control = self.control_lane()
+        control.append(item)
         if self.closed:
             self.drain()
 
@@ -129,10 +136,19 @@ class Mailbox:
                 self.user = lane
             return self.user
 
+    def control_lane(self) -> ControlLane:
+        """Return the control lane; it is made anew where it was given back."""
+        control = ControlLane()
+        with making:
+            if self.control is NO_CONTROL:
+                self.control = control
+            return self.control
+
     def give_back_lane(self) -> int:
         """Drop the lane of user messages, if it is empty, and return its bytes; else 0.
 
-        Only for the slot's holder, while no turn runs. The next message makes the lane anew.
+        With it goes the control lane. Only for the slot's holder, while no turn runs. The next
+        message makes the lane anew.
         """
         with making:
             lane = self.user
@@ -144,6 +160,12 @@ class Mailbox:
             if sys.getrefcount(lane) > _UNSHARED or lane:
                 self.user = lane
                 return 0
+            control = self.control
+            if not control:
+                self.control = NO_CONTROL
+                # As above.
+                if sys.getrefcount(control) > _UNSHARED or control:
+                    self.control = control
             return sys.getsizeof(lane)
 
     def has_work(self) -> bool:

@@ -35,6 +35,8 @@ class NameBook:
         # a named actor, in here.
         self._lock = threading.RLock()
         self._table: NameTable[Process] | DuplicateTable[Process] = NameTable()
+        # What each owner has that has names in no other book.
+        self.alone = (self,)
 
     def claim(self, key: Hashable, owner: Process, value: Any = None) -> Process | None:
         """Give the name to a living owner: None when that worked, else the living holder.

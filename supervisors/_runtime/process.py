@@ -33,7 +33,7 @@ from supervisors._runtime.handover import flush
 from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, StopOrder, Told, Urge
-from supervisors._runtime.mailbox import NOTHING, Mailbox
+from supervisors._runtime.mailbox import NO_CONTROL, NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.reports import report_abandoned, report_returned
 from supervisors._runtime.root import root
@@ -62,7 +62,6 @@ class Process(Inlet):
     __slots__ = (
         "_boot",
         "_came_up",
-        "_doomed",
         "_last_words",
         "_on_started",
         "_thread_id",
@@ -86,6 +85,7 @@ class Process(Inlet):
         Inlet.__init__(self)
         self.actor = actor
         self.mailbox = Mailbox(self)
+        # Why it has ended; or why it will, where it killed itself in the handler that it is in.
         self.reason: ExitReason | None = None
         self.initialised = False
         self.handling: Any = IDLE
@@ -105,8 +105,6 @@ class Process(Inlet):
         self._thread_id = 0
         # Whether its starter waits for its init however long it takes.
         self.may_wait = True
-        # Whether it killed itself in the handler that it is in.
-        self._doomed = False
         # What the asker of the present call gets at the end: (ok, value).
         self._last_words: tuple[bool, Any] | None = None
         self.actor_ref = ref_class(self)
@@ -200,6 +198,8 @@ class Process(Inlet):
             self._boot = None
             return boot(self, here)
         control = mailbox.control
+        if control is NO_CONTROL:
+            control = mailbox.control_lane()
         user = NOTHING if mailbox.suspended else mailbox.user
         take, receive = user.popleft, self.actor._otp_receive
         self._thread_id = here["ident"]
@@ -296,8 +296,8 @@ class Process(Inlet):
 
     def end(self, reason: ExitReason, last_message: object = None) -> None:
         """Run terminate, then finish. Only inside the process's own turn."""
-        if self._doomed:
-            reason = Killed()
+        if self.reason is not None and not self.ended:
+            reason = self.reason
         elif self.initialised and not self.ended:
             self.initialised = False
             reason = self.actor._otp_run_terminate(reason, last_message)
@@ -312,8 +312,8 @@ class Process(Inlet):
                 return
             if current.process is self:
                 # It kills itself: it ends when this handler returns, without terminate.
-                self._doomed = True
-                self.mailbox.control.appendleft(Urge(lambda process: process.end(Killed())))
+                self.reason = Killed()
+                self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
             self.ended = True
             # What it is busy with now: before all is told, the handler may leave it unanswered.

@@ -53,12 +53,13 @@ class ActorRef(pykka.ActorRef[Any]):
 
     actor_class: type[Any]
     process: Process | None
+    # Of its own only where the actor has one.
+    name: Any = None
 
     def __init__(self, process: Process) -> None:
         """Made with its actor."""
         self.actor_class = type(process.actor)
         self.process = process
-        self.name: Any = None
 
     # ---- what it is ---------------------------------------------------------------------------
 

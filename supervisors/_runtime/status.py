@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StatusParts", "attributes_of", "change_code", "format_parts", "replace_attributes"]
 
-_OWN = frozenset({"_process", "_actor_ref", "_stopped_event"})
+_OWN = frozenset({"_process", "_stopped_event"})
 
 
 class StatusParts(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ Names, timers, monitors of it and by it, links, open calls, and those who wait f
 is added under `claim`, which also guards `ended`: what comes after the end is refused or undone at
 once, so nothing is left behind and nobody waits in vain. Nothing here calls out while it holds
 `claim`.
+Sixty-four locks serve as the claims of all processes, for one of its own takes 96 bytes. No thread
+takes a second one while it holds one, unless it was interrupted as said below.
 `claim` is reentrant: a signal handler and a finalizer run between any two steps of the thread that
 they interrupt, and may monitor, start or end something too. So what is made is made before the
 look whether it is needed, and from a look to what it decides on there is one step only.
@@ -12,8 +14,8 @@ look whether it is needed, and from a look to what it decides on there is one st
 from __future__ import annotations
 
 import sys
-from _thread import RLock as _RLock
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,11 +27,15 @@ if TYPE_CHECKING:
     from supervisors._runtime.timers import Timer
     from supervisors.exits import ExitReason
 
-__all__ = ["Ties", "Undone"]
+__all__ = ["Ties", "Undone", "claims"]
 
 _FIRST_SWEEP = 16
 # Links up to which a tuple holds them.
 _FEW = 4
+
+claims: Final = [threading.RLock() for _ in range(64)]
+"""Each is the `claim` of the processes at certain addresses. After a fork the child has others."""
+_LAST: Final = len(claims) - 1
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -50,18 +56,37 @@ class Undone(msgspec.Struct, frozen=True):
             monitor.fire(reason)
 
 
+class _Timers(list["Timer"]):
+    """The timers of one process; its claim guards them."""
+
+    __slots__ = ("sweep_at",)
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__()
+        self.sweep_at = _FIRST_SWEEP
+
+    def sweep(self) -> None:
+        """Forget timers that are over, when twice as many as after the last time: each costs O(1).
+
+        What comes meanwhile is put behind and stays.
+        """
+        count = len(self)
+        self.sweep_at = sys.maxsize
+        self[:count] = [timer for timer in self[:count] if timer.waiting]
+        self.sweep_at = max(_FIRST_SWEEP, 2 * len(self))
+
+
 class Ties:
     """The half of a process that others hold on to; all of it is safe from any thread."""
 
     __slots__ = (
         "_books",
         "_deferred",
-        "_links",
+        "_linked",
         "_monitors",
         "_stop_waiters",
-        "_sweep_at",
         "_timers",
-        "_told",
         "_watches",
         "claim",
         "ended",
@@ -69,19 +94,18 @@ class Ties:
 
     def __init__(self) -> None:
         """Start without ties; most processes have few, so each collection comes with its first."""
-        # The class itself: `threading.RLock` is a function that calls it.
-        self.claim = _RLock()
+        # Of what stands near to each other in memory, each has another one.
+        self.claim = claims[id(self) >> 8 & _LAST]
         self.ended = False
-        self._told = False
         self._books: tuple[NameBook, ...] = ()
         self._deferred: set[Reply] | None = None
-        # A tuple while there are few, for an empty set takes 216 bytes.
-        self._links: set[Process] | tuple[Process, ...] = ()
+        # The only one; a tuple of few, for an empty set takes 216 bytes; or a set of many.
+        self._linked: Process | tuple[Process, ...] | set[Process] = ()
         self._monitors: dict[Monitor, None] | None = None
         self._watches: set[Monitor] | None = None
-        self._stop_waiters: list[Reply] | None = None
-        self._timers: list[Timer] | None = None
-        self._sweep_at = _FIRST_SWEEP
+        # A tuple once everybody has been told of the end.
+        self._stop_waiters: list[Reply] | tuple[()] | None = None
+        self._timers: _Timers | None = None
 
     # ---- open calls and waits for the end -----------------------------------------------------
 
@@ -96,17 +120,19 @@ class Ties:
         """Settle this reply once everybody has been told of the end."""
         made: list[Reply] = []
         with self.claim:
-            if not self._told:
-                if self._stop_waiters is None:
-                    self._stop_waiters = made
-                self._stop_waiters.append(reply)
-                return
+            if self._stop_waiters is None:
+                self._stop_waiters = made
+            waiters = self._stop_waiters
+            if isinstance(waiters, list):
+                waiters.append(reply)
+                # It may have ended in what interrupted this, and have told those before.
+                if self._stop_waiters is waiters:
+                    return
         reply.settle(value=True)
 
     def _answer_waiters(self) -> None:
         with self.claim:
-            self._told = True
-            waiters, self._stop_waiters = self._stop_waiters, None
+            waiters, self._stop_waiters = self._stop_waiters, ()
         if waiters:
             for reply in waiters:
                 reply.settle(value=True)
@@ -118,33 +144,25 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
-            if book not in self._books:
+            if not self._books:
+                self._books = book.alone
+            elif book not in self._books:
                 self._books = (*self._books, book)
             return True
 
     def keep_timer(self, timer: Timer) -> None:
         """Cancel this timer at the end, or now if that has come already."""
-        made: list[Timer] = []
+        made = _Timers()
         with self.claim:
             if not self.ended:
                 if self._timers is None:
                     self._timers = made
                 self._timers.append(timer)
                 timers = self._timers
-                if timers is not None and len(timers) > self._sweep_at:
-                    self._sweep(timers)
+                if timers is not None and len(timers) > timers.sweep_at:
+                    timers.sweep()
                 return
         timer.cancel()
-
-    def _sweep(self, timers: list[Timer]) -> None:
-        """Forget timers that are over, when twice as many as after the last time: each costs O(1).
-
-        Requires holding `claim`. What comes meanwhile is put behind and stays.
-        """
-        count = len(timers)
-        self._sweep_at = sys.maxsize
-        timers[:count] = [timer for timer in timers[:count] if timer.waiting]
-        self._sweep_at = max(_FIRST_SWEEP, 2 * len(timers))
 
     # ---- monitors and links -------------------------------------------------------------------
 
@@ -182,6 +200,12 @@ class Ties:
             if self._watches is not None:
                 self._watches.discard(monitor)
 
+    @property
+    def _links(self) -> tuple[Process, ...] | set[Process]:
+        """Those that this process is linked to."""
+        linked = self._linked
+        return (linked,) if isinstance(linked, Ties) else linked
+
     def add_link(self, other: Process) -> bool:
         """Signal the other at the end; False when that has come already."""
         with self.claim:
@@ -190,9 +214,11 @@ class Ties:
             links = self._links
             if isinstance(links, set):
                 links.add(other)
+            elif not links:
+                self._linked = other
             elif other not in links:
                 links = (*links, other)
-                self._links = links if len(links) <= _FEW else set(links)
+                self._linked = links if len(links) <= _FEW else set(links)
             return True
 
     def drop_link(self, other: Process) -> None:
@@ -208,7 +234,7 @@ class Ties:
         if isinstance(links, set):
             links.remove(other)
         else:
-            self._links = tuple(kept for kept in links if kept is not other)
+            self._linked = tuple(kept for kept in links if kept is not other)
         return True
 
     # ---- the end ------------------------------------------------------------------------------
@@ -216,12 +242,12 @@ class Ties:
     def _untie(self) -> Undone | None:
         """Take everything that is to be undone; after the end nothing comes in any more."""
         # Without the claim: `ended` is set, so nothing is added any more.
-        if not (self._monitors or self._watches or self._links or self._timers):
+        if not (self._monitors or self._watches or self._linked or self._timers):
             return None
         with self.claim:
             monitors, self._monitors = self._monitors, None
             watches, self._watches = self._watches, None
-            links, self._links = self._links, ()
+            links, self._linked = self._links, ()
             timers, self._timers = self._timers, None
         return Undone(
             tuple(monitors or ()), tuple(watches or ()), tuple(links), tuple(timers or ())

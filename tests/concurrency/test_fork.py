@@ -199,3 +199,34 @@ def test_forks_under_load() -> None:
             thread.join()
     """)
     assert lines == ["{7}"]
+
+
+def test_a_fork_between_two_steps() -> None:
+    """Whatever another thread is in the middle of, the child starts and ends actors."""
+    lines = forking("""
+        import contextlib
+        from supervisors._runtime.ties import claims
+        held, over = threading.Event(), threading.Event()
+        def hold():
+            with contextlib.ExitStack() as stack:
+                for claim in claims:
+                    stack.enter_context(claim)
+                held.set()
+                over.wait(10)
+        other = threading.Thread(target=hold)
+        old = Loud.start("old")
+        other.start()
+        held.wait(10)
+        def child():
+            say(old.is_alive(), old.monitor().wait(5).reason)
+            new = Loud.start("new")
+            say(new.ask("x", timeout=5), new.stop(timeout=5))
+        say(in_child(child))
+        over.set()
+        other.join()
+        old.stop()
+    """)
+    assert lines == [
+        *("False NoProc()", "terminate new Normal", "x True", "7"),
+        "terminate old Normal",
+    ]

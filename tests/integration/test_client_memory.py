@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import queue
 import sys
 import threading
 import time
@@ -12,14 +13,22 @@ from typing import Final
 
 import pytest
 
-from phoenix_actors import SocketClient
+from phoenix_actors import ChannelActor, SocketClient
+from phoenix_actors.actors import hibernation_manager as module
 from phoenix_actors.transport.memory import MemoryPeer, MemoryTransport
 
 DEADLINE: Final = 60.0
 COUNT: Final = 1_000
-# Bytes: the aim for an idle channel, and what a queue takes once there was a message.
-AIM: Final = 3_000
+# Bytes: of an idle channel that is joined, and of one that has had a message; what a queue takes.
+JOINED: Final = 2_150
+USED: Final = 3_200
 QUEUE: Final = 760
+
+
+class Threaded(ChannelActor):
+    """Has a thread of its own."""
+
+    dispatcher = "thread"
 
 
 def respond(peer: MemoryPeer, data: str | bytes) -> None:
@@ -71,6 +80,34 @@ def test_an_idle_channel() -> None:
     finally:
         tracemalloc.stop()
         client.stop()
-    assert joined < AIM
+    assert joined < JOINED
+    assert used < USED
     assert used > joined + QUEUE
     assert asleep < joined + QUEUE / 2
+
+
+@pytest.mark.contract("C184")
+def test_the_memory_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once threads were given back, the C library is told to give back what they had; once."""
+    trimmed = queue.SimpleQueue[int]()
+    monkeypatch.setattr(module, "trim", lambda: trimmed.put(threading.active_count()))
+    monkeypatch.setattr(module, "_ENDING", 0.05)
+    client = SocketClient.start_link(
+        url="ws://h/socket",
+        transport=MemoryTransport(respond),
+        heartbeat_interval=None,
+        hibernation_idle_timeout=0.05,
+        hibernation_check_interval=0.05,
+    )
+    try:
+        client.wait_connected(DEADLINE)
+        kept = [client.join(f"pool:{number}") for number in range(3)]
+        kept += [client.join(f"room:{number}", channel=Threaded) for number in range(3)]
+        assert trimmed.get(timeout=DEADLINE) > 0
+        pause, until = threading.Event(), time.monotonic() + DEADLINE
+        while client.hibernation_manager.stats()["threads_given_back"] < 3:
+            assert time.monotonic() < until
+            pause.wait(0.01)
+    finally:
+        client.stop()
+    assert trimmed.qsize() <= 2

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from phoenix_actors.errors import ConnectError, ConnectionLost, NotConnected
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
+from phoenix_actors.machines.channel_record import ChannelPolicy, ChannelRecord
 from phoenix_actors.machines.channel_rules import Phase
-from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
+from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired, Timers
 from phoenix_actors.message import Frame
 
 TOPIC = "room:lobby"
@@ -28,7 +29,8 @@ class Channel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.last_ref = 0
-        self.machine = ChannelMachine(TOPIC, next_ref=self.next_ref, max_buffered=3)
+        self.policy = ChannelPolicy(next_ref=self.next_ref, max_buffered=3)
+        self.machine = ChannelMachine(TOPIC, self.policy)
         self.now = 0.0
         self.generation = 0
         self.open = False
@@ -174,6 +176,23 @@ class Channel(RuleBasedStateMachine):
         self.handle(events.ConnectionGivenUp(ConnectError("gone")))
 
     @precondition(lambda self: self.last_ref > 5)
+    @rule()
+    def hibernates(self) -> None:
+        """Given back and made anew, the machine is what it was."""
+        before = self.machine
+        packed = before.packed()
+        if packed is not None:
+            self.machine = ChannelMachine.resumed(
+                TOPIC,
+                self.policy,
+                join_count=before.join_count,
+                join_ref=before.join_ref,
+                timeout=before._timeout,
+                packed=packed,
+            )
+            for name in (*Timers.__slots__, *ChannelRecord.__slots__):
+                assert getattr(self.machine, name) == getattr(before, name), name
+
     @rule()
     def client_stops(self) -> None:
         self.handle(events.ClientStopping())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from msgspec.structs import astuple
 
 from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.intensity import RestartIntensity
@@ -108,7 +109,8 @@ class Names(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         """Entries and their order are the model's, and so is what each owner holds."""
-        found = [((type(key), key), (owner, value)) for key, owner, value in self.table.items()]
+        entries = map(astuple, self.table.items())
+        found = [((type(key), key), (owner, value)) for key, owner, value in entries]
         assert found == list(self.model.items())
         for owner in (1, 2, 3):
             mine = [key for key, (holder, _) in self.model.items() if holder == owner]
@@ -165,7 +167,9 @@ class Duplicates(RuleBasedStateMachine):
     def agrees(self) -> None:
         """All ways to look at the table are those of the list, in order."""
         table = self.table
-        assert [(repr(key), owner, value) for key, owner, value in table.items()] == self.model
+        assert [
+            (repr(key), owner, value) for key, owner, value in map(astuple, table.items())
+        ] == self.model
         assert len(table) == len(self.model)
         for key in ("a", "b", 1, 1.0, True, ("t", 1), ("t", 1.0)):
             under = [(owner, value) for name, owner, value in self.model if name == repr(key)]

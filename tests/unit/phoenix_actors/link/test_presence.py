@@ -134,7 +134,7 @@ def test_a_topic_keeps_its_presences_from_the_join(bench: LinkBench) -> None:
     bench.open()
     topic, _, _ = bench.joined("room:a")
     topic.deliver(frame("other", {}))
-    assert topic._presence is None
+    assert topic._uses.presence is None
     topic.deliver(frame("presence_state", AL))
     topic.deliver(frame("presence_diff", {"joins": AL_2, "leaves": AL}))
     assert topic.presence().list() == [AL_2["al"]]

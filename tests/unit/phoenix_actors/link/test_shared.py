@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -83,3 +84,12 @@ def test_what_is_nested_as_deep_as_the_decoder_goes(opening: str, closing: str) 
         with contextlib.suppress(DecodeError):
             payload = codec.decode_text(text).payload
             assert type(payload) is (dict if opening[0] == "{" else list)
+
+
+def test_short_lists_have_no_room_for_more() -> None:
+    """What the decoder left for further items goes; a list is one's own to change all the same."""
+    roomy: list[Any] = [1]
+    roomy.append({"a": 1})
+    kept = SharedValues().value(roomy)
+    assert kept == [1, {"a": 1}]
+    assert sys.getsizeof(kept) == sys.getsizeof([1, 2]) < sys.getsizeof(roomy)

@@ -293,7 +293,7 @@ def test_nothing_is_sent_for_a_join_of_a_former_connection(bench: LinkBench) -> 
     handle = bench.open()
     actor.end()
     del handle.sent[:]
-    topic.last_join = (bench.wire, 1, "1")
+    topic._own_uses().last_join = (bench.wire, 1, "1")
     topic.abandon()
     assert handle.sent == []
 
