@@ -11,6 +11,7 @@ function.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from pykka import ActorRegistry
 from supervisors import telemetry
 from supervisors._runtime import mailbox, unstopped
 from supervisors._runtime.current import current
-from supervisors._runtime.foreign_process import _known
 from supervisors._runtime.items import Call, StopOrder
 from supervisors._runtime.names import process_names
 from supervisors._runtime.own_thread import own_thread
@@ -69,7 +69,8 @@ def _release() -> bool:
 def _in_child() -> None:
     # Some thread of the parent may have had one.
     claims[:] = [threading.RLock() for _ in claims]
-    for foreign in list(_known.values()):
+    plain = sys.modules.get("supervisors._runtime.foreign_process")
+    for foreign in () if plain is None else list(plain._known.values()):
         foreign.claim = threading.RLock()
     stuck = list(unstopped._stuck)
     refs = [ref for ref in ActorRegistry.get_all() if isinstance(ref, ActorRef)]

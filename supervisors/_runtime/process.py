@@ -197,9 +197,7 @@ class Process(Inlet):
         if boot is not None:
             self._boot = None
             return boot(self, here)
-        control = mailbox.control
-        if control is NO_CONTROL:
-            control = mailbox.control_lane()
+        control = mailbox.control_lane() if mailbox.control is NO_CONTROL else mailbox.control
         user = NOTHING if mailbox.suspended else mailbox.user
         take, receive = user.popleft, self.actor._otp_receive
         self._thread_id = here["ident"]
