@@ -31,9 +31,11 @@ from supervisors._runtime.directives import (
     Timeout,
 )
 from supervisors._runtime.doing import IDLE, STASHED
+from supervisors._runtime.dozing import DozingActor
 from supervisors._runtime.first_turn import IGNORED, READY, Refused
 from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.items import (
+    NO_CASTS,
     Asked,
     Call,
     Carried,
@@ -48,7 +50,6 @@ from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrid
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import Monitor, link, send_exit, unlink, watch
-from supervisors._runtime.stashing import StashingActor
 from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import UNSET, ChildSpec, OnStuck
 from supervisors.clock import as_seconds
@@ -69,11 +70,14 @@ __all__ = [
 ]
 
 
+_PROXY_MESSAGES = frozenset(PROXY_MESSAGES)
+# Types that are no directive.
+_VALUES = frozenset((type(None), bool, int, float, str, bytes, tuple, list, dict, set))
 # What child_spec() is called with for the class alone.
 _NOTHING_GIVEN = (UNSET, None, "permanent", UNSET, "worker", False, "replace")
 
 
-class GenServer(StashingActor):
+class GenServer(DozingActor):
     """An actor whose handlers are methods and whose state is `self`.
 
     All handlers run in the actor, one at a time. What they may return beside a reply: `NO_REPLY`,
@@ -95,15 +99,15 @@ class GenServer(StashingActor):
 
     # The specification of the class alone; a specification does not change, so all may share it.
     _otp_bare_spec: ClassVar[ChildSpec]
+    _otp_direct = True
     _otp_directive: Any = None
-    _otp_idle: Timer | None = None
-    _otp_turn: int = 0
-    _otp_asleep: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class handles messages in Pykka's on_receive."""
         super().__init_subclass__(**kwargs)
         cls._otp_gets_everything = overrides_on_receive(cls)
+        own = cls._otp_receive is not GenServer._otp_receive
+        cls._otp_direct = not own and not cls._otp_gets_everything
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> Any:
@@ -203,12 +207,6 @@ class GenServer(StashingActor):
         """Go on after Continue(continuation), before any message."""
         raise UnhandledMessageError(self, "handle_continue", continuation)
 
-    def on_hibernate(self) -> None:
-        """Give back what can be made again; called when the actor hibernates."""
-
-    def on_wake(self) -> None:
-        """Prepare for work; called before the first message after hibernation."""
-
     # ---- what a user calls --------------------------------------------------------------------
 
     def send_after(self, delay: float | timedelta, message: Any) -> Timer:
@@ -274,10 +272,10 @@ class GenServer(StashingActor):
         kind = type(item)
         if self._process.unusual:
             self._otp_rouse(kind)
-            if self._otp_gets_everything and kind not in _SPECIAL:
+            if self._otp_gets_everything and kind not in NO_CASTS:
                 self._otp_follow(self.on_receive(item), None)
                 return
-        if kind not in _SPECIAL:
+        if kind not in NO_CASTS:
             result = self.handle_cast(item)
             if result is not None:
                 self._otp_follow(result, None)
@@ -302,18 +300,19 @@ class GenServer(StashingActor):
 
     def _otp_answer(self, call: Call) -> None:
         """Handle a call: the result is the reply, unless it is a directive."""
-        request = call.message
+        request, process = call.message, self._process
         reply: Reply = call if type(call) is Asked else call.future
         try:
-            if type(request) in PROXY_MESSAGES:
+            if type(request) in _PROXY_MESSAGES:
                 if request.attr_path[0] in _FRAMEWORK_NAMES:
                     reply.fail(unreachable(request.attr_path[0]))
                 else:
                     result = call_proxied(self, request)
-                    self._process.handling = IDLE
+                    process.handling = IDLE
                     reply.settle(result)
                 return
-            if self._otp_gets_everything:
+            # The first is at hand, and the second true of nobody without it.
+            if process.unusual and self._otp_gets_everything:
                 result = self.on_receive(request)
             else:
                 result = self.handle_call(request, call)
@@ -321,21 +320,24 @@ class GenServer(StashingActor):
             call.message = None
             reply.fail(error)
             return
-        if self._process.handling is STASHED:
-            self._process.defer(reply)
+        if process.handling is STASHED:
+            process.defer(reply)
             return
-        if isinstance(result, Directive):
-            self._otp_follow(result, reply)
-            call.message = None
-            return
+        # Of those most replies are, and to look that up costs less than to ask for the class.
+        if type(result) not in _VALUES:
+            if isinstance(result, Directive):
+                self._otp_follow(result, reply)
+                call.message = None
+                return
+            if result is NO_REPLY:
+                process.defer(reply)
+                call.message = None
+                return
         # The asker may keep the future for long.
         call.message = None
-        if result is NO_REPLY:
-            self._process.defer(reply)
-        else:
-            # Who got this reply has left the handler behind: a kill now is one between messages.
-            self._process.handling = IDLE
-            reply.settle(result)
+        # Who got this reply has left the handler behind: a kill now is one between messages.
+        process.handling = IDLE
+        reply.settle(result)
 
     def _otp_inform(self, message: Any) -> None:
         if isinstance(message, Down) and not message.monitor.active:
@@ -362,39 +364,11 @@ class GenServer(StashingActor):
                 case Continue(continuation):
                     directive = self.handle_continue(continuation)
                 case Timeout(seconds):
-                    self._otp_arm_idle(as_seconds(seconds, "Timeout.seconds") or 0.0)
+                    self._otp_arm_idle(seconds)
                     return
                 case _:
                     self._otp_sleep()
                     return
 
-    def _otp_sleep(self) -> None:
-        """Hibernate, unless it does already."""
-        if not self._otp_asleep:
-            self._otp_asleep = self._process.unusual = True
-            self.on_hibernate()
 
-    def _otp_rouse(self, kind: type) -> None:
-        """Before a message is handled, be awake and end the wait for a Timeout (S162)."""
-        if self._otp_idle is not None and kind is not IdleElapsed:
-            self._otp_idle.cancel()
-            self._otp_idle = None
-            self._otp_turn += 1
-        self._process.unusual = self._otp_gets_everything or self._otp_idle is not None
-        if self._otp_asleep:
-            self._otp_asleep = False
-            self.on_wake()
-
-    def _otp_arm_idle(self, seconds: float) -> None:
-        self._otp_turn += 1
-        self._process.unusual = True
-        process, turn = self._process, self._otp_turn
-        self._otp_idle = timers.after(seconds, lambda: process.post(IdleElapsed(turn)))
-        process.keep_timer(self._otp_idle)
-
-
-# Types that are no cast.
-_SPECIAL = frozenset(
-    (Asked, Carried, Forwarded, Info, Told, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES)
-)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))

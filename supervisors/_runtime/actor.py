@@ -69,6 +69,8 @@ class Actor(pykka.Actor):
 
     # Whether the class handles messages in Pykka's on_receive.
     _otp_gets_everything: ClassVar[bool] = False
+    # Whether a cast, where nothing is unusual, goes straight to handle_cast.
+    _otp_direct: ClassVar[bool] = False
     # Whether the end runs nothing that a user wrote.
     _otp_plain_end: ClassVar[bool] = True
     # Whether an order to stop is obeyed in one step, too.
@@ -93,6 +95,7 @@ class Actor(pykka.Actor):
         """Create the actor in its starter's thread; an override must call super().__init__()."""
         self._process = Process(self, self.ref_class)
         self._process.unusual = self._otp_gets_everything
+        self._process.direct = self._otp_direct
         self._otp_furnish_mailbox()
 
     def __str__(self) -> str:
@@ -160,6 +163,9 @@ class Actor(pykka.Actor):
     def _otp_receive(self, item: Any) -> None:
         """Handle one item of the mailbox."""
         raise NotImplementedError
+
+    def _otp_look_again(self) -> None:
+        """Tell the process what to look at before a message, since that has changed."""
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Obey a stop order between two messages."""

@@ -32,6 +32,7 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
 
@@ -90,10 +91,10 @@ def _start_child_here(process: Process, spec: Any) -> Any:
 
 def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
     actor: Any = sup.actor
-    here = current.__dict__
+    here = current.here
     if not actor._otp_looks_at_nothing() or not take(sup, here, idle=True):
         return UNDONE
-    outer, here["process"] = here["process"], sup
+    outer, here.process = here.process, sup
     token = Reply()
     machine, process, child = actor._otp_machine, None, None
     try:
@@ -109,7 +110,7 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
         fail_turn(sup, error)
     finally:
-        here["process"] = outer
+        here.process = outer
         let_go(sup, here)
     if child is not None and process is not None:
         extra = machine.flags.extra_args
@@ -126,14 +127,12 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
     return token.get()
 
 
-def _finish_start(
-    sup: Process, child: Child, ref: ActorRef, token: Reply, here: dict[str, Any]
-) -> bool:
+def _finish_start(sup: Process, child: Child, ref: ActorRef, token: Reply, here: Here) -> bool:
     """Let the supervisor know that a child has started; tell whether that is all."""
     actor: Any = sup.actor
     if not take(sup, here, idle=False):
         return False
-    outer, here["process"] = here["process"], sup
+    outer, here.process = here.process, sup
     done = False
     try:
         machine = actor._otp_machine
@@ -146,7 +145,7 @@ def _finish_start(
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
         fail_turn(sup, error)
     finally:
-        here["process"] = outer
+        here.process = outer
         let_go(sup, here)
     return done
 
@@ -158,10 +157,10 @@ def _end_child_here(process: Process, id_or_ref: Any) -> bool:
 
 def _end_child(sup: Process, id_or_ref: Any) -> bool:
     actor: Any = sup.actor
-    here = current.__dict__
+    here = current.here
     if not actor._otp_looks_at_nothing() or not take(sup, here, idle=True):
         return False
-    outer, here["process"] = here["process"], sup
+    outer, here.process = here.process, sup
     done = False
     try:
         machine = actor._otp_machine
@@ -169,7 +168,7 @@ def _end_child(sup: Process, id_or_ref: Any) -> bool:
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
         fail_turn(sup, error)
     finally:
-        here["process"] = outer
+        here.process = outer
         let_go(sup, here)
     # Somebody who was linked to the child may have become this thread's next one.
     flush()

@@ -56,12 +56,12 @@ def carry(carrier: Carrier) -> bool:
 
             return carrier.ask(self, send, block=block)
 
-        def make(message: Any = None, ref: Any = None) -> Asked:
+        def make(cls: type[Asked]) -> Asked:
             around, inside.around = getattr(inside, "around", None), None
-            return Asked(message, ref) if around is None else Carried(message, ref, around)
+            return cls() if around is None else Carried(None, None, around)
 
         refs.ActorRef.ask = ask  # type: ignore[method-assign]
-        refs.Asked = make  # type: ignore[assignment, attr-defined]
+        refs.new_asked = make
     return True
 
 
@@ -69,7 +69,7 @@ def carry_no_more() -> None:
     """Ask plainly again. Harmless when nobody carries. Safe from any thread."""
     with _lock:
         refs.ActorRef.ask = _plain_ask  # type: ignore[method-assign]
-        refs.Asked = Asked  # type: ignore[attr-defined]
+        refs.new_asked = object.__new__
 
 
 def ended(future: Any, call: Callable[[BaseException | None], None]) -> None:

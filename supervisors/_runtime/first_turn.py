@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from supervisors._runtime.actor import Actor
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
 __all__ = [
@@ -95,7 +96,6 @@ def start_here(
         raise start_error(cls, crashed(error)) from error
     process = actor._process
     ref = process.actor_ref
-    process.mailbox.slot.acquire()
     process.dispatcher = pool
     enlist(ref)
     told: list[Any] = []
@@ -106,7 +106,7 @@ def start_here(
         process.finish(crashed(error))
     if tie is not None:
         tie(process)
-    here = current.__dict__
+    here = current.here
     Context().run(run_init, process, args, kwargs, here)
     hand_on(process, here)
     if not told:
@@ -117,9 +117,7 @@ def start_here(
     return None
 
 
-def first_turn(
-    args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: dict[str, Any]
-) -> bool:
+def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here) -> bool:
     """Run the init as the first turn, and tell who started the actor how it went.
 
     Args:
@@ -135,7 +133,7 @@ def first_turn(
     if process.mailbox.control:
         _obey(process, here)
     started = Started(process.actor_ref)
-    if on_started is None or process._boot is None or here["helping"]:
+    if on_started is None or process._boot is None or here.helping:
         # Not after that, for who is told next may take long.
         hand_on(process, here)
         if on_started is not None:
@@ -147,36 +145,36 @@ def first_turn(
     return _second_turn(process, here)
 
 
-def _obey(process: Process, here: dict[str, Any]) -> None:
+def _obey(process: Process, here: Here) -> None:
     """Carry out the orders that came during the init, before anything else."""
     control = process.mailbox.control
-    outer, here["process"] = here["process"], process
+    outer, here.process = here.process, process
     try:
         while control and not process.ended:
             with suppress(IndexError):
                 process.obey(control.popleft())
     finally:
-        here["process"] = outer
+        here.process = outer
 
 
-def hand_on(process: Process, here: dict[str, Any]) -> None:
+def hand_on(process: Process, here: Here) -> None:
     """Leave to others what the process has to do after its init."""
     if process._boot is not None or leave(process, here):
         process.schedule()
 
 
 def run_init(
-    process: Process, args: tuple[Any, ...], kwargs: dict[str, Any], here: dict[str, Any]
+    process: Process, args: tuple[Any, ...], kwargs: dict[str, Any], here: Here
 ) -> OnStarted | None:
     """Run the init; return who is to be told that the actor is up, if it is.
 
     Of a failure, whoever it is has been told. The slot is held still, see `hand_on`.
     """
-    if here["next"] is not None:
+    if here.next is not None:
         flush()
-    process._thread_id = here["ident"]
-    outer, here["process"] = here["process"], process
-    here["depth"] += 1
+    process._thread_id = here.ident
+    outer, here.process = here.process, process
+    here.depth += 1
     process.handling = BOOTING
     on_started = None
     try:
@@ -194,8 +192,8 @@ def run_init(
         fail_turn(process, error)
     finally:
         process.handling = IDLE
-        here["depth"] -= 1
-        here["process"] = outer
+        here.depth -= 1
+        here.process = outer
     return on_started
 
 
@@ -227,17 +225,17 @@ def confirm(process: Process) -> None:
         _after_start(process)
 
 
-def _second_turn(process: Process, here: dict[str, Any]) -> bool:
+def _second_turn(process: Process, here: Here) -> bool:
     """Do what a user wants done before the first message."""
     process._boot = None
-    process._thread_id = here["ident"]
-    outer, here["process"] = here["process"], process
+    process._thread_id = here.ident
+    outer, here.process = here.process, process
     try:
         if not process.ended:
             _after_start(process)
     finally:
         process.handling = IDLE
-        here["process"] = outer
+        here.process = outer
     return leave(process, here)
 
 

@@ -85,6 +85,8 @@ class ForeignProcess(Process):
         """Wrap the hooks of an actor that is to be launched, or that runs (`attached`)."""
         stand_in = type(type(actor).__name__, (_StandIn,), {})(self)
         super().__init__(stand_in, lambda _: actor.actor_ref)  # type: ignore[arg-type]
+        # Its turns need no launch.
+        self.mailbox.slot.append(self)
         self._foreign = actor
         self._attached = attached
         self._failure: Crashed | None = None
@@ -125,7 +127,7 @@ class ForeignProcess(Process):
 
     def offer(self) -> None:
         """Deliver what waits, unless somebody does."""
-        if self.mailbox.slot.acquire(False):
+        if self.mailbox.take_slot():
             self.schedule()
 
     def schedule(self) -> None:
@@ -135,8 +137,7 @@ class ForeignProcess(Process):
             while mailbox.has_work():
                 with suppress(IndexError):
                     self._pass_on((mailbox.control or mailbox.user).popleft())
-            mailbox.slot.release()
-            if not mailbox.has_work() or not mailbox.slot.acquire(blocking=False):
+            if not mailbox.give_back_slot():
                 return
 
     def _pass_on(self, item: Any) -> None:

@@ -33,6 +33,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.turns import run_turn
 
 if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
     from supervisors._runtime.dispatcher import Dispatcher
     from supervisors._runtime.process import Process
     from supervisors._runtime.reply import Reply
@@ -50,33 +51,33 @@ def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bo
         dispatcher: who runs it, else.
         to_callers: whether a caller that waits for something may run it.
     """
-    here = current.__dict__
+    here = current.here
     if (
-        here["next"] is None
-        and (to_callers if here["helping"] else here["host"] is dispatcher)
+        here.next is None
+        and (to_callers if here.helping else here.host is dispatcher)
         and getattr(dispatcher, "runs_in_any_thread", False)
     ):
-        here["next"] = process
+        here.next = process
         return True
     return False
 
 
 def flush() -> None:
     """Leave to others what this thread was to run next: it is about to run a user's code."""
-    here = current.__dict__
-    process = here["next"]
+    here = current.here
+    process = here.next
     if process is not None:
-        here["next"] = None
+        here.next = None
         process.schedule_elsewhere()
 
 
 def only_waits() -> bool:
     """Tell whether this thread runs nothing while it waits."""
-    here = current.__dict__
-    host = here["host"]
+    here = current.here
+    host = here.host
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
-    if here["is_main"] or here["depth"] >= _DEEPEST:
+    if here.is_main or here.depth >= _DEEPEST:
         return True
     # Whether an asyncio event loop runs here; where none can, nothing is loaded.
     running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
@@ -97,22 +98,22 @@ def help_along(act: Callable[[], Any], reply: Reply) -> None:
         # Inside an init that a waiting caller runs, that may have become this thread's next one.
         flush()
         return
-    here = current.__dict__
-    outer, here["helping"] = here["helping"], True
-    here["depth"] += 1
+    here = current.here
+    outer, here.helping = here.helping, True
+    here.depth += 1
     try:
         # What a class does in its __init__ belongs to who starts it.
         act()
-        if here["next"] is not None and not reply.done():
+        if here.next is not None and not reply.done():
             Context().run(_run_turns, reply, here)
     finally:
-        here["depth"] -= 1
-        here["helping"] = outer
+        here.depth -= 1
+        here.helping = outer
         flush()
 
 
-def _run_turns(reply: Reply, here: dict[str, Any]) -> None:
-    while (process := here["next"]) is not None and not reply.done():
-        here["next"] = None
+def _run_turns(reply: Reply, here: Here) -> None:
+    while (process := here.next) is not None and not reply.done():
+        here.next = None
         if run_turn(process, here):
             process.schedule()

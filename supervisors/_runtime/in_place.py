@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
@@ -23,6 +23,7 @@ from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
 __all__ = ["end_idle", "end_in_caller", "leave", "let_go", "take", "take_turn"]
@@ -33,25 +34,25 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
     mailbox = process.mailbox
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
-    if not mailbox.slot.acquire(False):
+    if not mailbox.take_slot():
         return False
-    here = current.__dict__
+    here = current.here
     waits = mailbox.control or mailbox.user or mailbox.suspended
     if waits or not process.initialised or process.ended:
         _give_back(process)
         return False
-    previous, here["process"] = here["process"], process
-    process._thread_id = here["ident"]
+    previous, here.process = here.process, process
+    process._thread_id = here.ident
     try:
         act()
     except BaseException as error:  # noqa: BLE001  as for any handler
         process.crash(error, None)
     finally:
-        here["process"] = previous
+        here.process = previous
         process.handling = IDLE
         if process.ended:
             process._come_back()
-    if process.ended and here["forked"]:
+    if process.ended and here.forked:
         # Something of a user's has forked and this is the child, whose only purpose is over.
         os._exit(0)
     _give_back(process)
@@ -73,7 +74,7 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         return False
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
-    if not mailbox.slot.acquire(False):
+    if not mailbox.take_slot():
         return False
     with process.claim:
         ends = process.initialised and not process.ended and not mailbox.control
@@ -84,12 +85,12 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     if not ends:
         _give_back(process)
         return False
-    here = current.__dict__
-    previous, here["process"] = here["process"], process
+    here = current.here
+    previous, here.process = here.process, process
     try:
         process._tell_the_end()
     finally:
-        here["process"] = previous
+        here.process = previous
     return True
 
 
@@ -107,7 +108,7 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     return ended
 
 
-def take(process: Process, here: dict[str, Any], *, idle: bool) -> bool:
+def take(process: Process, here: Here, *, idle: bool) -> bool:
     """Begin a turn in this thread, if nobody else has one and nothing stands against it.
 
     Args:
@@ -118,7 +119,7 @@ def take(process: Process, here: dict[str, Any], *, idle: bool) -> bool:
     mailbox = process.mailbox
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
-    if not mailbox.slot.acquire(False):
+    if not mailbox.take_slot():
         return False
     if (
         process.ended
@@ -128,27 +129,21 @@ def take(process: Process, here: dict[str, Any], *, idle: bool) -> bool:
     ):
         _give_back(process)
         return False
-    process._thread_id = here["ident"]
+    process._thread_id = here.ident
     return True
 
 
-def leave(process: Process, here: dict[str, Any]) -> bool:
+def leave(process: Process, here: Here) -> bool:
     """End a turn; True when others have put in something meanwhile and the slot is held still."""
     if process.ended:
         process._come_back()
-        if here["forked"]:
+        if here.forked:
             # Something of a user's has forked and this is the child, whose only purpose is over.
             os._exit(0)
-    mailbox = process.mailbox
-    mailbox.slot.release()
-    return (
-        bool(mailbox.control or mailbox.user)
-        and mailbox.has_work()
-        and mailbox.slot.acquire(blocking=False)
-    )
+    return process.mailbox.give_back_slot()
 
 
-def let_go(process: Process, here: dict[str, Any]) -> None:
+def let_go(process: Process, here: Here) -> None:
     """End a turn; what others have put in meanwhile gets one of its own, elsewhere."""
     if leave(process, here):
         process.schedule()
@@ -164,10 +159,7 @@ def _is_patched(actor: Actor) -> bool:
 
 
 def _give_back(process: Process) -> None:
-    mailbox = process.mailbox
-    mailbox.slot.release()
-    # Somebody may have put a message while the slot was taken.
-    if not (mailbox.control or mailbox.user) or not mailbox.has_work():
-        return
-    if mailbox.slot.acquire(False) and not runs_here(process, process.dispatcher, to_callers=False):
+    if process.mailbox.give_back_slot() and not runs_here(
+        process, process.dispatcher, to_callers=False
+    ):
         process.schedule()

@@ -36,7 +36,8 @@ class Inlet(Ties):
 
     actor: Actor
     actor_ref: ActorRef
-    dispatcher: Dispatcher | None
+    # Set before the slot can be taken.
+    dispatcher: Dispatcher
     label: str | None
     mailbox: Mailbox
     parent: Process | None
@@ -80,19 +81,12 @@ class Inlet(Ties):
 
     def offer(self) -> None:
         """Have a turn run, unless one runs or will: who ends that looks into the mailbox again."""
-        dispatcher = self.dispatcher
-        # Not launched yet: the first turn looks into the mailbox itself.
-        if dispatcher is not None and not self.mailbox.slot.locked():
-            dispatcher.offer(self._self)
+        if self.mailbox.slot:
+            self.dispatcher.offer(self._self)
 
     def schedule(self) -> None:
         """Have a turn run; only for who has just taken the mailbox's slot."""
-        dispatcher = self.dispatcher
-        if dispatcher is None:
-            # Not launched yet: the first turn looks into the mailbox itself.
-            self.mailbox.slot.release()
-        else:
-            dispatcher.schedule(self)  # type: ignore[arg-type]  # every Inlet is a Process
+        self.dispatcher.schedule(self._self)
 
     def schedule_elsewhere(self) -> None:
         """Have a turn run by a thread that is free: this one may be busy for long."""

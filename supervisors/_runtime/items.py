@@ -6,8 +6,9 @@ Sent as a message, one is wrapped in `Told`, or it would be taken for the call t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP
 from supervisors._runtime.reply import Reply
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from supervisors.exits import ExitReason
 
 __all__ = [
+    "CALLS",
+    "NO_CASTS",
     "Asked",
     "Call",
     "Carried",
@@ -140,7 +143,7 @@ class Told:
 
 def as_cast(message: Any) -> Any:
     """Return how a user's message lies in a mailbox, as a cast."""
-    return Told(message) if isinstance(message, Call) else message
+    return Told(message) if type(message) in CALLS else message
 
 
 class IdleElapsed:
@@ -184,3 +187,10 @@ class Urge:
     def __init__(self, deed: Any) -> None:
         """Keep what is to be done."""
         self.deed = deed
+
+
+CALLS: Final = frozenset((Asked, Carried, Forwarded))
+"""The classes of a `Call`. To look a type up costs half of `isinstance`."""
+
+NO_CASTS: Final = frozenset((*CALLS, Info, Told, EndSelf, PYKKA_STOP, IdleElapsed, *PROXY_MESSAGES))
+"""Types of what a GenServer finds in its mailbox that is no cast."""

@@ -257,9 +257,11 @@ def _observe(process: Process) -> _Observed:
     found = _observed(process)
     if found is None:
         found = vars(process.actor)[_RECEIVE] = _Observed(process)
+        process.actor._otp_look_again()
     return found
 
 
 def _leave_if_unused(process: Process, observed: _Observed) -> None:
     if observed.counter is None and observed.tracer is None:
         vars(process.actor).pop(_RECEIVE, None)
+        process.actor._otp_look_again()

@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 from collections import deque
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
@@ -30,6 +29,7 @@ from supervisors._runtime.turns import BATCH, fail_turn, run_turn
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.reply import Reply
 
@@ -43,7 +43,7 @@ _LINGER = 1.0
 _QUIET = 20
 # Turns in a row that a worker runs because one handed over to the next.
 _CHAIN = 64
-_AT_ONCE = (False,)
+_TAKE = list.pop
 # When the watcher wakes so many times later than it wanted, threads wait for the GIL; then it adds
 # a worker in one tick out of so many.
 _LATE = 3
@@ -79,9 +79,8 @@ class PoolDispatcher:
         self._workers = 0
         self._blocked = 0
         self._made = 0
-        # Batches that ended; read by the watcher only to see whether it moves, so a lost update
-        # between two workers does no harm.
-        self._progress = 0
+        # Whether a batch has ended since the watcher looked last.
+        self._moved = False
         # What the watcher waits for while the queue is empty; one ring too many only wakes it.
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         # Whether the watcher is awake; asked for each message.
@@ -104,35 +103,55 @@ class PoolDispatcher:
     def schedule(self, process: Process) -> None:
         """Queue a process whose slot was just taken."""
         self._queue.append(process)
-        self._see_to_it(current.__dict__)
+        self._see_to_it(current.here)
 
     def offer(self, process: Process) -> None:
         """Take the slot of a process and queue it, unless somebody has the slot."""
-        here, slot = current.__dict__, process.mailbox.slot
-        if not here["is_main"]:
-            if slot.acquire(False):
-                self._queue.append(process)
-                self._see_to_it(here)
+        # As current.here, which costs a comparison more.
+        here: Here = current.__dict__["here"]
+        if here.host is not self:
+            self._offer_from_outside(process, here)
             return
-        # A signal's handler runs in the main thread, and may raise, as for Ctrl-C. Between the slot
-        # and the queue that would be the end of the process, so this is one step, of C code.
         try:
-            self._queue.extend(compress((process,), map(slot.acquire, _AT_ONCE)))
+            self._queue.append(process.mailbox.slot.pop())
+        except IndexError:
+            # Somebody has it.
+            return
+        # As _see_to_it, without its call.
+        if _PARALLEL and self._parked:
+            self._rouse()
+        if not self._is_watched:
+            self._wake_watcher()
+
+    def _offer_from_outside(self, process: Process, here: Here) -> None:
+        """Do so in a thread that is no worker, such as the main thread.
+
+        There a signal's handler runs, and may raise, as for Ctrl-C. Between the slot and the queue
+        that would be the end of the process, so this is one step, of C code.
+        """
+        try:
+            self._queue.extend(map(_TAKE, (process.mailbox.slot,)))
+        except IndexError:
+            # Somebody has it.
+            pass
         finally:
             self._see_to_it(here)
 
-    def _see_to_it(self, here: dict[str, Any]) -> None:
-        """Have somebody take what was queued."""
-        if self._parked and (here["host"] is not self or _PARALLEL):
+    def _see_to_it(self, here: Here, *, elsewhere: bool = False) -> None:
+        """Have somebody take what was queued: this worker, unless it is to be `elsewhere`."""
+        if self._parked and (here.host is not self or elsewhere or _PARALLEL):
             self._rouse()
         if not self._is_watched:
-            self._is_watched = True
-            self._bell.put(None)
+            self._wake_watcher()
+
+    def _wake_watcher(self) -> None:
+        self._is_watched = True
+        self._bell.put(None)
 
     def schedule_elsewhere(self, process: Process) -> None:
         """Queue a process from a worker that may be busy for long."""
-        self.schedule(process)
-        self._rouse()
+        self._queue.append(process)
+        self._see_to_it(current.here, elsewhere=True)
 
     def _rouse(self) -> None:
         """Wake the worker that went to wait last, if one waits."""
@@ -203,14 +222,16 @@ class PoolDispatcher:
             execute(("supervisors", "pool", "thread_refused"), {"count": 1}, {})
 
     def _work(self) -> None:
-        here = current.__dict__
-        here["host"] = self
-        take, put = self._queue.popleft, self._queue.append
+        here = current.here
+        here.host = self
+        ready: deque[Any] = self._queue
         gate = _shut()
         while True:
             try:
-                process = take()
+                process = ready.popleft()
             except IndexError:
+                # An idle worker must not keep a dead actor, and its whole tree, alive.
+                process = None
                 next_gate = self._park(gate)
                 if next_gate is None:
                     return
@@ -219,14 +240,13 @@ class PoolDispatcher:
             try:
                 # As run_turn, without its call.
                 if process.take_turn(BATCH, here):
-                    put(process)
+                    ready.append(process)
             except BaseException as error:  # noqa: BLE001  as there
+                here.process = None
                 fail_turn(process, error)
-            self._progress += 1
-            if here["next"] is not None:
+            self._moved = True
+            if here.next is not None:
                 self._follow_up()
-            # An idle worker must not keep a dead actor, and its whole tree, alive.
-            del process
 
     def _park(self, gate: threading.Lock) -> threading.Lock | None:
         """Wait for a process in the queue; return the next gate, None when one too many waits."""
@@ -249,7 +269,7 @@ class PoolDispatcher:
                 return
             if run_turn(process):
                 self._queue.append(process)
-            self._progress += 1
+            self._moved = True
         flush()
 
     def _may_leave(self) -> bool:
@@ -266,7 +286,7 @@ class PoolDispatcher:
         while True:
             if not self._is_watched:
                 self._bell.get()
-            seen, began = self._progress, time.monotonic()
+            self._moved, began = False, time.monotonic()
             time.sleep(self._tick)
             if not self._queue:
                 reported = False
@@ -276,7 +296,7 @@ class PoolDispatcher:
                     self._rest()
                 continue
             quiet = 0
-            if self._progress != seen:
+            if self._moved:
                 continue
             if time.monotonic() - began > _LATE * self._tick:
                 # This thread itself was kept from running: they compute, and more of them would not

@@ -20,9 +20,7 @@ Laws:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._runtime import unstopped
@@ -30,33 +28,34 @@ from supervisors._runtime.actor_list import strike
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush
-from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
-from supervisors._runtime.items import Call, Info, StopOrder, Told, Urge
-from supervisors._runtime.mailbox import NO_CONTROL, NOTHING, Mailbox
+from supervisors._runtime.items import Call, Info, Told, Urge
+from supervisors._runtime.mailbox import Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
-from supervisors._runtime.reports import report_abandoned, report_returned
+from supervisors._runtime.reports import report_abandoned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
 from supervisors._runtime.tracing import crashed, forget_traceback
+from supervisors._runtime.turning import Turning
 from supervisors.errors import StartError
 from supervisors.exits import Abandoned, Crashed, ExitReason, Killed, Normal
 
 if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
+    from supervisors._runtime.current import Here
     from supervisors._runtime.dispatcher import Dispatcher
     from supervisors._runtime.names import NameBook
     from supervisors._runtime.ref import ActorRef
 
 __all__ = ["FirstTurn", "Process"]
 
-FirstTurn: TypeAlias = "Callable[[Process, dict[str, Any]], bool]"
+FirstTurn: TypeAlias = "Callable[[Process, Here], bool]"
 """Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
 
 _ASKED = (Call, Inquiry)
 
 
-class Process(Inlet):
+class Process(Turning):
     """The runtime's side of one actor."""
 
     __slots__ = (
@@ -64,7 +63,6 @@ class Process(Inlet):
         "_came_up",
         "_last_words",
         "_on_started",
-        "_thread_id",
         "actor",
         "actor_ref",
         "dispatcher",
@@ -82,14 +80,18 @@ class Process(Inlet):
 
     def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
         """Made by its actor's __init__."""
-        Inlet.__init__(self)
+        Turning.__init__(self)
         self.actor = actor
         self.mailbox = Mailbox(self)
+        # Nobody can run it before its first turn, and that one is its launcher's to give.
+        self.mailbox.slot.pop()
         # Why it has ended; or why it will, where it killed itself in the handler that it is in.
         self.reason: ExitReason | None = None
         self.initialised = False
         self.handling: Any = IDLE
-        self.dispatcher: Dispatcher | None = None
+        self.dispatcher: Any = None
+        # What spares its turns most looks, see `turning`.
+        self.steady = self.direct = False
         # Whether a GenServer hibernates, waits for a Timeout or has Pykka's on_receive.
         self.unusual = False
         # Who started it linked; and, where that is a supervisor, the number it knows it by.
@@ -134,7 +136,6 @@ class Process(Inlet):
             if self.ended:
                 return
             self._boot = boot
-        self.mailbox.slot.acquire()
         self.dispatcher = dispatcher
         dispatcher.attach(self)
 
@@ -183,93 +184,6 @@ class Process(Inlet):
         name = type(self.actor).__name__
         text = f"{name} was ended ({type(reason).__name__}) before its init had returned"
         on_started(StartFailed(reason, StartError(text, reason=reason)))
-
-    # ---- the turns ----------------------------------------------------------------------------
-
-    def take_turn(self, budget: int, here: dict[str, Any]) -> bool:
-        """Handle up to `budget` messages; when none is left, give the slot back.
-
-        Only the slot's holder calls; True when it holds it still and is to go on.
-        """
-        if self.ended:
-            return False
-        boot, mailbox = self._boot, self.mailbox
-        if boot is not None:
-            self._boot = None
-            return boot(self, here)
-        control = mailbox.control_lane() if mailbox.control is NO_CONTROL else mailbox.control
-        user = NOTHING if mailbox.suspended else mailbox.user
-        take, receive = user.popleft, self.actor._otp_receive
-        self._thread_id = here["ident"]
-        previous, here["process"], more = here["process"], self, False
-        try:
-            while True:
-                if control:
-                    with suppress(IndexError):
-                        more = self.obey(control.popleft()) or more
-                    if more or self.ended:
-                        break
-                    continue
-                if budget == 0 or not user:
-                    more = more or bool(user)
-                    break
-                try:
-                    item = take()
-                except IndexError:
-                    # Drained by who ended the process.
-                    break
-                budget -= 1
-                self.handling = item
-                if self.ended:
-                    self._reject(item)
-                    break
-                try:
-                    receive(item)
-                except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
-                    self.crash(error, item)
-                self.handling = IDLE
-        finally:
-            here["process"] = previous
-            self.handling = IDLE
-            # First idle, then this look, as `kill` first ends and then looks whether it is idle.
-            if self.ended:
-                self._come_back()
-        if self.ended:
-            if here["forked"]:
-                # The handler has forked and this is the child, whose only purpose is over.
-                os._exit(0)
-            return False
-        if more:
-            return True
-        mailbox.slot.release()
-        # Somebody may have put a message while the slot was still taken.
-        return bool(
-            mailbox.control or (mailbox.user and not mailbox.suspended)
-        ) and mailbox.slot.acquire(False)
-
-    def _come_back(self) -> None:
-        """Tell that the thread has left a process that was fenced off."""
-        with self.claim:
-            fenced = isinstance(self.reason, Abandoned)
-        if fenced and unstopped.note_returned(self):
-            report_returned(self.actor_ref)
-
-    def obey(self, order: StopOrder | Urge) -> bool:
-        """Carry out one order; True when what runs may have changed, so the batch is over."""
-        self.handling = order
-        try:
-            if self.ended:
-                self._reject(order)
-            elif isinstance(order, Urge):
-                order.deed(self)
-            else:
-                if order.reply is not None:
-                    self.await_end(order.reply)
-                self.actor._otp_stop_ordered(order.reason)
-        except BaseException as error:  # noqa: BLE001  as for handlers
-            self.crash(error, order)
-        self.handling = IDLE
-        return isinstance(order, Inquiry)
 
     # ---- the end ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from supervisors._runtime import signals
 from supervisors._runtime.current import current
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
-from supervisors._runtime.items import Asked, Call, Info, StopOrder, Told, as_cast
+from supervisors._runtime.items import CALLS, Asked, Info, StopOrder, Told, as_cast
 from supervisors._runtime.mailbox import NOTHING
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -23,10 +23,14 @@ from supervisors.errors import MailboxFullError, NoProcError, SelfCallError
 from supervisors.exits import Down, ExitReason, Normal, as_reason
 
 if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.signals import Monitor
 
 __all__ = ["ActorRef"]
+
+# Who carries something along with each ask puts something else in its place, see `carrying`.
+new_asked: Callable[[type[Asked]], Asked] = object.__new__
 
 
 def _find(urn: str) -> Any:
@@ -133,11 +137,11 @@ class ActorRef(pykka.ActorRef[Any]):
         if user is NOTHING:
             user = mailbox.lane()
         # As `as_cast`.
-        user.append(Told(message) if isinstance(message, Call) else message)
+        user.append(Told(message) if type(message) in CALLS else message)
         if mailbox.closed:
             mailbox.drain()
-        elif not mailbox.slot.locked() and (dispatcher := process.dispatcher) is not None:
-            dispatcher.offer(process)
+        elif mailbox.slot:
+            process.dispatcher.offer(process)
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167).
@@ -207,16 +211,21 @@ class ActorRef(pykka.ActorRef[Any]):
             Exception: what the handler raised; unless it is one of `reply_exceptions`, the actor
                 has ended by it.
         """
-        process, here = self.process, current.__dict__
-        asker = here["process"]
-        if asker is None:
-            call = Asked(message)
-        elif block and asker is process:
-            raise SelfCallError(self)
-        else:
-            call = Asked(message, asker.actor_ref)
+        process = self.process
+        here: Here = current.__dict__["here"]
+        asker = here.process
+        # As Asked(message, …), without the call of its __init__.
+        call = new_asked(Asked)
+        call.message = message
+        call.ref = None
+        call._cell = []
+        call._callbacks = None
+        if asker is not None:
+            if block and asker is process:
+                raise SelfCallError(self)
+            call.ref = asker.actor_ref
         # As soon as the actor's thread is awake this one is to wait, for it has the GIL.
-        gate = call.gate() if block and here["host"] is None else None
+        gate = call.gate() if block and here.host is None else None
         if process is None:
             call.fail(NoProcError(self))
         else:
@@ -227,8 +236,8 @@ class ActorRef(pykka.ActorRef[Any]):
             user.append(call)
             if mailbox.closed:
                 mailbox.drain()
-            elif not mailbox.slot.locked() and (dispatcher := process.dispatcher) is not None:
-                dispatcher.offer(process)
+            elif mailbox.slot:
+                process.dispatcher.offer(process)
         if not block:
             return call
         return call.get(timeout=timeout) if gate is None else call.get_at(gate, timeout)

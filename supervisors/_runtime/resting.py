@@ -47,15 +47,14 @@ def rest(process: Process, also: Callable[[], int] = lambda: 0) -> GivenBack | N
         also: gives back what its owner holds for it, while no turn can run; returns the bytes.
     """
     mailbox = process.mailbox
-    if process.ended or not mailbox.slot.acquire(False):
+    if process.ended or not mailbox.take_slot():
         return None
     try:
         if mailbox.has_work():
             return None
+        process.steady = False
         freed = mailbox.give_back_lane() + also()
         return GivenBack(freed, has_thread(process) and own_thread.park(process))
     finally:
-        mailbox.slot.release()
-        # Somebody may have put a message while the slot was taken.
-        if mailbox.has_work() and mailbox.slot.acquire(False):
+        if mailbox.give_back_slot():
             process.schedule()

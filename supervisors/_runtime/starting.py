@@ -99,7 +99,7 @@ class StartingActor(Actor):
         """Make a child that has its slot taken and everything but its first turn.
 
         Nobody can know the process before it is in `ActorRegistry`, so what comes before needs no
-        lock; the slot and the dispatcher are there when the first order comes.
+        lock; the dispatcher is there when the first order comes.
         """
         cls: type[Actor] = launch.cls  # type: ignore[assignment]
         try:
@@ -109,7 +109,6 @@ class StartingActor(Actor):
         process = actor._process
         process.parent, process.incarnation = self._process, incarnation
         process._on_started = partial(self._otp_tell_start, process, spec)
-        process.mailbox.slot.acquire()
         process.dispatcher = dispatcher
         enlist(process.actor_ref)
         self._otp_prepare(process, spec)

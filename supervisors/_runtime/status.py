@@ -92,6 +92,8 @@ def change_code(actor: Actor, change: Callable[[], object]) -> None:
             del attributes[name]
         attributes.update(old)
         raise
+    finally:
+        actor._otp_look_again()
 
 
 def format_parts(actor: Actor, parts: StatusParts) -> tuple[Any, str | None]:

@@ -246,26 +246,26 @@ class SupervisingActor(StartingActor):
             reconfigure(machine, plan.flags, plan.children)
 
     def _otp_hear(self, event: Event) -> None:
-        process, here = self._process, current.__dict__
+        process, here = self._process, current.here
         dispatcher = process.dispatcher
         # As `runs_here`: this thread may run a supervisor, and nobody waits for it to do else.
-        may = not here["is_main"] and (here["helping"] or here["host"] is dispatcher)
-        if not may or here["depth"] > _DEEPEST or not self._otp_looks_at_nothing():
+        may = not here.is_main and (here.helping or here.host is dispatcher)
+        if not may or here.depth > _DEEPEST or not self._otp_looks_at_nothing():
             process.post_next(event)
             return
         if not take(process, here, idle=False):
             process.post_next(event)
             return
-        outer, here["process"] = here["process"], process
-        here["depth"] += 1
+        outer, here.process = here.process, process
+        here.depth += 1
         try:
             self._otp_feed(event)
         except BaseException as error:  # noqa: BLE001  an error of the runtime's own
             fail_turn(process, error)
         finally:
             process.handling = IDLE
-            here["depth"] -= 1
-            here["process"] = outer
+            here.depth -= 1
+            here.process = outer
             let_go(process, here)
 
     # ---- events in, commands out ---------------------------------------------------------------

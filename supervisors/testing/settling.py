@@ -66,6 +66,6 @@ def _anybody_busy() -> bool:
         if isinstance(ref, ActorRef):
             process = ref.process
             # The slot is held from the moment a message is put until nothing is left to handle.
-            if process is not None and process is not own and process.mailbox.slot.locked():
+            if process is not None and process is not own and not process.mailbox.slot:
                 return True
     return False

@@ -49,7 +49,7 @@ class ManualDispatcher:
 
     def offer(self, process: Process) -> None:
         """Note that a process has something to do, unless that is known."""
-        if process.mailbox.slot.acquire(False):
+        if process.mailbox.take_slot():
             self.schedule(process)
 
     def detach(self, process: Process) -> None:

@@ -63,9 +63,10 @@ def interrupted(act: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("way", ["tell", "cast", "cast_all", "send_info", "ask"])
-def test_no_actor_is_forgotten(way: str) -> None:
+@pytest.mark.parametrize(("dispatcher", "count"), [("pool", 300), ("thread", 30)])
+def test_no_actor_is_forgotten(way: str, dispatcher: str, count: int) -> None:
     """Whatever a send in the main thread was interrupted in, the actor runs when it is sent to."""
-    refs = [Idle.start() for _ in range(300)]
+    refs = [Idle.start(dispatcher=dispatcher) for _ in range(count)]
     turn = itertools.cycle(refs)
     send: dict[str, Callable[[Any], object]] = {
         "tell": lambda ref: ref.tell(1),
@@ -75,10 +76,9 @@ def test_no_actor_is_forgotten(way: str) -> None:
         "ask": lambda ref: ref.ask(1, block=False),
     }
     interrupted(lambda: send[way](next(turn)))
-    assert [ref.ask(number, timeout=DEADLINE) for number, ref in enumerate(refs)] == list(
-        range(300)
-    )
-    assert [ref.stop(timeout=DEADLINE) for ref in refs] == [True] * 300
+    answers = [ref.ask(number, timeout=DEADLINE) for number, ref in enumerate(refs)]
+    assert answers == list(range(count))
+    assert [ref.stop(timeout=DEADLINE) for ref in refs] == [True] * count
 
 
 def test_no_supervisor_is_forgotten() -> None:

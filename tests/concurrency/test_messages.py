@@ -292,8 +292,7 @@ def test_mailbox_loses_nothing() -> None:
                         handled.append(box.user.popleft())
                     except IndexError:
                         break
-                box.slot.release()
-                if not (box.has_work() and box.slot.acquire(blocking=False)):
+                if not box.give_back_slot():
                     return
 
         def put(start: int, first: threading.Event = put_first) -> None:

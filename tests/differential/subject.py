@@ -303,14 +303,14 @@ def finish(world: World, end: End) -> None:
 @contextmanager
 def held(process: Process) -> Iterator[None]:
     """In the block the process gets no turn."""
-    slot = process.mailbox.slot
-    if not slot.acquire(timeout=DEADLINE):
-        raise TimeoutError("the supervisor is never idle")
+    mailbox, given_up = process.mailbox, time.monotonic() + DEADLINE
+    while not mailbox.take_slot():
+        if time.monotonic() > given_up:
+            raise TimeoutError("the supervisor is never idle")
+        time.sleep(0.0001)
     yield
-    slot.release()
-    dispatcher = process.dispatcher
-    if dispatcher is not None and process.mailbox.has_work() and slot.acquire(blocking=False):
-        dispatcher.schedule(process)
+    if mailbox.give_back_slot() and process.dispatcher is not None:
+        process.dispatcher.schedule(process)
 
 
 def request(

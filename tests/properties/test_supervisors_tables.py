@@ -290,10 +290,8 @@ class Sequences(RuleBasedStateMachine):
             lane = self.box.control or self.box.user
             if lane:
                 self.handled.append(lane.popleft())
-        if self.box.has_work():
-            return
-        self.scheduled = False
-        self.box.slot.release()
+        if not self.box.has_work():
+            self.scheduled = self.box.give_back_slot()
 
     @rule()
     def close(self) -> None:

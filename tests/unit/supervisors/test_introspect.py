@@ -72,11 +72,12 @@ def test_statistics_of_the_dead(turns: ManualDispatcher) -> None:
 def test_busy(turns: ManualDispatcher, request_: Any) -> None:
     """An actor that stays in a handler is CallTimeout; the request is withdrawn."""
     ref, _ = probe(turns)
-    slot = ref.process.mailbox.slot
-    assert slot.acquire(blocking=False)
+    mailbox = ref.process.mailbox
+    assert mailbox.take_slot()
     with pytest.raises(CallTimeout, match=r"within 0\.5 s"):
         request_(ref, timeout=timedelta(seconds=0.5))
-    slot.release()
+    assert mailbox.give_back_slot()
+    ref.process.dispatcher.schedule(ref.process)
     ref.process.actor.untouched = True
     assert ref.ask("x") == "x"
     status = introspect.get_status(ref)
@@ -245,7 +246,7 @@ def test_suspend_and_resume(turns: ManualDispatcher) -> None:
 def test_suspend_in_the_middle_of_a_batch(turns: ManualDispatcher) -> None:
     """A suspension holds from the next message on, in the batch that it comes in too."""
     ref, notes = probe(turns)
-    inquiry = Inquiry(lambda process: setattr(process.mailbox, "suspended", True))
+    inquiry = Inquiry(lambda process: introspect._hold(process, suspended=True))
     ref.tell(lambda actor: actor._process.order(inquiry))
     ref.tell("b")
     turns.run_until_idle()

@@ -53,17 +53,18 @@ def test_an_idle_process_takes_a_turn_at_once(turns: AnyThread) -> None:
     process = start(Plain, turns).process
     seen: list[Any] = []
     assert take_turn(process, lambda: seen.append(current.process))
-    assert (seen, process.mailbox.slot.locked()) == ([process], False)
+    assert (seen, process.mailbox.slot) == ([process], [process])
 
 
 def test_what_waits_comes_first(turns: AnyThread) -> None:
     """A process with a message, an order, or another thread in it, is not idle."""
     process = start(Plain, turns).process
-    process.mailbox.slot.acquire()
+    assert process.mailbox.take_slot()
     assert not take_turn(process, pytest.fail)
     process.mailbox.user = process.mailbox.lane()
     process.mailbox.user.append("message")
-    process.mailbox.slot.release()
+    assert process.mailbox.give_back_slot()
+    process.mailbox.slot.append(process)
     assert not take_turn(process, pytest.fail)
     process.mailbox.user.clear()
     process.mailbox.suspended = True
@@ -102,9 +103,9 @@ def test_no_end_at_once(turns: AnyThread) -> None:
     ending, plain = start(Ending, turns).process, start(Plain, turns).process
     assert not end_idle(ending, Shutdown())
     assert not end_idle(plain, Crashed(ValueError()))
-    plain.mailbox.slot.acquire()
+    assert plain.mailbox.take_slot()
     assert not end_idle(plain, Shutdown())
     plain.mailbox.control.append(Urge(lambda _: None))
-    plain.mailbox.slot.release()
+    plain.mailbox.slot.append(plain)
     assert not end_idle(plain, Shutdown())
     assert [ending.ended, plain.ended] == [False, False]

@@ -18,9 +18,8 @@ def test_only_the_first_putter_schedules() -> None:
     """Who takes the slot must schedule; the others need not, until it is given back."""
     box, _ = mailbox()
     assert [box.put(1), box.put(2), box.put_control(3)] == [True, False, False]
-    box.slot.release()
-    assert box.has_work()
-    assert box.put_control(4)
+    assert box.give_back_slot()
+    assert not box.put_control(4)
     assert (list(box.user), list(box.control), len(box)) == ([1, 2], [3, 4], 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Fake:
         return self.work > 0
 
 
-def no_thread(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> list[Any]:
+def no_thread(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> list[Any]:
     """Lets no thread start; returns the targets of those that would have."""
     started: list[Any] = []
 
@@ -63,7 +64,7 @@ def taken(turns: ManualDispatcher) -> Any:
     """A process whose slot the test holds."""
     ref = Noting.start(dispatcher=turns)
     turns.run_until_idle()
-    assert ref.process.mailbox.slot.acquire(blocking=False)
+    assert ref.process.mailbox.take_slot()
     return ref.process
 
 
@@ -73,30 +74,24 @@ def test_turn(turns: ManualDispatcher) -> None:
     for number in range(BATCH + 1):
         process.actor_ref.tell(number)
     assert run_turn(process)
-    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH, True)
+    assert (process.actor.count, process.mailbox.slot) == (BATCH, [])
     assert not run_turn(process)
-    assert (process.actor.count, process.mailbox.slot.locked()) == (BATCH + 1, False)
+    assert (process.actor.count, process.mailbox.slot) == (BATCH + 1, [process])
 
 
 def test_turn_meets_a_late_message(turns: ManualDispatcher) -> None:
     """A message that came while the slot was given back is not forgotten."""
     process = taken(turns)
 
-    class Slot:
-        taken = True
-
-        def release(self) -> None:
-            self.taken = False
+    class Slot(list[Any]):
+        def append(self, item: Any) -> None:
+            super().append(item)
             process.mailbox.user.append("late")
-
-        def acquire(self, blocking: bool) -> bool:
-            was, self.taken = self.taken, True
-            return not was
 
     process.mailbox.lane()
     process.mailbox.slot = slot = Slot()
     assert run_turn(process)
-    assert slot.taken
+    assert not slot
 
 
 def test_slot_of_the_dead(turns: ManualDispatcher) -> None:
@@ -105,7 +100,7 @@ def test_slot_of_the_dead(turns: ManualDispatcher) -> None:
     process.actor_ref.tell(process.kill)
     assert not run_turn(process)
     assert process.ended
-    assert process.mailbox.slot.locked()
+    assert not process.mailbox.slot
 
 
 def test_workers_come_with_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +161,9 @@ def test_a_turn_that_raises_costs_no_worker() -> None:
         def finish(self, reason: ExitReason) -> None:
             finished.append(reason)
 
+        def _come_back(self) -> None:
+            """Nobody has fenced it off."""
+
     ran: list[int] = []
 
     class Fine(Fake):
@@ -224,12 +222,12 @@ def test_offered_processes_are_queued_once(
     process = taken(turns)
     pool.offer(process)
     assert not pool._queue
-    process.mailbox.slot.release()
+    process.mailbox.slot.append(process)
     gate = parked(pool)
     pool.offer(process)
     pool.offer(process)
     assert list(pool._queue) == [process]
-    assert process.mailbox.slot.locked()
+    assert not process.mailbox.slot
     assert not gate.locked()
 
 
@@ -355,3 +353,44 @@ def test_own_thread_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         dispatcher.attach(process)
     assert dispatcher._bells == {}
     dispatcher.schedule(process)
+
+
+def test_own_thread_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal while a parked process gets its thread leaves it parked, until the next message."""
+    dispatcher = ThreadDispatcher()
+    process: Any = Fake()
+    process.mailbox = SimpleNamespace(slot=[process])
+    dispatcher._bells[process] = None
+    no_thread(monkeypatch, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        dispatcher.offer(process)
+    assert (dispatcher._bells, process.mailbox.slot) == ({process: None}, [process])
+    started = no_thread(monkeypatch)
+    dispatcher.offer(process)
+    dispatcher.offer(process)
+    bell = dispatcher._bells[process]
+    assert (len(started), process.mailbox.slot) == (1, [])
+    assert [bell.get_nowait() for _ in range(bell.qsize())] == [None, process]
+
+
+def test_own_thread_is_parked_while_somebody_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has taken the slot, and finds the thread gone, gets another one."""
+    started = no_thread(monkeypatch)
+    dispatcher = ThreadDispatcher()
+    process: Any = Fake()
+    process.mailbox = SimpleNamespace(slot=[process])
+
+    class Parking(dict[Any, Any]):
+        looks = 0
+
+        def get(self, key: Any, default: Any = None) -> Any:
+            self.looks += 1
+            if self.looks == 2:
+                self[key] = None
+            return super().get(key, default)
+
+    dispatcher._bells = Parking({process: "bell"})
+    dispatcher.offer(process)
+    bell = dispatcher._bells[process]
+    assert (len(started), process.mailbox.slot) == (1, [])
+    assert [bell.get_nowait() for _ in range(bell.qsize())] == [None, process]

@@ -128,7 +128,6 @@ def test_default_is_the_root(turns: ManualDispatcher) -> None:
 def test_silent_supervisor(turns: ManualDispatcher) -> None:
     """A supervisor that does not answer in time is told as silent."""
     app = Supervisor.start_link([], strategy="one_for_one", dispatcher=turns)
-    slot = app.process.mailbox.slot
-    assert slot.acquire(blocking=False)
+    assert app.process.mailbox.take_slot()
     [tree] = snapshot([app], timeout=timedelta(0)).trees
     assert tree.state == "silent"

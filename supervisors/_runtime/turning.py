@@ -1,0 +1,161 @@
+"""The turns of a process: what it does with its messages and orders, a batch at a time.
+
+This is run for every message, so the ways that nearly all of them take are the short ones, and what
+most processes never are has one flag for all of it. `steady`: there is nothing to look at before a
+turn, for the process neither boots nor is suspended,
+and has a control lane. `direct`: there is nothing to look at before a
+message, for the actor is a GenServer that takes every cast in its `handle_cast`; it neither sleeps
+nor waits for a Timeout, and nobody watches it. Who makes either untrue says so first; that one is
+untrue too long costs time alone.
+
+Before and after each handler `handling` is set first, and `ended` looked at then; `kill` does the
+two the other way round. Most turns have one message, so to count them begins with the second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from supervisors._runtime import unstopped
+from supervisors._runtime.doing import IDLE
+from supervisors._runtime.inlet import Inlet
+from supervisors._runtime.inquiry import Inquiry
+from supervisors._runtime.items import NO_CASTS, Asked, StopOrder, Urge
+from supervisors._runtime.mailbox import NO_CONTROL, NOTHING
+from supervisors._runtime.reports import report_returned
+from supervisors.exits import Abandoned
+
+if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
+
+__all__ = ["Turning"]
+
+
+class Turning(Inlet):
+    """The part of a process that runs; all of it is for the holder of the slot."""
+
+    __slots__ = ("_thread_id", "direct", "steady")
+
+    _boot: Any
+    direct: bool
+    handling: Any
+
+    def take_turn(self, budget: int, here: Here) -> bool:
+        """Handle up to `budget` messages; when none is left, give the slot back.
+
+        Only for `run_turn` and what does as it does: afterwards nobody is `here`'s process, and an
+        error of the runtime's own leaves this half way. True: the slot is held still, to go on.
+        """
+        mailbox: Any = self.mailbox
+        actor: Any = self.actor
+        if self.steady:
+            user = mailbox.user
+        elif self._boot is not None:
+            return self._take_first_turn(here)
+        else:
+            user = self._find_lane()
+        control = mailbox.control
+        self._thread_id = here.ident
+        here.process = self
+        while True:
+            if control:
+                if self._obey_next() or self.ended:
+                    break
+                continue
+            if not user:
+                break
+            try:
+                item = user.popleft()
+            except IndexError:  # drained by who ended the process
+                break
+            self.handling = item
+            if self.ended:
+                self._reject(item)
+                break
+            try:
+                if not self.direct:
+                    actor._otp_receive(item)
+                # As that does, without its call.
+                elif (kind := type(item)) not in NO_CASTS:
+                    result = actor.handle_cast(item)
+                    if result is not None:
+                        actor._otp_follow(result, None)
+                elif kind is Asked:
+                    actor._otp_answer(item)
+                else:
+                    actor._otp_receive(item)
+            except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
+                self._self.crash(error, item)
+            self.handling = IDLE
+            if not user and not control:
+                break
+            budget -= 1
+            if not budget:
+                break
+        here.process = None
+        if self.ended:
+            return self._depart(here)
+        # As give_back_slot, without its call.
+        mailbox.slot.append(self)
+        if mailbox.user or control:
+            return bool(mailbox.has_work() and mailbox.take_slot())
+        return False
+
+    def _take_first_turn(self, here: Here) -> bool:
+        """Begin in a turn of its own: who waits for the start comes before any handler."""
+        boot, self._boot = self._boot, None
+        return boot is not None and not self.ended and bool(boot(self._self, here))
+
+    def _find_lane(self) -> deque[Any]:
+        """Return where messages are to be taken from, once the process has begun."""
+        mailbox = self.mailbox
+        if mailbox.control is NO_CONTROL:
+            mailbox.control_lane()
+        self.steady = not mailbox.suspended
+        return mailbox.user if self.steady else NOTHING
+
+    def _depart(self, here: Here) -> bool:
+        """Leave a process that has ended, which needs no further turn."""
+        self.handling = IDLE
+        self._come_back()
+        if here.forked:
+            # The handler has forked and this is the child, whose only purpose is over.
+            os._exit(0)
+        return False
+
+    def _come_back(self) -> None:
+        """Tell that the thread has left a process that was fenced off."""
+        with self.claim:
+            fenced = isinstance(self.reason, Abandoned)
+        if fenced and unstopped.note_returned(self._self):
+            report_returned(self.actor_ref)
+
+    def _obey_next(self) -> bool:
+        """Carry out the next order; answers as `obey`."""
+        try:
+            order = self.mailbox.control.popleft()
+        except IndexError:  # drained, as above
+            return False
+        return self.obey(order)
+
+    def obey(self, order: StopOrder | Urge) -> bool:
+        """Carry out one order; True when what runs may have changed, so the batch is over."""
+        self.handling = order
+        try:
+            if self.ended:
+                self._reject(order)
+            elif isinstance(order, Urge):
+                order.deed(self._self)
+            else:
+                if order.reply is not None:
+                    self.await_end(order.reply)
+                self.actor._otp_stop_ordered(order.reason)
+        except BaseException as error:  # noqa: BLE001  as for handlers
+            self._self.crash(error, order)
+        self.handling = IDLE
+        if isinstance(order, Inquiry):
+            self.steady = False
+            return True
+        return False
