@@ -133,7 +133,8 @@ def _finish_start(
 ) -> bool:
     """Let the supervisor know that a child has started; tell whether that is all."""
     actor: Any = sup.actor
-    if not take(sup, here, idle=False):
+    # Somebody may have begun to look, during the init.
+    if not actor._otp_looks_at_nothing() or not take(sup, here, idle=False):
         return False
     outer, here["process"] = here["process"], sup
     done = False
