@@ -13,13 +13,12 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.at_once import begin_start, end_child, finish_start
-from supervisors._machines.vocabulary import EmitReport, Report, RequestVerb
+from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, RequestVerb
 from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import UNDONE, hand_on, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
 from supervisors._runtime.in_place import let_go, take, take_turn
 from supervisors._runtime.items import Asked
-from supervisors._runtime.outcomes import Started
 from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import Launch, failed_start, launch_of
@@ -98,10 +97,13 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
     token = Reply()
     machine, process, child = actor._otp_machine, None, None
     try:
-        child = None if machine is None else begin_start(machine, spec, token)
-        if child is None:
-            return UNDONE
+        # First told of, then this look, as who ends the supervisor first says so and then tells.
         actor._otp_asked.add(token)
+        if not sup.ended:
+            child = begin_start(machine, spec, token)
+        if child is None:
+            actor._otp_asked.discard(token)
+            return UNDONE
         try:
             pool.man()
             process = actor._otp_make(launch, child.incarnation, spec, pool)
@@ -121,8 +123,8 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
             ref = process.actor_ref
             if _finish_start(sup, child, ref, token, here):
                 return ref
-            on_started(Started(ref))
-    # What is not over by now goes on in other threads.
+            sup.post_next(ChildStarted(process.incarnation, ref))
+    # What is not over by now goes on in other threads: it may start what others have asked for.
     flush()
     return token.get()
 
@@ -130,7 +132,8 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
 def _finish_start(sup: Process, child: Child, ref: ActorRef, token: Reply, here: Here) -> bool:
     """Let the supervisor know that a child has started; tell whether that is all."""
     actor: Any = sup.actor
-    if not take(sup, here, idle=False):
+    # Somebody may have begun to look, during the init.
+    if not actor._otp_looks_at_nothing() or not take(sup, here, idle=False):
         return False
     outer, here.process = here.process, sup
     done = False

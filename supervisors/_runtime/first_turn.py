@@ -19,10 +19,11 @@ from supervisors._runtime.handover import flush, only_waits
 from supervisors._runtime.in_place import leave
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
+from supervisors._runtime.reply import Reply
 from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
 from supervisors.errors import StartError
-from supervisors.exits import ExitReason, Normal
+from supervisors.exits import ExitReason, Killed, Normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,20 +98,26 @@ def start_here(
     process = actor._process
     ref = process.actor_ref
     process.dispatcher = pool
-    enlist(ref)
     told: list[Any] = []
     process._on_started = told.append
+    # From here on others may end it.
+    enlist(ref)
+    if tie is not None:
+        tie(process)
     try:
         pool.man()
     except Exception as error:  # noqa: BLE001  a refused thread
         process.finish(crashed(error))
-    if tie is not None:
-        tie(process)
     here = current.here
-    Context().run(run_init, process, args, kwargs, here)
+    on_started = Context().run(run_init, process, args, kwargs, here)
     hand_on(process, here)
-    if not told:
+    if on_started is not None:
         return ref
+    if not told:
+        # Who ends it in another thread has not come to this one yet.
+        end = Reply()
+        process.await_end(end)
+        end.get()
     outcome = told[0]
     if isinstance(outcome, StartFailed):
         raise outcome.error
@@ -130,31 +137,17 @@ def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, 
         Whether it holds the slot still and is to go on.
     """
     on_started = run_init(process, args, kwargs, here)
-    if process.mailbox.control:
-        _obey(process, here)
     started = Started(process.actor_ref)
-    if on_started is None or process._boot is None or here.helping:
-        # Not after that, for who is told next may take long.
-        hand_on(process, here)
-        if on_started is not None:
-            on_started(started)
-        return False
-    on_started(started)
-    # A user's code follows.
-    flush()
-    return _second_turn(process, here)
-
-
-def _obey(process: Process, here: Here) -> None:
-    """Carry out the orders that came during the init, before anything else."""
-    control = process.mailbox.control
-    outer, here.process = here.process, process
-    try:
-        while control and not process.ended:
-            with suppress(IndexError):
-                process.obey(control.popleft())
-    finally:
-        here.process = outer
+    shares = here.helping or getattr(process.dispatcher, "runs_in_any_thread", False)
+    if on_started is not None and process._boot is not None and not shares:
+        # This thread runs nothing else, so who is told next does nothing in it.
+        on_started(started)
+        return _second_turn(process, here)
+    # Before anybody is told: who is told next may take long, and may call this actor meanwhile.
+    hand_on(process, here)
+    if on_started is not None:
+        on_started(started)
+    return False
 
 
 def hand_on(process: Process, here: Here) -> None:
@@ -182,7 +175,10 @@ def run_init(
         if not process.ended:
             actor = process.actor
             on_started = _come_up(process, actor, args, kwargs)
-            if on_started is not None:
+            if process.reason is not None and not process.ended:
+                # It has killed itself, which comes before all other orders.
+                process.end(Killed())
+            elif on_started is not None:
                 if actor._otp_goes_on():
                     # A user's code, which nobody who waits for the start waits for.
                     process._boot = _second_turn
@@ -226,11 +222,15 @@ def confirm(process: Process) -> None:
 
 
 def _second_turn(process: Process, here: Here) -> bool:
-    """Do what a user wants done before the first message."""
+    """Obey what was ordered during the init; then do what a user wants done before messages."""
     process._boot = None
     process._thread_id = here.ident
+    control = process.mailbox.control
     outer, here.process = here.process, process
     try:
+        while control and not process.ended:
+            with suppress(IndexError):
+                process.obey(control.popleft())
         if not process.ended:
             _after_start(process)
     finally:

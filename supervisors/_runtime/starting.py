@@ -20,6 +20,7 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.calling import take_options
+from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.first_turn import first_turn, start_error
 from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
@@ -153,7 +154,9 @@ class StartingActor(Actor):
         post = self._process.post_next
         incarnation = incarnation or process.incarnation  # type: ignore[union-attr]
         if isinstance(outcome, Started):
-            self._otp_hear(ChildStarted(incarnation, outcome.ref))
+            news = ChildStarted(incarnation, outcome.ref)
+            # A supervisor has its own turn still when it tells that it is up.
+            (post if current.process is process else self._otp_hear)(news)
         elif isinstance(outcome, StartIgnored):
             post(ChildIgnored(incarnation))
         else:

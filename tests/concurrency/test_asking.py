@@ -150,6 +150,18 @@ def test_a_suspended_supervisor_starts_nothing() -> None:
         assert found[0].is_alive()
 
 
+def test_a_trace_that_begins_during_an_init_shows_the_start() -> None:
+    """Who watches a supervisor sees the news of a child, though it was asked for before."""
+    with DynamicSupervisor.start_link() as parent:
+        steps: list[introspect.TraceEvent] = []
+        asking = Asking(parent)
+        introspect.trace(parent, steps.append)
+        ref = asking.end()
+        introspect.trace(parent, None)
+        assert ref.is_alive()
+    assert [type(step.message).__name__ for step in steps[:2]] == ["ChildStarted"] * 2
+
+
 def test_a_start_and_an_end_are_reported() -> None:
     """Telemetry tells of a child that was started in the thread that asked."""
     seen: list[Any] = []
