@@ -17,7 +17,7 @@ from typing import Any
 
 from bench_memory import in_fresh_process, private_bytes
 from channels import Client, Ours, Threaded
-from harness import BYTES, main
+from harness import BYTES, Aim, main
 
 # Seconds until an idle channel is put to sleep; joining is over long before.
 _IDLE = 1.0
@@ -94,4 +94,12 @@ if __name__ == "__main__":
         },
         unit=BYTES,
         rounds=1,
+        aims={
+            "in the pool, allocated": [
+                Aim("joined", most=3_000),
+                Aim("hibernating", most=1_536),
+                Aim("hibernating", than="after a message", times=2.5),
+            ],
+            "thread of its own, process": [Aim("hibernating", than="after a message", times=5.0)],
+        },
     )

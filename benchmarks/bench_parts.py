@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from channels import Client
-from harness import Way, main
+from harness import Aim, Way, main
 
 from phoenix_actors import ChannelActor
 from phoenix_actors.link.codec import Codec
@@ -59,7 +59,7 @@ def decoding() -> list[Way]:
     """A message, with and without sharing."""
     frame = json.dumps([None, None, "prices:1", "tick", TICK])
     plain = Codec("2.0.0", Counters())
-    shared = Codec("2.0.0", Counters(), None, SharedValues())
+    shared = Codec("2.0.0", Counters(), shared=SharedValues())
     return [
         Way("decode", repeated(lambda: plain.decode_text(frame))),
         Way("share_decoded=True", repeated(lambda: shared.decode_text(frame))),
@@ -189,4 +189,12 @@ if __name__ == "__main__":
             "a collection": (20, monitored()),
         },
         rounds=7,
+        aims={
+            "2 kB to 100 channels": [Aim("BinaryPool", than="encode 100 times", times=5.0)],
+            "topic to channel": [Aim("RouteCache", than="registry, by its actor", times=10.0)],
+            "topic to class, 20 patterns": [Aim("RouteCache", than="match", times=10.0)],
+            "topic to class, 100 patterns": [Aim("RouteCache", than="match", times=10.0)],
+            "frame to handler, p50": [Aim("hibernating", most=0.0001)],
+            "a collection": [Aim("PerformanceMonitor", than="interval", times=100.0)],
+        },
     )

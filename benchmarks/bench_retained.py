@@ -7,7 +7,7 @@ import random
 import tracemalloc
 from typing import Any
 
-from harness import BYTES, Way, main
+from harness import BYTES, Aim, Way, main
 
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
@@ -74,4 +74,8 @@ if __name__ == "__main__":
         },
         unit=BYTES,
         rounds=1,
+        aims={
+            "price tick, one of 100,000": [Aim("share_decoded=True", than="plain", times=2.5)],
+            "presence diff, one of 100,000": [Aim("share_decoded=True", than="plain", times=2.5)],
+        },
     )

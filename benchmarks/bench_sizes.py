@@ -1,16 +1,23 @@
 """How time grows with size: channels on one socket, sockets in one process.
 
 Each figure is of one more: where it stays the same, all of them together cost what one costs times
-their number.
+their number. The server is a function in this process, or where that is said the replay server in
+one of its own. With `--cpu`, the processor time of this process instead of the wall clock.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-from channels import Client
+from channels import Client, Ours
+from clocks import CPU, now
 from harness import Way, main
+from replay import serving
+
+from phoenix_actors import SocketClient
 
 
 def timed(do: Callable[[Client], object]) -> Callable[[int, int], float]:
@@ -20,10 +27,10 @@ def timed(do: Callable[[Client], object]) -> Callable[[int, int], float]:
         client = Client()
         try:
             client.join(size)
-            began = time.perf_counter()
+            began = now()
             for number in range(count):
                 do_one(client, number)
-            return (time.perf_counter() - began) / count
+            return (now() - began) / count
         finally:
             client.close()
 
@@ -59,15 +66,43 @@ def losing(size: int) -> Way:
         client = Client(backoff=[0.0], rejoin_backoff=[0.0])
         try:
             channels = client.join(size)
-            began = time.perf_counter()
-            client.transport.peers[-1].drop()
-            while any(channel.join_count < 2 for channel in reversed(channels)):
-                time.sleep(0.0005)
-            return (time.perf_counter() - began) / size
+            return rejoined(channels, client.transport.peers[-1].drop) / size
         finally:
             client.close()
 
     return Way(f"{size}", run, measures=True)
+
+
+def losing_apart(port: int, size: int) -> Way:
+    """Return the same way with a server in another process."""
+
+    def run(_: int) -> float:
+        url = f"ws://127.0.0.1:{port}/socket"
+        client: SocketClient = SocketClient.start_link(
+            url=url, backoff=[0.0], rejoin_backoff=[0.0], performance_monitor=False
+        )
+        with client:
+            client.wait_connected(10)
+            channels = [client.join(f"room:{number}", channel=Ours) for number in range(size)]
+            wire = client.session.live_wire()
+            attempt = wire.attempt(wire.generation or 0)
+            if attempt is None:
+                raise RuntimeError("the client is not connected")
+            return rejoined(channels, attempt.handle.abort) / size
+
+    return Way(f"{size}", run, measures=True)
+
+
+def rejoined(channels: list[Any], lose: Callable[[], object]) -> float:
+    """Return the seconds from the loss until every channel is joined again."""
+    joins = [channel.join_count for channel in channels]
+    began = now()
+    lose()
+    # The last to join again is mostly the last that was joined, so it is looked at first.
+    for channel, before in zip(reversed(channels), reversed(joins), strict=True):
+        while channel.join_count == before:
+            time.sleep(0.002)
+    return now() - began
 
 
 def sockets(size: int) -> Way:
@@ -76,10 +111,10 @@ def sockets(size: int) -> Way:
     def run(count: int) -> float:
         others = [Client() for _ in range(size)]
         try:
-            began = time.perf_counter()
+            began = now()
             for _ in range(count):
                 Client().close()
-            return (time.perf_counter() - began) / count
+            return (now() - began) / count
         finally:
             for other in others:
                 other.close()
@@ -87,14 +122,19 @@ def sockets(size: int) -> Way:
     return Way(f"{size}", run, measures=True)
 
 
+CHANNELS = (10, 100, 1_000, 10_000)
+
 if __name__ == "__main__":
-    main(
-        "one more of so many",
-        {
-            "join and leave, channels": (200, [joining(n) for n in (10, 100, 1_000, 10_000)]),
-            "message in, channels": (2_000, [message(n) for n in (10, 100, 1_000, 10_000)]),
-            "lost and joined again, each of": (1, [losing(n) for n in (10, 100, 1_000, 5_000)]),
-            "start and stop, sockets": (20, [sockets(n) for n in (1, 10, 50, 200)]),
-        },
-        rounds=1,
-    )
+    sys.argv = [word for word in sys.argv if word != "--cpu"]
+    with serving() as port:
+        main(
+            f"one more of so many, {'processor time' if CPU else 'wall clock'}",
+            {
+                "join and leave, channels": (200, [joining(n) for n in CHANNELS]),
+                "message in, channels": (2_000, [message(n) for n in CHANNELS]),
+                "lost and joined again, each of": (1, [losing(n) for n in CHANNELS]),
+                "the same, server apart": (1, [losing_apart(port, n) for n in CHANNELS]),
+                "start and stop, sockets": (20, [sockets(n) for n in (1, 10, 50, 200)]),
+            },
+            rounds=3,
+        )

@@ -146,10 +146,11 @@ class Peer:
         if wanted.get("rate"):
             self._pace(texts[0], count, wanted["rate"])
             return
-        frames = [self._packed(texts[number % topics]) for number in range(count)]
-        data = b"".join(frames)
+        # What is deflated refers to what was deflated before it, so this is the order of sending.
+        go = self._packed(b'[null,null,"room:0","go",{}]')
+        data = b"".join([self._packed(texts[number % topics]) for number in range(count)])
         time.sleep(0.05)
-        self._sock.sendall(self._packed(b'[null,null,"room:0","go",{}]'))
+        self._sock.sendall(go)
         for start in range(0, len(data), _CHUNK):
             self._sock.sendall(data[start : start + _CHUNK])
 
@@ -161,7 +162,7 @@ class Peer:
         for _ in range(0, count, each):
             stamp = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
             text = b'[null,null,"room:0","tick",{"at":%d}]' % stamp
-            self._sock.sendall(self._packed(text) * each)
+            self._sock.sendall(b"".join([self._packed(text) for _ in range(each)]))
             following += pause
             time.sleep(max(0.0, following - time.perf_counter()))
 

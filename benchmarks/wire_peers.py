@@ -22,6 +22,7 @@ __all__ = [
     "raw",
     "raw_alone",
     "raw_connect",
+    "raw_flight",
     "wsc",
     "wsc_actors",
     "wsc_alone",
@@ -205,6 +206,29 @@ def raw_alone(port: int) -> Way:
             samples.append(now() - began)
         peer.sock.close()
         return statistics.median(samples)
+
+    return Way("raw socket", run, measures=True)
+
+
+def raw_flight(port: int) -> Way:
+    """A hundred pushes in flight, written one by one; the replies are counted by their bytes."""
+
+    def run(count: int) -> float:
+        peer = _Raw(port)
+        peer.ask('["1","1","room:0","phx_join",{}]')
+        push = '["1","%04d","room:0","echo",{"body":"hello"}]'
+        reply = len(frame(b'["1","0000","room:0","phx_reply",{"status":"ok","response":{}}]'))
+        got = 0
+        began = now()
+        for number in range(count):
+            while number - got // reply >= 100:
+                got += len(peer.sock.recv(1 << 16))
+            peer.send(push % (number % 10_000))
+        while got < reply * count:
+            got += len(peer.sock.recv(1 << 16))
+        took = now() - began
+        peer.sock.close()
+        return took / count
 
     return Way("raw socket", run, measures=True)
 

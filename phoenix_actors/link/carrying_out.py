@@ -245,11 +245,15 @@ class CarryingOut(OwnInbound):
             took = {"duration_seconds": timers.clock.now() - self._leave_began}
             after.append(partial(emit, CHANNEL_LEAVE_DURATION, took, topic=self.topic.name))
         core: Any = self  # a ChannelCore
+        topic = self.topic
         self.wire.detach(core)
         self._own_inbound().close()
+        if topic.core is self and self.orphaned_by is None:
+            # Before the actor ends: who hears of that may join anew.
+            topic.session.forget(topic)
         self.actor.cast(Ended())
         # Behind the answers to whoever waits: closing the topic answers who is left.
-        after.append(partial(self.topic.core_ended, core))
+        after.append(partial(topic.core_ended, core))
 
     def _end_span(self, how: str) -> Iterable[Callable[[], object]]:
         """Return what tells of the end of the join that is under way, if one is."""

@@ -189,7 +189,8 @@ class Topic(TopicRecord):
             self._end = _CLOSED
             self._facade = None
             early = self._take_early()
-        self.joined_once.fail(error or JoinCancelled(self.name))
+        if not self.joined_once.done():
+            self.joined_once.fail(error or JoinCancelled(self.name))
         self.room.ring()
         for push in early:
             without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))

@@ -318,7 +318,9 @@ TellJoined(join_count=1)]
 
     def _fail_unsent(self, reason: CloseReason | None) -> Commands:
         """Fail the join that somebody waits for, and the pushes that were not sent."""
-        commands = self._answer_join(events.FailJoin, JoinCancelled(self.topic))
+        commands: Commands = []
+        if self._waiting is not None:
+            commands = self._answer_join(events.FailJoin, JoinCancelled(self.topic))
         pushes, ended = self._unsent_pushes(now=float("-inf"))
         commands += ended
         for push in pushes:

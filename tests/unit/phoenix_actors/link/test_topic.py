@@ -236,6 +236,21 @@ def test_an_actor_that_ends_while_leaving(bench: LinkBench) -> None:
     assert list(topic.listeners.stream(None)) == []
 
 
+def test_closed_by_the_server(bench: LinkBench) -> None:
+    """When the actor hears of its end the topic is free already, for who hears of that in turn."""
+    bench.open()
+    topic, actor, _ = bench.joined("t")
+    wanted: list[tuple[str, object]] = []
+
+    def cast(message: object) -> None:
+        wanted.append((type(message).__name__, bench.session.topic("t")))
+
+    actor.cast = cast  # type: ignore[method-assign]
+    bench.receive("1", None, "t", "phx_close", {})
+    assert wanted == [("Closed", topic), ("Ended", None)]
+    assert topic.closed
+
+
 def test_giving_way_to_a_new_join(bench: LinkBench) -> None:
     """A topic joined anew while it is being left: the old one ends at once, behind its leave."""
     handle = bench.open()
