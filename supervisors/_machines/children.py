@@ -172,12 +172,13 @@ class ChildTable:
 
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
-        # In `by_incarnation` but STOPPED is one whose start failed.
-        if child.ref is not None or self.by_incarnation(child.incarnation) is child:
-            self.mark_stopped(child)
-        self._children.pop(child.key, None)
+        key = child.key
+        self._children.pop(key, None)
         if self.dynamic:
-            self._at_rest.discard(child.key)
+            self._at_rest.discard(key)
+        if not self.dynamic or child.incarnation != key:
+            self._by_incarnation.pop(child.incarnation, None)
+        self._put_to_rest(child)
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""
@@ -185,6 +186,12 @@ class ChildTable:
 
     def find(self, id_or_ref: Any) -> Child | None:
         """Return the child with this living ref or, in a static table, with this id (S110)."""
+        if self.dynamic:
+            process = getattr(id_or_ref, "process", None)
+            if process is not None:
+                child = self._children.get(getattr(process, "incarnation", 0))
+                if child is not None and child.ref is id_or_ref:
+                    return child
         try:
             child = self._by_ref.get(id_or_ref)
             if child is None and not self.dynamic:
@@ -223,8 +230,13 @@ class ChildTable:
         else:
             self._next += 1
             child.incarnation = self._next
-        self._note_incarnation(child)
-        return child.incarnation
+        incarnation: int = child.incarnation
+        if self.dynamic and incarnation == child.key:
+            if self._at_rest:
+                self._at_rest.discard(incarnation)
+        else:
+            self._by_incarnation[incarnation] = child
+        return incarnation
 
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
         """The child lives."""
@@ -232,8 +244,11 @@ class ChildTable:
         child.ref = ref
         if child.past is not _NO_PAST:
             child.past.started_at = now
-        if not self.dynamic or _number(ref) != child.incarnation:
-            self._by_ref[ref] = child
+        if self.dynamic:
+            process = getattr(ref, "process", None)
+            if getattr(process, "incarnation", 0) == child.incarnation:
+                return
+        self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:
         """The child waits for its next start and keeps its incarnation, for the timer."""
@@ -250,7 +265,11 @@ class ChildTable:
             self._at_rest.add(child.key)
         else:
             self._by_incarnation.pop(child.incarnation, None)
-        if child.ref is not None:
+        self._put_to_rest(child)
+
+    def _put_to_rest(self, child: Child) -> None:
+        """Let the child have no process and wait for none."""
+        if child.ref is not None and self._by_ref:
             self._by_ref.pop(child.ref, None)
         child.ref = None
         child.early_exit = None
