@@ -66,13 +66,13 @@ def test_top_is_the_one_of_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:
     """`phoenix-actors top` hands its arguments on and returns the exit code."""
     given: list[list[str]] = []
 
-    def observe(arguments: list[str]) -> int:
-        given.append(arguments)
+    def observe(arguments: list[str], program: str) -> int:
+        given.append([program, *arguments])
         return 7
 
     monkeypatch.setattr("supervisors.__main__.main", observe)
     assert cli.main(["top", "--once", "path"]) == 7
-    assert given == [["top", "--once", "path"]]
+    assert given == [["phoenix-actors", "top", "--once", "path"]]
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["demo", "--fast"]])
