@@ -102,6 +102,9 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
         if child is None:
             return UNDONE
         actor._otp_asked.add(token)
+        if sup.ended:
+            # Killed meanwhile: who told the open calls may have come before this one.
+            token.fail(sup.gone())
         try:
             pool.man()
             process = actor._otp_make(launch, child.incarnation, spec, pool)
