@@ -71,3 +71,18 @@ def test_every_public_name_is_there_and_listed(package: str) -> None:
         "print(set(p.__all__) <= set(globals()), set(p.__all__) <= listed)"
     )
     assert printed(code).split() == ["True", "True"]
+
+
+@pytest.mark.parametrize("package", ["supervisors", "phoenix_actors"])
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"),
+    [("prometheus", "prometheus_client", "prometheus"), ("otel", "opentelemetry", "otel")],
+)
+def test_a_missing_extra_is_named(package: str, module: str, missing: str, extra: str) -> None:
+    """Without what an extra brings, the error says what to install."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import {package}.contrib.{module}"
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {package}.contrib.{module} needs ")
+    assert last.endswith(f": pip install 'phoenix-actors[{extra}]'")

@@ -72,8 +72,9 @@ class ListenChannel(ChannelActor):
         self.listening.told(f"joined {again}{self.topic}: {json_text(response)}")
 
     def handle_join_error(self, response: Any) -> None:
-        """Say so: the client tries again, unless it was the first join."""
-        self.listening.told(f"the server refused to join {self.topic}: {json_text(response)}")
+        """Say so of a rejoin, which the client tries again: the first join raises in `run`."""
+        if self.join_count:
+            self.listening.told(f"the server refused to join {self.topic}: {json_text(response)}")
 
     def handle_message(self, event: str, payload: Any) -> None:
         """Hand it on."""

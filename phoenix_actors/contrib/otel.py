@@ -27,8 +27,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from opentelemetry import context, trace
-from opentelemetry.trace import Span, SpanKind, TracerProvider
+try:
+    from opentelemetry import context, trace
+    from opentelemetry.trace import Span, SpanKind, TracerProvider
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "opentelemetry":
+        raise
+    raise ImportError(
+        "phoenix_actors.contrib.otel needs opentelemetry-api: pip install 'phoenix-actors[otel]'"
+    ) from error
 
 from phoenix_actors import telemetry as names
 from supervisors.contrib.otel import failed

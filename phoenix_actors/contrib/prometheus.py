@@ -37,7 +37,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "prometheus_client":
+        raise
+    raise ImportError(
+        "phoenix_actors.contrib.prometheus needs prometheus-client: "
+        "pip install 'phoenix-actors[prometheus]'"
+    ) from error
 
 from phoenix_actors import telemetry as names
 from phoenix_actors.machines.topic_map import TopicMap

@@ -29,8 +29,15 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from opentelemetry import context, trace
-from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
+try:
+    from opentelemetry import context, trace
+    from opentelemetry.trace import Span, Status, StatusCode, Tracer, TracerProvider
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "opentelemetry":
+        raise
+    raise ImportError(
+        "supervisors.contrib.otel needs opentelemetry-api: pip install 'phoenix-actors[otel]'"
+    ) from error
 
 from supervisors._runtime.carrying import carry, carry_no_more, ended
 

@@ -32,9 +32,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter
+    from prometheus_client.core import GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "prometheus_client":
+        raise
+    raise ImportError(
+        "supervisors.contrib.prometheus needs prometheus-client: "
+        "pip install 'phoenix-actors[prometheus]'"
+    ) from error
 
 from supervisors import unstopped
 from supervisors._runtime.actor_list import living

@@ -115,6 +115,12 @@ def test_no_connection(run: Run, server: PhoenixServer) -> None:
     assert run("push", "nonsense", "room:a", "echo")[0] == 2
 
 
+def test_listen_tells_a_refusal_once(run: Run, server: PhoenixServer) -> None:
+    """A first join that is refused ends the command, with one line."""
+    code, _, err = run("listen", server.url, "room:private")
+    assert (code, err.count("refused to join room:private")) == (4, 1)
+
+
 def test_listen_tells_that_it_tries_again(run: Run) -> None:
     """The first failed attempt is told at once, the others are not; with --quiet none is."""
     words = ("listen", "ws://127.0.0.1:1/socket", "room:a", "--timeout", "1.5")
