@@ -9,13 +9,13 @@ from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from supervisors._runtime.ref import ActorRef
 from supervisors.clock import as_seconds
 from supervisors.observer.collect import snapshot
+from supervisors.observer.encodable import encode
 from supervisors.observer.health import Health, health_of
 from supervisors.observer.http_port import HttpHandler, HttpPort, is_loopback
 
@@ -23,7 +23,7 @@ __all__ = ["HealthPort", "serve_health"]
 
 # Seconds for which one look answers whoever asks.
 _FRESH: Final = 0.5
-_encode = msgspec.json.Encoder().encode
+_encode = partial(encode, msgspec.json.Encoder())
 
 
 def serve_health(
@@ -101,7 +101,7 @@ class _Handler(HttpHandler):
 
     def answer(self) -> None:
         """Answer a probe."""
-        path = urlsplit(self.path).path
+        path = self.where.path
         if path not in ("/health/live", "/health/ready"):
             text = _encode({"problem": "there is /health/live and /health/ready"})
             self.send(HTTPStatus.NOT_FOUND, "application/json", text)
