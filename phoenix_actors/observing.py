@@ -79,7 +79,7 @@ def channels() -> Iterator[tuple[Any, ...]]:
         if traffic is None:
             from phoenix_actors.link.traffic import Traffic
 
-            traffic = session.traffic = Traffic()
+            traffic = session.traffic = Traffic(session.topic)
         topics = session.topics()
         counts = traffic.of(topic.name for topic in topics)
         for topic, count in zip(topics, counts, strict=True):

@@ -16,7 +16,7 @@ Exit codes:
 | code | |
 | --- | --- |
 | 0 | done |
-| 1 | a check of the demo failed, or the address cannot be listened on |
+| 1 | a check of the demo failed, the address cannot be listened on, or the output not be written |
 | 2 | a wrong argument, or something that is not installed or not there in this version |
 | 3 | no connection, or it was lost for good; the server closed the topic |
 | 4 | the server said no: it refused the join, or replied with another status than ok |
@@ -111,16 +111,15 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 def _guarded(words: list[str]) -> int:
     try:
         code = _run(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except _Terminated:
         return EXIT_TERMINATED
     except BrokenPipeError:
-        # What is still buffered must not be written at exit either.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return EXIT_NO_READER
     except ImportError as error:
         # The error of a missing extra says how to install it.
@@ -134,6 +133,17 @@ def _guarded(words: list[str]) -> int:
         return _failed(error, EXIT_NO_CONNECTION)
     except (TimeoutError, PhoenixError) as error:
         return _failed(error, EXIT_TIMEOUT if isinstance(error, TimeoutError) else EXIT_FAILED)
+    except OSError as error:
+        # A full disk, say.
+        notice(f"cannot go on: {error.strerror or type(error).__name__}")
+        _write_no_more()
+        return EXIT_FAILED
+
+
+def _write_no_more() -> None:
+    """Have what is still buffered not written at exit either."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error: Exception, code: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +15,15 @@ __all__ = ["parser"]
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    a check of the demo failed, or the address cannot be listened on
+  1    a check of the demo failed, the address cannot be listened on, or the output not written
   2    a wrong argument, or something that is not installed
   3    no connection, or it was lost for good; the server closed the topic
   4    the server said no: it refused the join, or replied another status than ok
   5    no answer in time
   130  Ctrl-C    141  nobody reads the output    143  SIGTERM
 """
+# Seconds that a socket can be told to wait: 2**31 milliseconds and no more.
+_LONGEST = 2_000_000
 _URL = "such as ws://localhost:4000/socket/websocket"
 _SECRETS = """\
 secrets, so that they do not stand in the list of processes:
@@ -216,7 +217,7 @@ def _count(text: str) -> int:
 
 def _seconds(text: str) -> float:
     number = float(text)
-    if not (math.isfinite(number) and number > 0):
-        msg = "must be more than 0 seconds"
+    if not 0 < number <= _LONGEST:
+        msg = f"must be more than 0 seconds, and {_LONGEST:,} at most"
         raise argparse.ArgumentTypeError(msg)
     return number

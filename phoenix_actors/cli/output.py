@@ -48,8 +48,11 @@ def put(line: str) -> None:
     """Print a line of results at once; what the terminal's encoding lacks is escaped.
 
     Raises:
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: nobody reads it, or not any more.
+        OSError: it cannot be written.
     """
+    if sys.stdout is None:
+        raise BrokenPipeError("standard output is closed")
     encoding = sys.stdout.encoding or "utf-8"
     data = line.encode(encoding, "backslashreplace").decode(encoding)
     sys.stdout.write(data + "\n")

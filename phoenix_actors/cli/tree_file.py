@@ -60,6 +60,7 @@ _TOP: Final = (*_RULES, "name", "shutdown_timeout", "path", "child")
 _SPEC: Final = ("id", "restart", "shutdown", "significant", "name", "on_stuck", "backoff")
 _KINDS: Final = ("class", "client", "supervisor")
 _SHUTDOWN: Final = {"infinity": None, "brutal_kill": BRUTAL_KILL}
+_TOO_DEEP: Final = "is nested too deep"
 # What a rule is called by the error that is about it.
 _PROBLEMS: Final = {"intensity": "max_restarts", "period": "max_seconds"}
 
@@ -95,15 +96,23 @@ class TreeFile:
         except ValueError as error:
             # tomllib's own says the line and the column.
             self._fail((), f"is no TOML: {error}")
+        except RecursionError:
+            self._fail((), _TOO_DEEP)
         self._lines = lines_of(text)
-        top = self._filled((), table)
+        try:
+            self._describe(self._filled((), table))
+        except RecursionError:
+            self._fail((), _TOO_DEEP)
+
+    def _describe(self, top: dict[str, Any]) -> None:
+        """Make children and options of the topmost table."""
         self._check_keys((), top, _TOP)
         for folder in self._list(("path",), top.pop("path", [])):
-            self._find_modules_in(str(folder))
+            self._find_modules_in(self._text(("path",), folder))
         self._find_modules_in(".")
         self.options = self._rules((), top)
         self.children = self._children((), top.get("child", []), self.options)
-        self.options["name"] = top.get("name")
+        self.options["name"] = self._text(("name",), top["name"]) if "name" in top else None
         if "shutdown_timeout" in top:
             self.options["shutdown_timeout"] = self._seconds(("shutdown_timeout",), top)
 
@@ -190,6 +199,8 @@ class TreeFile:
                 value = _SHUTDOWN[value]
             if key == "backoff":
                 value = self._backoff((*where, key), value)
+            if key == "name":
+                value = self._text((*where, key), value)
             try:
                 spec = spec.with_(**{key: value})
             except ChildSpecError as error:
@@ -237,14 +248,16 @@ class TreeFile:
             self._fail(where, f"must be an import path such as 'shop.orders:Orders', not {value!r}")
         try:
             found: Any = importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001  a module of the user's may raise anything
+            for part in name.split("."):
+                if not hasattr(found, part):
+                    close = difflib.get_close_matches(part, dir(found), 1)
+                    hint = f": did you mean {close[0]!r}?" if close else ""
+                    self._fail(where, f"{module!r} has no {name!r}{hint}")
+                found = getattr(found, part)
+        except TreeFileError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a module may raise anything
             self._fail(where, f"cannot import {module!r}: {type(error).__name__}: {error}", error)
-        for part in name.split("."):
-            if not hasattr(found, part):
-                close = difflib.get_close_matches(part, dir(found), 1)
-                hint = f": did you mean {close[0]!r}?" if close else ""
-                self._fail(where, f"{module!r} has no {name!r}{hint}")
-            found = getattr(found, part)
         return found
 
     def _filled(self, where: Path, value: Any) -> Any:
@@ -288,6 +301,11 @@ class TreeFile:
             self._fail(where, f"must be a table, not {type(value).__name__}")
         table: dict[str, Any] = value
         return table
+
+    def _text(self, where: Path, value: Any) -> str:
+        if not isinstance(value, str):
+            self._fail(where, f"must be text, not {type(value).__name__}")
+        return value
 
     def _list(self, where: Path, value: Any) -> list[Any]:
         if not isinstance(value, list):

@@ -34,9 +34,13 @@ def bytes_of(text: str, what: str) -> bytes:
         b'{"n": 1}'
     """
     if text == "-":
+        if sys.stdin is None:
+            msg = f"{what} is to be read from standard input, which is closed"
+            raise ValueError(msg)
         return _bounded(sys.stdin.buffer, what)
     if not text.startswith("@"):
-        return text.encode()
+        # Bytes that are no UTF-8 come from the shell as surrogates.
+        return text.encode("utf-8", "surrogateescape")
     try:
         with Path(text[1:]).open("rb") as file:
             return _bounded(file, what)
@@ -99,6 +103,9 @@ def json_of(text: str, what: str) -> Any:
         raise ValueError(msg) from None
     except UnicodeDecodeError:
         msg = f"{what} is no JSON: it is not UTF-8"
+        raise ValueError(msg) from None
+    except RecursionError:
+        msg = f"{what} cannot be read: it is nested too deep"
         raise ValueError(msg) from None
 
 

@@ -131,6 +131,8 @@ class Session:
         with self._lock:
             if self._topics.get(topic.name) is topic:
                 del self._topics[topic.name]
+                if self.traffic is not None:
+                    self.traffic.forget(topic.name)
 
     def topic(self, name: str) -> Topic | None:
         """Return the record of a wanted topic."""

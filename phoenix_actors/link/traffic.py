@@ -7,7 +7,7 @@ then it costs the paths of messages one comparison for each batch, each push and
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -26,17 +26,18 @@ class Traffic:
     """The counts of all topics of one client. Safe from any thread.
 
     Example:
-        >>> traffic = Traffic()
+        >>> traffic = Traffic({"room:a", "room:b"}.__contains__)
         >>> traffic.received("room:a", 2)
         >>> traffic.of(["room:a", "room:b"])
         [TrafficOf(received=2, pushed=0, round_trip=None), TrafficOf(received=0, ...)]
     """
 
-    __slots__ = ("_lock", "_topics")
+    __slots__ = ("_lock", "_topics", "_wanted")
 
-    def __init__(self) -> None:
-        """Start at zero."""
+    def __init__(self, wanted: Callable[[str], object]) -> None:
+        """Start at zero; of topics that are not `wanted` nothing is kept."""
         self._lock = threading.Lock()
+        self._wanted = wanted
         self._topics: dict[str, TrafficOf] = {}
 
     def received(self, topic: str, count: int) -> None:
@@ -57,6 +58,11 @@ class Traffic:
             if seconds is not None:
                 entry.round_trip = seconds
 
+    def forget(self, topic: str) -> None:
+        """Keep nothing of a topic that is wanted no more: nobody may ever look again."""
+        with self._lock:
+            self._topics.pop(topic, None)
+
     def of(self, topics: Iterable[str]) -> list[TrafficOf]:
         """Return copies of the counts of these topics, in their order; forget all others."""
         names = list(topics)
@@ -70,5 +76,8 @@ class Traffic:
     def _topic(self, topic: str) -> TrafficOf:
         entry = self._topics.get(topic)
         if entry is None:
-            entry = self._topics[topic] = TrafficOf()
+            entry = TrafficOf()
+            # The last frames of a topic come when it is forgotten.
+            if self._wanted(topic):
+                self._topics[topic] = entry
         return entry

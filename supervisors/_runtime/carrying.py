@@ -21,6 +21,8 @@ __all__ = ["Carrier", "carry", "carry_no_more", "ended"]
 
 _plain_ask = refs.ActorRef.ask
 _lock = threading.Lock()
+# Who carries: one, or none.
+_carrying: list[Carrier] = []
 
 
 class Carrier(Protocol):
@@ -38,8 +40,9 @@ class Carrier(Protocol):
 def carry(carrier: Carrier) -> bool:
     """Have this one carry from now on; False when somebody does already. Safe from any thread."""
     with _lock:
-        if refs.ActorRef.ask is not _plain_ask:
+        if _carrying:
             return False
+        _carrying.append(carrier)
         inside = threading.local()
 
         def ask(
@@ -65,9 +68,12 @@ def carry(carrier: Carrier) -> bool:
     return True
 
 
-def carry_no_more() -> None:
-    """Ask plainly again. Harmless when nobody carries. Safe from any thread."""
+def carry_no_more(carrier: Carrier) -> None:
+    """Ask plainly again. Harmless when this one does not carry. Safe from any thread."""
     with _lock:
+        if carrier not in _carrying:
+            return
+        _carrying.clear()
         refs.ActorRef.ask = _plain_ask  # type: ignore[method-assign]
         refs.new_asked = object.__new__
 

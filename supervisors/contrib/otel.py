@@ -70,12 +70,13 @@ class CallTracing:
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         tracer = trace.get_tracer("supervisors", tracer_provider=tracer_provider)
-        if not carry(_Carrier(tracer)):
+        self._carrier = _Carrier(tracer)
+        if not carry(self._carrier):
             raise RuntimeError("calls are traced already: close() the other CallTracing first")
 
     def close(self) -> None:
         """Trace no more calls; those under way end their spans. Harmless when repeated."""
-        carry_no_more()
+        carry_no_more(self._carrier)
 
     def __enter__(self) -> Self:
         """Return itself; the end of the block closes it."""

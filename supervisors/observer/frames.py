@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from supervisors.observer import encodable
 from supervisors.observer.facts import Answer, Request
 
 __all__ = ["LONGEST_REQUEST", "decode_answer", "decode_request", "encode", "receive", "send"]
@@ -33,7 +34,7 @@ def encode(value: Any) -> bytes:
         b'\x00\x00\x00\x12'
     """
     # Not encode_into with room for the length: frames are few.
-    data = _encoder.encode(value)
+    data = encodable.encode(_encoder, value)
     return len(data).to_bytes(_LENGTH, "big") + data
 
 

@@ -155,8 +155,12 @@ class Observer:
             with self._lock:
                 if not self._closed and len(self._connections) < _MOST_CONNECTIONS:
                     self._connections[connection] = thread
-                    thread.start()
-                    continue
+                    try:
+                        thread.start()
+                        continue
+                    except RuntimeError:
+                        # The system has no thread left; the next visitor may find one.
+                        del self._connections[connection]
             _refuse(connection, f"{_MOST_CONNECTIONS} look already: close one of them")
             connection.close()
 

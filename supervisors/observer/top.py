@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from supervisors.observer.facts import Sort
 from supervisors.observer.following import Follower
 from supervisors.observer.looking import RefusedError
+from supervisors.observer.render import clean
 from supervisors.observer.viewing import View, press
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _interval(text: str) -> float:
 
 def _say(text: str, code: int) -> int:
     with suppress(OSError, AttributeError):
-        sys.stderr.write(f"top: {text}\n")
+        sys.stderr.write(f"top: {clean(text)}\n")
     return code
 
 

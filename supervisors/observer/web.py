@@ -8,10 +8,11 @@ from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
+from supervisors.observer.encodable import encode
 from supervisors.observer.facts import ActorRequest, LookRequest, Refusal, Request
 from supervisors.observer.http_port import HttpHandler, HttpPort, is_loopback
 from supervisors.observer.service import Service
@@ -23,7 +24,7 @@ _POLICY: Final = (
     "default-src 'none'; connect-src 'self'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_encode = msgspec.json.Encoder().encode
+_encode = partial(encode, msgspec.json.Encoder())
 
 
 def serve_http(
@@ -98,7 +99,7 @@ class _Handler(HttpHandler):
             # A foreign page whose name was made to point here must not read the answers.
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "this host name is not served here")
             return
-        where = urlsplit(self.path)
+        where = self.where
         if where.path == "/":
             nonce = secrets.token_urlsafe(16)
             page = files("supervisors.observer").joinpath("page.html").read_text(encoding="utf-8")

@@ -179,6 +179,21 @@ def test_after_close_nothing_is_traced() -> None:
     assert spans.exporter.get_finished_spans() == ()
 
 
+def test_closing_again_leaves_the_next_one_alone() -> None:
+    """Only who traces can end it."""
+    spans = Spans()
+    first = CallTracing(spans.provider)
+    first.close()
+    with CallTracing(spans.provider):
+        first.close()
+        ref = Doubler.start()
+        assert ref.call(None) is None
+        with pytest.raises(RuntimeError):
+            CallTracing(spans.provider)
+    ref.stop()
+    assert len(spans.named("call Doubler")) == 1
+
+
 class Asking(ChannelActor):
     """Pushes while it is asked."""
 

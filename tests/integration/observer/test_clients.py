@@ -108,6 +108,21 @@ def test_each_topic_is_counted_from_the_first_look(server: PhoenixServer, connec
     assert [entry.received for entry in traffic.of(names)] == [0, 40]
 
 
+def test_counts_of_topics_that_were_left_are_not_kept(
+    server: PhoenixServer, connect: Connect
+) -> None:
+    """After a look, a client that goes from topic to topic does not grow."""
+    client = connect(name="wanders")
+    look_here()
+    for number in range(5):
+        channel = client.join(f"room:{number}", {})
+        channel.push("echo", {}).get(timeout=60)
+        channel.leave()
+    traffic = client.session.traffic
+    assert traffic is not None
+    assert len(traffic._topics) == 0
+
+
 def test_rates_of_a_topic(server: PhoenixServer, connect: Connect) -> None:
     """Between two looks the viewers know how many a second there were."""
     client = connect(name="rated")

@@ -30,6 +30,7 @@ class Slow(GenServer):
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthPort]:
     """A port that looks for each probe anew."""
     monkeypatch.setattr(probes, "_FRESH", -1.0)
+    monkeypatch.setattr(probes, "_SHARE", 0)
     with observer.serve_health(0) as running:
         yield running
 
@@ -102,8 +103,9 @@ def test_other_paths_and_methods(port: HealthPort) -> None:
     assert probe(port, "/health/live", "POST")[0] == 501
 
 
-def test_one_look_answers_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many ask, the trees are looked at twice a second at most."""
+@pytest.mark.parametrize(("fresh", "share"), [(DEADLINE, 0), (0.0, 1_000_000)])
+def test_one_look_answers_many(monkeypatch: pytest.MonkeyPatch, fresh: float, share: int) -> None:
+    """However many ask: twice a second at most, and a tenth of a processor at most."""
     looks: list[Any] = []
     real = observer.snapshot
 
@@ -112,7 +114,8 @@ def test_one_look_answers_many(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(*args)
 
     monkeypatch.setattr(probes, "snapshot", counted)
-    monkeypatch.setattr(probes, "_FRESH", DEADLINE)
+    monkeypatch.setattr(probes, "_FRESH", fresh)
+    monkeypatch.setattr(probes, "_SHARE", share)
     with observer.serve_health(0, timeout=2) as port:
         assert "HealthPort at http://127.0.0.1:" in repr(port)
         for _ in range(5):

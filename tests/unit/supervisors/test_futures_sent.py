@@ -157,7 +157,8 @@ def test_a_future_that_carries_something_is_a_message_too(turns: ManualDispatche
 
     silent, keeper = Silent.start(dispatcher=turns), Keeper.start(dispatcher=turns)
     plain = silent.ask("plain", block=False)
-    assert carry(Bearer())
+    bearer = Bearer()
+    assert carry(bearer)
     try:
         carried = silent.ask("carried", block=False)
         assert type(carried) is Carried
@@ -167,7 +168,7 @@ def test_a_future_that_carries_something_is_a_message_too(turns: ManualDispatche
         keeper.cast_all([plain, carried])
         turns.run_until_idle()
     finally:
-        carry_no_more()
+        carry_no_more(bearer)
     assert keeper.process.actor.casts == [plain, carried, carried, plain, carried]
     assert not plain.done()
     assert not carried.done()
