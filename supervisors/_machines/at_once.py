@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supervisors._machines.children import Child, ChildState
 from supervisors._machines.requests import child_was_started, refusal_to_start
-from supervisors.child_spec import BRUTAL_KILL, ChildSpec, Restart
+from supervisors._machines.stopping import ends_now
+from supervisors.child_spec import ChildSpec, Restart
 
 if TYPE_CHECKING:
+    from supervisors._machines.children import Child
     from supervisors._machines.supervision import StartOutcome, SupervisionMachine
 
 __all__ = ["begin_start", "end_child", "finish_start"]
@@ -75,12 +76,8 @@ def end_child(machine: SupervisionMachine, id_or_ref: Any) -> bool:
     if machine.operation is not None or machine.waiting or machine.over:
         return False
     child = machine.children.find(id_or_ref)
-    if child is None or child.state is not ChildState.RUNNING or child.early_exit is not None:
-        return False
-    if child.spec.shutdown is BRUTAL_KILL or machine.end_at_once(child.incarnation) is None:
+    if child is None or not ends_now(machine, child):
         return False
     if machine.flags.dynamic or child.spec.restart is Restart.TEMPORARY:
         machine.children.remove(child)
-    else:
-        machine.children.mark_stopped(child)
     return True

@@ -187,21 +187,15 @@ class ChildTable:
     def find(self, id_or_ref: Any) -> Child | None:
         """Return the child with this living ref or, in a static table, with this id (S110)."""
         if self.dynamic:
-            process = getattr(id_or_ref, "process", None)
-            if process is not None:
-                child = self._children.get(getattr(process, "incarnation", 0))
-                if child is not None and child.ref is id_or_ref:
-                    return child
+            child = self.by_incarnation(_number(id_or_ref))
+            if child is not None and child.ref is id_or_ref:
+                return child
         try:
             child = self._by_ref.get(id_or_ref)
             if child is None and not self.dynamic:
                 child = self._children.get(id_or_ref)
         except TypeError:
             return None
-        if child is None and self.dynamic:
-            child = self.by_incarnation(_number(id_or_ref))
-            if child is not None and child.ref is not id_or_ref:
-                return None
         return child
 
     def by_incarnation(self, incarnation: int) -> Child | None:
@@ -230,13 +224,8 @@ class ChildTable:
         else:
             self._next += 1
             child.incarnation = self._next
-        incarnation: int = child.incarnation
-        if self.dynamic and incarnation == child.key:
-            if self._at_rest:
-                self._at_rest.discard(incarnation)
-        else:
-            self._by_incarnation[incarnation] = child
-        return incarnation
+        self._note_incarnation(child)
+        return child.incarnation
 
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
         """The child lives."""
@@ -244,10 +233,8 @@ class ChildTable:
         child.ref = ref
         if child.past is not _NO_PAST:
             child.past.started_at = now
-        if self.dynamic:
-            process = getattr(ref, "process", None)
-            if getattr(process, "incarnation", 0) == child.incarnation:
-                return
+        if self.dynamic and _number(ref) == child.incarnation:
+            return
         self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:

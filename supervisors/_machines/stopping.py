@@ -27,7 +27,7 @@ from supervisors.exits import ExitReason
 if TYPE_CHECKING:
     from supervisors._machines.supervision import Operation, SupervisionMachine
 
-__all__ = ["bring_forward", "kill", "limit_start", "stop_many"]
+__all__ = ["bring_forward", "ends_now", "kill", "limit_start", "stop_many"]
 
 _SHARE = 0.5
 _SHARE_OF_THE_LAST = 0.9
@@ -36,7 +36,7 @@ _SHARE_OF_THE_LAST = 0.9
 def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
-    for child in [child for child in children if not _ends_now(machine, child)]:
+    for child in [child for child in children if not ends_now(machine, child)]:
         if child.state is ChildState.RESTARTING:
             machine.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
             machine.children.mark_stopped(child)
@@ -87,7 +87,7 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
     machine.emit(KillChild(incarnation, whole=machine.deadline is not None))
 
 
-def _ends_now(machine: SupervisionMachine, child: Child) -> bool:
+def ends_now(machine: SupervisionMachine, child: Child) -> bool:
     """Stop a child whose end takes no time; tell whether it was one."""
     if child.state is not ChildState.RUNNING or child.early_exit is not None:
         return False

@@ -98,7 +98,7 @@ class SupervisionMachine:
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self._sample = sample
-        self.end_at_once = end_now
+        self._end_now = end_now
         self._commands: list[Command] = []
         self.waiting: deque[Event] = deque()
         # A generator, or what is sent events like one.
@@ -185,7 +185,7 @@ class SupervisionMachine:
         for command in self._commands:
             if type(command) is not CancelTimer:
                 return None
-        return self.end_at_once(incarnation)
+        return self._end_now(incarnation)
 
     def _advance(self, event: Event | None) -> None:
         operation = self.operation
