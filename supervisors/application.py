@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from supervisors._machines.application import (
@@ -203,12 +203,7 @@ class System:
                 raise self._error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the tree in order; return when it is over, and let an exception go on."""
         self._leaving = True
         self._wakes.post(StopRequested())

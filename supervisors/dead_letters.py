@@ -19,7 +19,6 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -93,12 +92,7 @@ class Subscription:
         """Use the subscription in a `with` block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Cancel it."""
         self.cancel()
 

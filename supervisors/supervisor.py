@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -246,12 +245,7 @@ class SupervisorRef(ActorRef):
         """Use the supervisor in a `with` block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the supervisor and all its children, in order."""
         self.stop()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self, TextIO
 
 __all__ = ["Progress", "bar"]
@@ -57,12 +56,7 @@ class Progress:
         """Begin."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Wipe the bar out."""
         if self._shows:
             self._write("\r\x1b[K")

@@ -24,7 +24,6 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 try:
@@ -110,12 +109,7 @@ class ClientTracing:
         """Return itself; the end of the block closes it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _tell(self, event: Event, measured: Facts, told: Facts, _: Any) -> None:

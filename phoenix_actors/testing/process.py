@@ -18,7 +18,6 @@ from phoenix_actors.testing.program import NO_LIMIT
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from types import TracebackType
 
 __all__ = ["ServerProcess"]
 
@@ -147,12 +146,7 @@ class ServerProcess:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

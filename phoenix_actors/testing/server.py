@@ -19,7 +19,6 @@ from supervisors import ANY
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from types import TracebackType
 
     from phoenix_actors.testing.channel import ServerChannel
     from phoenix_actors.testing.endpoint import Endpoint
@@ -139,12 +138,7 @@ class PhoenixServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

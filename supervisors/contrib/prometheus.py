@@ -29,7 +29,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 try:
@@ -103,12 +102,7 @@ class EventMetrics:
         """Return itself; the end of the block closes it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

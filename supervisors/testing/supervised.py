@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
 from supervisors._runtime.unstopped import unstopped_under
@@ -126,12 +125,7 @@ class TestSupervisor:
         """Begin the test."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the test."""
         __tracebackhide__ = True
         self.close()

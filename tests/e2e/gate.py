@@ -9,11 +9,8 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["Gate"]
 
@@ -47,12 +44,7 @@ class Gate:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._wake.send(b"x")
         self._thread.join()
         for sock in (*self._open, self._listening, self._wake, self._woken):
