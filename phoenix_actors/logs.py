@@ -29,10 +29,15 @@ _LEVELS: Final[Mapping[tuple[str, ...], int]] = {
 }
 
 
+# A client that was told to disconnect, or to stop, is no reason to look.
+_IF_REQUESTED: Final[Mapping[tuple[str, ...], int]] = {names.SOCKET_DISCONNECTED: logging.INFO}
+
 # A peer decides how many of these there are.
 _LIMITS: Final[Mapping[tuple[str, ...], int]] = {names.FRAME_UNREADABLE: 10}
 
 
 def install() -> None:
     """Log them under `phoenix_actors`; done when the package is imported."""
-    supervisor_logs.install("phoenix_actors", _LEVELS, "phoenix_actors.logs", _LIMITS)
+    supervisor_logs.install(
+        "phoenix_actors", _LEVELS, "phoenix_actors.logs", _LIMITS, if_requested=_IF_REQUESTED
+    )

@@ -51,7 +51,7 @@ _LEVELS: Mapping[Event, int] = {
 }
 
 # Progress that a caller asked for is of interest to that caller alone (S195).
-_QUIET_IF_REQUESTED = ("supervisors", "child", "started")
+_IF_REQUESTED: Mapping[Event, int] = {("supervisors", "child", "started"): logging.DEBUG}
 
 
 class _Writer(msgspec.Struct, frozen=True):
@@ -66,24 +66,36 @@ def install(
     levels: Mapping[Event, int] = _LEVELS,
     handler_id: str = _HANDLER_ID,
     limits: Mapping[Event, int] = {},
+    *,
+    if_requested: Mapping[Event, int] = _IF_REQUESTED,
 ) -> None:
     """Begin to log: one line per event of `levels`, under the logger `name`.
 
+    An event in `if_requested` whose `requested` is true has that level instead.
     Of an event in `limits` there are so many lines a minute at most; the first one after those that
     were left out tells their number as `left_out`.
 
-    Done for `supervisors` when it is imported; costs nothing until an event happens.
+    Done for `supervisors` when it is imported, in place of what an earlier import installed; costs
+    nothing until an event happens.
     """
+    uninstall(handler_id)
     logging.getLogger(name).addHandler(logging.NullHandler())
-    attach_many(handler_id, levels, _Log(name, levels, limits))
+    attach_many(handler_id, levels, _Log(name, levels, limits, if_requested))
 
 
 class _Log:
     """The listener: writes a line for each event whose level is on."""
 
-    def __init__(self, name: str, levels: Mapping[Event, int], limits: Mapping[Event, int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        levels: Mapping[Event, int],
+        limits: Mapping[Event, int],
+        if_requested: Mapping[Event, int],
+    ) -> None:
         self._name = name
         self._levels = levels
+        self._requested_levels = {**levels, **if_requested}
         self._limits = {event: _Limit(lines) for event, lines in limits.items()}
         self._writer: _Writer | None = None
 
@@ -91,12 +103,15 @@ class _Log:
         """Tell whether there would be a line."""
         if self._writer is None:
             self._writer = _writer(self._name)
-        return self._writer.wants(logging.DEBUG if quiet else self._levels[event])
+        return self._writer.wants(self._level(event, quiet))
+
+    def _level(self, event: Event, requested: bool) -> int:
+        return (self._requested_levels if requested else self._levels)[event]
 
     def __call__(
         self, event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any], _: Any
     ) -> None:
-        quiet = event == _QUIET_IF_REQUESTED and bool(metadata.get("requested"))
+        quiet = bool(metadata.get("requested"))
         if not self._otp_wants(event, quiet):
             return
         fields = {**measurements, **{_named(key): _plain(value) for key, value in metadata.items()}}
@@ -107,9 +122,8 @@ class _Log:
                 return
             if left_out:
                 fields["left_out"] = left_out
-        level = logging.DEBUG if quiet else self._levels[event]
         if self._writer is not None:
-            self._writer.write(level, ".".join(event), fields)
+            self._writer.write(self._level(event, quiet), ".".join(event), fields)
 
 
 class _Limit:

@@ -11,6 +11,7 @@ looks after they have cleaned up.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester", "tests.contracts.plugin"]
 
 SWITCH_INTERVAL = 1e-6
+
+
+def pytest_configure() -> None:
+    """A shell that runs the tests in the background has them, and their programs, ignore SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 import time
@@ -15,7 +16,7 @@ DEADLINE = 10.0
 INTERVAL = 0.01
 # Threads that serve the whole process and stay: the pool and the timer thread of the library, and
 # the stand-ins that `threading` makes for threads it did not start and keeps after their end.
-PROCESS_WIDE = ("supervisors-", "Dummy-")
+PROCESS_WIDE = re.compile(r"supervisors-(pool-\d+|watcher|timer|actor-.*)|Dummy-.*", re.DOTALL)
 
 DESCRIPTORS = Path("/dev/fd")
 
@@ -30,7 +31,7 @@ class Resources(NamedTuple):
 def resources() -> Resources:
     """Returns the live threads and the open sockets; no sockets where /dev/fd is missing."""
     threads = frozenset(
-        thread for thread in threading.enumerate() if not thread.name.startswith(PROCESS_WIDE)
+        thread for thread in threading.enumerate() if not PROCESS_WIDE.fullmatch(thread.name)
     )
     return Resources(threads, open_sockets())
 

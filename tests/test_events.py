@@ -30,6 +30,10 @@ ROWS = {
     for row in ROW.finditer((ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8"))
 }
 CHILD = {"count", "restarts", "supervisor", "child", "ref", "reason", "spec", "requested"}
+IF_REQUESTED = {
+    "supervisors.child.started": "debug",
+    "phoenix_socket_client.socket.disconnected": "info",
+}
 LEVELS = {**logs._LEVELS, **client_logs._LEVELS}
 
 
@@ -163,8 +167,11 @@ def test_the_lines_of_a_session(structured: LogCapture) -> None:
     assert len(names) > 10, names
     for entry in structured.entries:
         name, level = entry["event"], entry["log_level"]
-        quiet = name == "supervisors.child.started" and entry["requested"]
-        assert level == ("debug" if quiet else ROWS[name]["level"])
+        requested = IF_REQUESTED.get(name) if entry.get("requested") else None
+        assert level == (requested or ROWS[name]["level"])
         allowed = {renamed.get(field, field) for field in fields(name)}
         assert set(entry) <= {*allowed, "event", "log_level"}
+    lost = "phoenix_socket_client.socket.disconnected"
+    losses = [entry["log_level"] for entry in structured.entries if entry["event"] == lost]
+    assert losses == ["warning", "info"]
     assert "SECRET" not in str(structured.entries)

@@ -54,8 +54,16 @@ def test_ending_thread_is_awaited(released: threading.Event) -> None:
 def test_threads_of_the_whole_process_stay(released: threading.Event) -> None:
     """The library's own process-wide threads are no leak."""
     before = leaks.resources()
-    start("supervisors-timers", released)
+    for name in ("supervisors-timer", "supervisors-watcher", "supervisors-pool-3"):
+        start(name, released)
     assert leaks.leaked(before, 0.0) == []
+
+
+def test_a_thread_of_a_like_name_is_found(released: threading.Event) -> None:
+    """A program may call its threads after the library."""
+    before = leaks.resources()
+    start("supervisors-mine", released)
+    assert leaks.leaked(before, 0.0) == ["thread 'supervisors-mine' is left"]
 
 
 @pytest.mark.skipif(

@@ -215,8 +215,8 @@ class Socket(GenServer):
                 wire.opened(generation)
                 self._say(None)
                 session.notify(session.hooks.open)
-            case events.AnnounceLost(generation, reason, clean):
-                wire.lost(generation, reason, clean=clean)
+            case events.AnnounceLost(generation, reason, clean, requested):
+                wire.lost(generation, reason, clean=clean, requested=requested)
                 self._say(None)
                 _notify_close(session, reason, clean=clean)
             case _:

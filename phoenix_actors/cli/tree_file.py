@@ -60,6 +60,8 @@ _TOP: Final = (*_RULES, "name", "shutdown_timeout", "path", "child")
 _SPEC: Final = ("id", "restart", "shutdown", "significant", "name", "on_stuck", "backoff")
 _KINDS: Final = ("class", "client", "supervisor")
 _SHUTDOWN: Final = {"infinity": None, "brutal_kill": BRUTAL_KILL}
+# Of so many characters a word may have a value by chance.
+_SHORT: Final = 3
 _TOO_DEEP: Final = "is nested too deep"
 # What a rule is called by the error that is about it.
 _PROBLEMS: Final = {"intensity": "max_restarts", "period": "max_seconds"}
@@ -88,6 +90,8 @@ class TreeFile:
         self._file = file
         self._folder = FilePath(file).resolve().parent
         self._lines: dict[Path, int] = {}
+        # What variables and files held, and what to write in its place in a mistake.
+        self._held: dict[str, str] = {}
         try:
             text = text_of(FilePath(file))
             table = tomllib.loads(text)
@@ -270,16 +274,20 @@ class TreeFile:
             case {"env": str(name), **rest} if not rest:
                 if name not in os.environ:
                     self._fail(where, f"the environment has no variable {name}")
-                return os.environ[name]
+                return self._hold(os.environ[name], f"<{name}>")
             case {"file": str(name), **rest} if not rest:
                 try:
-                    return text_of(self._folder / name).strip()
+                    return self._hold(text_of(self._folder / name).strip(), f"<{name}>")
                 except UnicodeDecodeError:
                     self._fail(where, f"cannot read {name!r}: it is not UTF-8")
                 except (OSError, ValueError) as error:
                     why = getattr(error, "strerror", None) or error
                     self._fail(where, f"cannot read {name!r}: {why}")
         return {key: self._filled((*where, key), item) for key, item in value.items()}
+
+    def _hold(self, value: str, source: str) -> str:
+        self._held[value] = source
+        return value
 
     def _find_modules_in(self, folder: str) -> None:
         path = str((self._folder / folder).resolve())
@@ -319,6 +327,11 @@ class TreeFile:
             line = self._lines.get(where[:length])
             if line is not None:
                 break
+        for value in sorted(self._held, key=len, reverse=True):
+            # A short one may be a part of any word: it is hidden where it is quoted.
+            forms = (repr(value), value) if len(value) > _SHORT else (repr(value),)
+            for form in forms:
+                problem = problem.replace(form, self._held[value])
         raise TreeFileError(self._file, line, _shown(where), problem) from cause
 
 

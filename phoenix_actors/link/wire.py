@@ -82,8 +82,7 @@ class Wire:
         self._closed = False
         # When a frame last came or went, on the clock of the timers.
         self.last_active = timers.clock.now()
-        shown = session.options.shown_url()
-        self.news = ConnectionNews(shown, session.transport, session.counters)
+        self.news = ConnectionNews(session.options.shown_url(), session.transport, session.counters)
 
     # ---- the connection -----------------------------------------------------------------------
 
@@ -130,7 +129,9 @@ class Wire:
         for core in cores:
             core.feed(SocketOpened(generation), may_write=False)
 
-    def lost(self, generation: int, reason: LossReason, *, clean: bool) -> None:
+    def lost(
+        self, generation: int, reason: LossReason, *, clean: bool, requested: bool = False
+    ) -> None:
         """Drop what waits to be written and tell every channel; in-flight pushes fail (C80)."""
         with self._cores_lock:
             if self._generation != generation:
@@ -143,8 +144,9 @@ class Wire:
         if attempt is not None:
             attempt.keep(writer)
         code = reason.code if isinstance(reason, ConnectionLost) else None
-        emit(SOCKET_DISCONNECTED, code=code, reason=type(reason).__name__, clean=clean)
-        self.news.lost(type(reason).__name__, timers.clock.now())
+        name = type(reason).__name__
+        emit(SOCKET_DISCONNECTED, code=code, reason=name, clean=clean, requested=requested)
+        self.news.lost(name, timers.clock.now())
         with no_waiting_here():
             for ping in self.take_topic(PHOENIX_TOPIC):
                 ping.token.fail(push_failure(ping, reason))

@@ -317,7 +317,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
         else:
             lost, clean = ConnectionLost(event.code, event.reason), event.clean
         commands += self._go(ConnectionPhase.DISCONNECTED)
-        commands.append(events.AnnounceLost(self.generation, lost, clean))
+        commands.append(events.AnnounceLost(self.generation, lost, clean, requested=True))
         if not self._reopen:
             return commands
         self._reopen = False

@@ -166,11 +166,15 @@ class AnnounceOpen(msgspec.Struct, frozen=True):
 
 
 class AnnounceLost(msgspec.Struct, frozen=True):
-    """Tell every channel `SocketLost(generation, reason)`, and run on_close hooks."""
+    """Tell every channel `SocketLost(generation, reason)`, and run on_close hooks.
+
+    `requested`: the user disconnected, or the client ends.
+    """
 
     generation: int
     reason: LossReason
     clean: bool
+    requested: bool = False
 
 
 class GiveUp(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import socket
 import stat
 import threading
@@ -23,8 +24,9 @@ PATIENCE = 5.0
 # Between two looks, in seconds.
 _INTERVAL = 0.01
 # Threads that serve the whole process and stay: the pool's and the timers', and the stand-ins that
-# `threading` makes for threads it did not start and keeps after their end.
-_PROCESS_WIDE = ("supervisors-", "Dummy-")
+# `threading` makes for threads it did not start and keeps after their end. Those of actors are told
+# as actors.
+_PROCESS_WIDE = re.compile(r"supervisors-(pool-\d+|watcher|timer|actor-.*)|Dummy-.*", re.DOTALL)
 _DESCRIPTORS = Path("/dev/fd")
 
 
@@ -51,7 +53,7 @@ def resources() -> Resources:
         True
     """
     threads = frozenset(
-        thread for thread in threading.enumerate() if not thread.name.startswith(_PROCESS_WIDE)
+        thread for thread in threading.enumerate() if not _PROCESS_WIDE.fullmatch(thread.name)
     )
     stuck = frozenset(entry.path for entry in unstopped())
     return Resources(threads, frozenset(living()), _open_sockets(), len(timers), stuck)

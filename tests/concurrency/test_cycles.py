@@ -72,7 +72,7 @@ def ours(counts: Counter[str]) -> dict[str, int]:
 
 def pooled() -> int:
     """Returns how many threads the pool has."""
-    return sum(thread.name.startswith(leaks.PROCESS_WIDE) for thread in threading.enumerate())
+    return sum(bool(leaks.PROCESS_WIDE.fullmatch(t.name)) for t in threading.enumerate())
 
 
 def descriptors() -> int:
@@ -102,7 +102,7 @@ def test_cycles_leave_nothing() -> None:
 
 def settled() -> dict[str, Any]:
     """Returns what there is of everything that a client has, and the pool keeps not."""
-    threads = [t.name for t in threading.enumerate() if not t.name.startswith(leaks.PROCESS_WIDE)]
+    threads = [t.name for t in threading.enumerate() if not leaks.PROCESS_WIDE.fullmatch(t.name)]
     return {
         **left(),
         "timers": len(timers),

@@ -210,6 +210,28 @@ def test_secrets_are_in_no_mistake(write: Write, monkeypatch: pytest.MonkeyPatch
     assert (failed.value.line, "secret" in failed.value.problem) == (5, False)
 
 
+@pytest.mark.parametrize(
+    ("value", "text", "key"),
+    [
+        ("hunter2", CHILD + 'restart = { env = "SECRET" }', "child 1, restart"),
+        ("hunter2", CHILD + 'shutdown = { env = "SECRET" }', "child 1, shutdown"),
+        ("hun'ter\n2", CHILD + 'restart = { env = "SECRET" }', "child 1, restart"),
+        ("ab", CHILD + 'restart = { env = "SECRET" }', "child 1, restart"),
+    ],
+)
+def test_what_a_variable_holds_is_in_no_mistake(
+    write: Write, monkeypatch: pytest.MonkeyPatch, value: str, text: str, key: str
+) -> None:
+    """A value that is put where a rule is expected is named by its variable."""
+    monkeypatch.setenv("SECRET", value)
+    with pytest.raises(TreeFileError) as failed:
+        TreeFile(write(text))
+    assert failed.value.key == key
+    assert "hun" not in str(failed.value)
+    assert "'ab'" not in str(failed.value)
+    assert "<SECRET>" in str(failed.value)
+
+
 def test_lines_of_every_kind_of_key() -> None:
     """Quoted and dotted keys, tables, arrays of tables inside one another."""
     text = 'a.b = 1\n"c d" = 2\n[x]\ny = 3\n[[z]]\n[[z.z]]\nw = 4\n[[z.z]]\nw = 5\n[z.q]\nv = 6\n'

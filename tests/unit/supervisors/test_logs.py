@@ -49,6 +49,27 @@ def test_standard_logger(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_second_install_takes_the_place_of_the_first(
+    installed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A package that is imported again, as by `importlib.reload`, logs once."""
+    logs.install(installed, {EVENT: logging.ERROR}, installed)
+    telemetry.execute(EVENT, {}, {})
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_what_was_asked_for_has_a_level_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """An event whose `requested` is true is logged, or left out, at the level given for that."""
+    caplog.set_level(logging.INFO, "test-logs")
+    logs.install(
+        "test-logs", {EVENT: logging.WARNING}, "test-logs", if_requested={EVENT: logging.INFO}
+    )
+    for requested in (True, False):
+        telemetry.execute(EVENT, {}, {"requested": requested})
+    logs.uninstall("test-logs")
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
+
+
 def test_unconfigured_logging_prints_nothing(
     installed: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
