@@ -245,7 +245,8 @@ class GenServer(DozingActor):
     # ---- how the runtime calls it -------------------------------------------------------------
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        result = self.init(*args, **kwargs)
+        # Without arguments it costs half.
+        result = self.init(*args, **kwargs) if args or kwargs else self.init()
         if result is None:
             return READY
         if result is IGNORE:
@@ -261,8 +262,9 @@ class GenServer(DozingActor):
         return self._otp_directive is not None
 
     def _otp_after_start(self) -> None:
-        directive, self._otp_directive = self._otp_directive, None
+        directive = self._otp_directive
         if directive is not None:
+            self._otp_directive = None
             process = self._process
             process.handling = directive
             if not process.ended:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Actor", "Inbox"]
 
+_new: Any = object.__new__
+
 
 class Inbox:
     """The mailbox as Pykka's `ActorInbox` protocol sees it: it takes and gives envelopes."""
@@ -93,9 +95,12 @@ class Actor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
-        self._process = Process(self, self.ref_class)
-        self._process.unusual = self._otp_gets_everything
-        self._process.direct = self._otp_direct
+        self._process = process = _new(Process)
+        # Called so, it costs a third less.
+        Process.__init__(process, self, self.ref_class)
+        if self._otp_gets_everything:
+            process.unusual = True
+        process.direct = self._otp_direct
         self._otp_furnish_mailbox()
 
     def __str__(self) -> str:

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 import pykka
 from pykka import ActorRegistry
@@ -70,17 +70,13 @@ def _installed() -> OrderedRefs:
 _refs = _installed()
 
 
-def enlist(ref: pykka.ActorRef[Any]) -> None:
-    """Let `ActorRegistry` know a new actor; as its register(), without a line for the log.
+# Of C code, and without the registry's lock: each is one atomic step of a dict, with the GIL and
+# without it.
+enlist: Final[Callable[[pykka.ActorRef[Any]], None]] = _refs._refs.setdefault
+"""Lets `ActorRegistry` know a new actor; as its register(), without a line for the log."""
 
-    Without its lock: it is one atomic step of a dict, with the GIL and without it.
-    """
-    _refs.append(ref)
-
-
-def strike(ref: pykka.ActorRef[Any]) -> None:
-    """Let `ActorRegistry` forget an actor; without its lock, as `enlist`."""
-    _refs.remove(ref)
+strike: Final[Callable[[pykka.ActorRef[Any], None], None]] = _refs._refs.pop
+"""Lets `ActorRegistry` forget an actor: `strike(ref, None)`, harmless where it is not known."""
 
 
 def living() -> list[pykka.ActorRef[Any]]:

@@ -23,7 +23,18 @@ class Host(Protocol):
 class Here:
     """What one thread knows of itself."""
 
-    __slots__ = ("depth", "forked", "helping", "host", "ident", "is_main", "next", "process")
+    __slots__ = (
+        "bottom",
+        "depth",
+        "forked",
+        "height",
+        "helping",
+        "host",
+        "ident",
+        "is_main",
+        "next",
+        "process",
+    )
 
     def __init__(self) -> None:
         """Made in the thread itself."""
@@ -38,6 +49,9 @@ class Here:
         self.next: Any = None
         self.helping = False
         self.depth = 0
+        # The first frame of the thread, where it is known, and how far below it was; `handover`'s.
+        self.bottom: Any = None
+        self.height = 0
         # Whether a handler has forked in this thread, which is the child's main thread now.
         self.forked = False
 

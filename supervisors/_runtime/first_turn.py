@@ -152,8 +152,15 @@ def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, 
 
 def hand_on(process: Process, here: Here) -> None:
     """Leave to others what the process has to do after its init."""
-    if process._boot is not None or leave(process, here):
-        process.schedule()
+    if process._boot is None and not process.ended:
+        # As leave, without its calls.
+        mailbox = process.mailbox
+        mailbox.slot.append(process)
+        if not (mailbox.control or mailbox.user) or not mailbox.retake_slot():
+            return
+    elif process._boot is None and not leave(process, here):
+        return
+    process.schedule()
 
 
 def run_init(
@@ -174,7 +181,16 @@ def run_init(
         # First busy, then this look, as `kill` first ends and then looks whether it is busy.
         if not process.ended:
             actor = process.actor
-            on_started = _come_up(process, actor, args, kwargs)
+            try:
+                actor.on_start()
+                outcome = actor._otp_begin(args, kwargs)
+            except BaseException as error:  # noqa: BLE001  whatever init raises fails the start alone
+                refuse(process, error.reason if isinstance(error, Refused) else crashed(error))
+            else:
+                if outcome is READY:
+                    on_started = process.come_up()
+                else:
+                    _came_otherwise(process, actor, outcome)
             if process.reason is not None and not process.ended:
                 # It has killed itself, which comes before all other orders.
                 process.end(Killed())
@@ -193,26 +209,13 @@ def run_init(
     return on_started
 
 
-def _come_up(
-    process: Process, actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> OnStarted | None:
-    try:
-        actor.on_start()
-        outcome = actor._otp_begin(args, kwargs)
-    except Refused as refusal:
-        refuse(process, refusal.reason)
-        return None
-    except BaseException as error:  # noqa: BLE001  whatever init raises fails the start alone
-        refuse(process, crashed(error))
-        return None
-    if outcome is READY:
-        return process.come_up()
+def _came_otherwise(process: Process, actor: Actor, outcome: Any) -> None:
+    """Take what an init has answered that did not simply come up."""
     if outcome is IGNORED:
         process.fail_start(StartIgnored(), lambda: process.finish(Normal()))
     elif outcome is not DEFERRED:
         text = f"{type(actor).__name__}.init() returned a {type(outcome).__name__}"
         refuse(process, crashed(TypeError(text)))
-    return None
 
 
 def confirm(process: Process) -> None:

@@ -65,6 +65,7 @@ class _StandIn:
     trap_exit = False
     _otp_plain_end = False
     _otp_ends_at_once = False
+    _stopped_event = None
 
     def __init__(self, process: ForeignProcess) -> None:
         self._process = process

@@ -25,6 +25,7 @@ of it can be done in one go it is: see `first_turn`, `asking` and `in_place`. La
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 __all__ = ["flush", "help_along", "only_waits", "runs_here"]
 
 _DEEPEST = 16
+# Frames above the first of a thread up to which its height is worth being remembered.
+_LOW = 40
+# So many frames higher than remembered it is looked for still.
+_NEAR = (0,) * 6
+_FIRST_FRAME: Any = threading.Thread._bootstrap  # type: ignore[attr-defined]
 
 
 def runs_here(process: Process, dispatcher: Dispatcher | None, *, to_callers: bool) -> bool:
@@ -80,13 +86,43 @@ def only_waits() -> bool:
     if here.is_main or here.depth >= _DEEPEST:
         return True
     # Whether an asyncio event loop runs here; where none can, nothing is loaded.
-    running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
-    if running is not None and running() is not None:
-        return True
-    # Whether this thread has used up a fifth of the recursion limit.
+    events = sys.modules.get("asyncio.events")
+    if events is not None:
+        running = getattr(events, "_get_running_loop", None)
+        if running is not None and running() is not None:
+            return True
+    # To find the first frame about where it was costs a fifth of an exception.
+    bottom = here.bottom
+    if bottom is not None:
+        try:
+            frame: Any = sys._getframe(here.height)
+        except ValueError:
+            return _is_high(here)
+        for _ in _NEAR:
+            if frame is bottom:
+                return False
+            frame = frame.f_back
+            if frame is None:
+                # A stack of its own, as greenlets have.
+                break
+    return _is_high(here)
+
+
+def _is_high(here: Here) -> bool:
+    """Tell whether this thread has used up a fifth of the recursion limit."""
+    most = sys.getrecursionlimit() // 5
     try:
-        sys._getframe(sys.getrecursionlimit() // 5)
+        sys._getframe(most + 1)
     except ValueError:
+        # Seen from who called this.
+        frame: Any = sys._getframe(1)
+        height = 0
+        while frame.f_back is not None and height < _LOW:
+            frame = frame.f_back
+            height += 1
+        # The first frame of a thread holds nothing of a user's, so it may be kept.
+        if frame.f_back is None and frame.f_code is _FIRST_FRAME.__code__ and height < most:
+            here.bottom, here.height = frame, height
         return False
     return True
 

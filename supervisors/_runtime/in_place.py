@@ -70,11 +70,13 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         by_parent: whether its supervisor does this, and so need not be told.
     """
     mailbox, actor = process.mailbox, process.actor
-    if isinstance(reason, Crashed) or not actor._otp_ends_at_once or _is_patched(actor):
+    if not actor._otp_ends_at_once or isinstance(reason, Crashed) or _is_patched(actor):
         return False
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
         return False
-    if not mailbox.take_slot():
+    try:
+        mailbox.slot.pop()
+    except IndexError:
         return False
     with process.claim:
         ends = process.initialised and not process.ended and not mailbox.control
@@ -140,7 +142,9 @@ def leave(process: Process, here: Here) -> bool:
         if here.forked:
             # Something of a user's has forked and this is the child, whose only purpose is over.
             os._exit(0)
-    return process.mailbox.give_back_slot()
+    mailbox = process.mailbox
+    mailbox.slot.append(process)
+    return bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
 
 
 def let_go(process: Process, here: Here) -> None:

@@ -142,6 +142,10 @@ class Mailbox:
     def give_back_slot(self) -> bool:
         """Give the slot back; True when it was taken again for what had come meanwhile."""
         self.slot.append(self.owner)
+        return self.retake_slot()
+
+    def retake_slot(self) -> bool:
+        """Take the slot that was just given back, if anything waits that may be handled now."""
         return self.has_work() and self.take_slot()
 
     def lane(self) -> deque[Any]:

@@ -30,11 +30,13 @@ from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, Told, Urge
-from supervisors._runtime.mailbox import Mailbox
+from supervisors._runtime.mailbox import NO_CONTROL, NOTHING, Mailbox
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reports import report_abandoned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
+from supervisors._runtime.ties import LAST_CLAIM, claims
 from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors._runtime.turning import Turning
 from supervisors.errors import StartError
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from supervisors._runtime.current import Here
     from supervisors._runtime.dispatcher import Dispatcher
     from supervisors._runtime.names import NameBook
-    from supervisors._runtime.ref import ActorRef
 
 __all__ = ["FirstTurn", "Process"]
 
@@ -53,6 +54,8 @@ FirstTurn: TypeAlias = "Callable[[Process, Here], bool]"
 """Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
 
 _ASKED = (Call, Inquiry)
+_REF_INIT = ActorRef.__init__
+_new: Any = object.__new__
 
 
 class Process(Turning):
@@ -80,11 +83,22 @@ class Process(Turning):
 
     def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
         """Made by its actor's __init__."""
-        Turning.__init__(self)
+        # As Ties.__init__, without its call.
+        self.claim = claims[id(self) >> 8 & LAST_CLAIM]
+        self.ended = False
+        self._books = self._linked = ()
+        self._deferred = self._monitors = self._watches = None
+        self._stop_waiters = self._timers = None
         self.actor = actor
-        self.mailbox = Mailbox(self)
+        # As Mailbox.__init__, likewise. The control lane comes with the first turn or order.
+        self.mailbox = mailbox = _new(Mailbox)
+        mailbox.user = NOTHING
+        mailbox.suspended = mailbox.closed = False
+        mailbox.control = NO_CONTROL
+        mailbox.owner = self
         # Nobody can run it before its first turn, and that one is its launcher's to give.
-        self.mailbox.slot.pop()
+        mailbox.slot = slot = [self]
+        slot.pop()
         # Why it has ended; or why it will, where it killed itself in the handler that it is in.
         self.reason: ExitReason | None = None
         self.initialised = False
@@ -109,7 +123,14 @@ class Process(Turning):
         self.may_wait = True
         # What the asker of the present call gets at the end: (ok, value).
         self._last_words: tuple[bool, Any] | None = None
-        self.actor_ref = ref_class(self)
+        # ForeignProcess gives a function.
+        if ref_class.__init__ is _REF_INIT:
+            # As its __init__, likewise.
+            self.actor_ref = ref = _new(ref_class)
+            ref.actor_class = actor.__class__
+            ref.process = self
+        else:
+            self.actor_ref = ref_class(self)
 
     @property
     def trap_exit(self) -> bool:
@@ -253,18 +274,26 @@ class Process(Turning):
         reason = self.reason or Normal()
         self._boot = None
         actor, ref = self.actor, self.actor_ref
-        self.mailbox.close()
+        # As its close(), without its call.
+        mailbox = self.mailbox
+        mailbox.closed = True
+        if mailbox.control or mailbox.user:
+            mailbox.drain()
         for book in self._books:
             book.release_owner(self)
-        strike(ref)
-        root.discard(self)
-        actor._otp_mark_stopped()
+        strike(ref, None)
+        if self in root:
+            root.discard(self)
+        if actor._stopped_event is not None:
+            actor._otp_mark_stopped()
         if doing is IDLE:
             doing = self.handling
         if doing is not IDLE or self._deferred:
             self._answer_open_calls(reason, doing)
-        undone = self._untie()
-        if undone is not None:
+        # Without the claim: `ended` is set, so nothing is added any more.
+        undone = None
+        if self._monitors or self._watches or self._linked or self._timers:
+            undone = self._untie()
             undone.undo(reason)
         actor._otp_after_end(reason)
         if not self._came_up:

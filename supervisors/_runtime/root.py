@@ -46,6 +46,10 @@ class Root:
         if process.has_ended():
             self.discard(process)
 
+    def __contains__(self, process: Process) -> bool:
+        """Tell whether a process is a member."""
+        return process in self._members
+
     def discard(self, process: Process) -> None:
         """Forget a process that has ended."""
         # Without the lock: who is added at this moment is looked at once more by `add`.

@@ -116,7 +116,7 @@ def spawn(
     enlist(ref)
     if process.ended:
         # Killed by who found it under its name; that came before it could be unregistered.
-        strike(ref)
+        strike(ref, None)
     armed: list[Timer] = []
     process.expect_start(on_started if timeout is None else partial(_over, armed, on_started))
     if before_launch is not None:

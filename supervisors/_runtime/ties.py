@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.timers import Timer
     from supervisors.exits import ExitReason
 
-__all__ = ["Ties", "Undone", "claims"]
+__all__ = ["LAST_CLAIM", "Ties", "Undone", "claims"]
 
 _FIRST_SWEEP = 16
 # Links up to which a tuple holds them.
@@ -35,7 +35,7 @@ _FEW = 4
 
 claims: Final = [threading.RLock() for _ in range(64)]
 """Each is the `claim` of the processes at certain addresses. After a fork the child has others."""
-_LAST: Final = len(claims) - 1
+LAST_CLAIM: Final = len(claims) - 1
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ class Ties:
     def __init__(self) -> None:
         """Start without ties; most processes have few, so each collection comes with its first."""
         # Of what stands near to each other in memory, each has another one.
-        self.claim = claims[id(self) >> 8 & _LAST]
+        self.claim = claims[id(self) >> 8 & LAST_CLAIM]
         self.ended = False
         self._books: tuple[NameBook, ...] = ()
         self._deferred: set[Reply] | None = None
@@ -239,11 +239,8 @@ class Ties:
 
     # ---- the end ------------------------------------------------------------------------------
 
-    def _untie(self) -> Undone | None:
+    def _untie(self) -> Undone:
         """Take everything that is to be undone; after the end nothing comes in any more."""
-        # Without the claim: `ended` is set, so nothing is added any more.
-        if not (self._monitors or self._watches or self._linked or self._timers):
-            return None
         with self.claim:
             monitors, self._monitors = self._monitors, None
             watches, self._watches = self._watches, None
