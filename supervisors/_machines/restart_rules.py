@@ -69,8 +69,11 @@ def ends_supervisor(mode: AutoShutdown, child: Child, children: Iterable[Child])
 
 def is_orderly(spec: ChildSpec, reason: ExitReason) -> bool:
     """Tell whether a child that was told to stop ended in a way nobody need hear of (S82)."""
+    if type(reason) is Shutdown and reason.detail is None:
+        # What nearly all of them are.
+        return True
     match reason:
-        case Shutdown(None) | GaveUp():
+        case GaveUp():
             return True
         case Shutdown() | Normal():
             return spec.restart is not Restart.PERMANENT

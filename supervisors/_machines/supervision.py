@@ -29,7 +29,7 @@ from supervisors._machines.giving_up import bear_stuck, give_up
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.requests import REQUESTS
 from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
-from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
+from supervisors._machines.stopping import bring_forward, ends_now, kill, limit_start, stop_many
 from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import StuckTable, is_held
 from supervisors._machines.vocabulary import (
@@ -61,7 +61,7 @@ __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 
 StartOutcome: TypeAlias = ChildStarted | ChildIgnored | ChildFailed
 Operation: TypeAlias = Generator[Container[int], Any, None]
-_OUTCOMES = (ChildStarted, ChildIgnored, ChildFailed)
+_OUTCOMES = frozenset((ChildStarted, ChildIgnored, ChildFailed))
 
 
 class SupervisionMachine:
@@ -127,10 +127,11 @@ class SupervisionMachine:
         self.now = now
         commands: list[Command] = []
         self._commands = commands
-        if isinstance(event, ChildExited):
-            self._note_exit(event)
-        elif isinstance(event, _OUTCOMES) and event.incarnation in self.awaited:
+        kind = type(event)
+        if kind in _OUTCOMES and event.incarnation in self.awaited:  # type: ignore[union-attr]
             self._advance(event)
+        elif kind is ChildExited:
+            self._note_exit(event)  # type: ignore[arg-type]
         elif isinstance(event, RequestReceived):
             self.waiting.append(event)
         elif not self._note(event):
@@ -294,7 +295,8 @@ class SupervisionMachine:
         first = child in self.unbooted
         group = restart_group(self.flags.strategy, self.children, child)
         for member in reversed(group):
-            yield from self.stop(member)
+            if not ends_now(self, member):
+                yield from self.stop(member)
             if member.spec.restart is Restart.TEMPORARY and not first:
                 self.children.remove(member)
         barred = self.stuck.first_barred(group, OnStuck.ESCALATE)
@@ -309,7 +311,9 @@ class SupervisionMachine:
         for member in group:
             if member.spec.restart is Restart.TEMPORARY and not first:
                 continue
-            outcome = yield from self.start(member)
+            # As start, without a generator of its own.
+            outcome = yield self.order_start(member)
+            self.note_start(member, outcome)
             match outcome:
                 case ChildStarted():
                     member.restarts += not first
@@ -336,7 +340,14 @@ class SupervisionMachine:
 
     def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
         """Start one child and wait for the outcome; on failure it is left stopped."""
-        self.unbooted.discard(child)
+        outcome: StartOutcome = yield self.order_start(child)
+        self.note_start(child, outcome)
+        return outcome
+
+    def order_start(self, child: Child) -> Container[int]:
+        """Have one child started; return what is to be waited for. `note_start` is next."""
+        if self.unbooted:
+            self.unbooted.discard(child)
         incarnation = self.children.begin(child)
         spec, extra = child.spec, self.flags.extra_args
         args = (*extra, *spec.args) if extra else spec.args
@@ -344,9 +355,7 @@ class SupervisionMachine:
         self.starting = incarnation
         if self.deadline is not None:
             limit_start(self)
-        outcome: StartOutcome = yield (incarnation,)
-        self.note_start(child, outcome)
-        return outcome
+        return (incarnation,)
 
     def note_start(self, child: Child, outcome: StartOutcome) -> None:
         """Take note of how the start of a child went."""

@@ -15,23 +15,22 @@ from typing import TYPE_CHECKING, Any
 from supervisors._machines.at_once import begin_start, end_child, finish_start
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, RequestVerb
 from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import UNDONE, hand_on, run_init
+from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
-from supervisors._runtime.in_place import let_go, take, take_turn
+from supervisors._runtime.in_place import in_turn, take_turn
 from supervisors._runtime.items import Asked
+from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import Launch, failed_start, launch_of
 from supervisors._runtime.supervising import SupervisorRequest
 from supervisors._runtime.timers import timers
-from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NoProcError, SelfCallError
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
-    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
 
@@ -91,66 +90,63 @@ def _start_child_here(process: Process, spec: Any) -> Any:
 def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
     actor: Any = sup.actor
     here = current.here
-    if not actor._otp_looks_at_nothing() or not take(sup, here, idle=True):
+    if not actor._otp_looks_at_nothing():
         return UNDONE
-    outer, here.process = here.process, sup
     token = Reply()
-    machine, process, child = actor._otp_machine, None, None
-    try:
-        # First told of, then this look, as who ends the supervisor first says so and then tells.
-        actor._otp_asked.add(token)
-        if not sup.ended:
-            child = begin_start(machine, spec, token)
-        if child is None:
-            actor._otp_asked.discard(token)
-            return UNDONE
-        try:
-            pool.man()
-            process = actor._otp_make(launch, child.incarnation, spec, pool)
-        except BaseException as error:  # noqa: BLE001  it fails this start alone
-            actor._otp_feed(failed_start(child.incarnation, spec, error))
-    except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
-        fail_turn(sup, error)
-    finally:
-        here.process = outer
-        let_go(sup, here)
-    if child is not None and process is not None:
-        extra = machine.flags.extra_args
-        args = (*extra, *spec.args) if extra else spec.args
+    begun = in_turn(sup, here, _begin, (spec, launch, token), idle=True)
+    if begun is UNDONE:
+        return UNDONE
+    if begun is not None:
+        child, args, process = begun
         on_started = run_init(process, args, launch.kwargs, here)
         hand_on(process, here)
         if on_started is not None:
             ref = process.actor_ref
-            if _finish_start(sup, child, ref, token, here):
-                return ref
+            # Somebody may have begun to look, during the init.
+            if actor._otp_looks_at_nothing():
+                done = in_turn(sup, here, _finish, (child, ref, token), idle=False)
+                if done is True:
+                    return ref
             sup.post_next(ChildStarted(process.incarnation, ref))
     # What is not over by now goes on in other threads: it may start what others have asked for.
     flush()
     return token.get()
 
 
-def _finish_start(sup: Process, child: Child, ref: ActorRef, token: Reply, here: Here) -> bool:
-    """Let the supervisor know that a child has started; tell whether that is all."""
-    actor: Any = sup.actor
-    # Somebody may have begun to look, during the init.
-    if not actor._otp_looks_at_nothing() or not take(sup, here, idle=False):
-        return False
-    outer, here.process = here.process, sup
-    done = False
+def _begin(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:
+    """Have a supervisor know a new child; return it, its arguments and its process.
+
+    UNDONE, where that is not all that is to be done; None, when the start has failed.
+    """
+    spec, launch, token = what
+    machine, child = actor._otp_machine, None
+    # First told of, then this look, as who ends the supervisor first says so and then tells.
+    actor._otp_asked.add(token)
+    if not actor._process.ended:
+        child = begin_start(machine, spec, token)
+    if child is None:
+        actor._otp_asked.discard(token)
+        return UNDONE
     try:
-        machine = actor._otp_machine
-        done = machine is not None and finish_start(machine, child, ref, timers.clock.now())
-        if done:
-            actor._otp_asked.discard(token)
-            if wanted(_STARTED, quiet=True):
-                report = EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True)
-                actor._otp_report(report)
-    except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
-        fail_turn(sup, error)
-    finally:
-        here.process = outer
-        let_go(sup, here)
-    return done
+        pool.man()
+        process = actor._otp_make(launch, child.incarnation, spec, pool)
+    except BaseException as error:  # noqa: BLE001  it fails this start alone
+        actor._otp_feed(failed_start(child.incarnation, spec, error))
+        return None
+    extra = machine.flags.extra_args
+    return child, (*extra, *spec.args) if extra else spec.args, process
+
+
+def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
+    """Let a supervisor know that a child has started; tell whether that is all."""
+    child, ref, token = what
+    machine = actor._otp_machine
+    if machine is None or not finish_start(machine, child, ref, timers.clock.now()):
+        return False
+    actor._otp_asked.discard(token)
+    if wanted(_STARTED, quiet=True):
+        actor._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
+    return True
 
 
 def _end_child_here(process: Process, id_or_ref: Any) -> bool:
@@ -159,20 +155,14 @@ def _end_child_here(process: Process, id_or_ref: Any) -> bool:
 
 
 def _end_child(sup: Process, id_or_ref: Any) -> bool:
-    actor: Any = sup.actor
-    here = current.here
-    if not actor._otp_looks_at_nothing() or not take(sup, here, idle=True):
+    if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
         return False
-    outer, here.process = here.process, sup
-    done = False
-    try:
-        machine = actor._otp_machine
-        done = machine is not None and end_child(machine, id_or_ref)
-    except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
-        fail_turn(sup, error)
-    finally:
-        here.process = outer
-        let_go(sup, here)
+    done = in_turn(sup, current.here, _end, id_or_ref, idle=True)
     # Somebody who was linked to the child may have become this thread's next one.
     flush()
-    return done
+    return done is True
+
+
+def _end(actor: Any, id_or_ref: Any) -> bool:
+    machine = actor._otp_machine
+    return machine is not None and end_child(machine, id_or_ref)

@@ -9,9 +9,9 @@ from pykka import messages
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import UNDONE, start_here
+from supervisors._runtime.first_turn import start_here
 from supervisors._runtime.handover import help_along
-from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
+from supervisors._runtime.outcomes import UNDONE, Started, StartFailed, StartIgnored
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import link

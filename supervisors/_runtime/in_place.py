@@ -14,11 +14,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush, only_waits, runs_here
+from supervisors._runtime.outcomes import UNDONE
+from supervisors._runtime.turns import fail_turn
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
-__all__ = ["end_idle", "end_in_caller", "leave", "let_go", "take", "take_turn"]
+__all__ = ["end_idle", "end_in_caller", "in_turn", "leave", "take_turn"]
 
 
 def take_turn(process: Process, act: Callable[[], None]) -> bool:
@@ -110,19 +112,28 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     return ended
 
 
-def take(process: Process, here: Here, *, idle: bool) -> bool:
-    """Begin a turn in this thread, if nobody else has one and nothing stands against it.
+def in_turn(
+    process: Process, here: Here, act: Callable[[Any, Any], Any], argument: Any, *, idle: bool
+) -> Any:
+    """Do `act(actor, argument)` as a turn of a supervisor in this thread; return its answer.
+
+    UNDONE, nothing was done, if somebody else has the turn or something stands against it; None
+    after an error of the runtime's own, which ends the supervisor, as in `run_turn`.
 
     Args:
         process: whose turn it is to be.
-        here: this thread's values of `current`.
+        here: this thread's values of `current`; never the main thread's.
+        act: runs nothing of a user's.
+        argument: for it.
         idle: whether it must have started, and no message may wait: what waits comes before.
     """
     mailbox = process.mailbox
     if not getattr(process.dispatcher, "runs_in_any_thread", False):
-        return False
-    if not mailbox.take_slot():
-        return False
+        return UNDONE
+    try:
+        mailbox.slot.pop()
+    except IndexError:
+        return UNDONE
     if (
         process.ended
         or mailbox.suspended
@@ -130,9 +141,20 @@ def take(process: Process, here: Here, *, idle: bool) -> bool:
         or (idle and (mailbox.user or not process.initialised))
     ):
         _give_back(process)
-        return False
+        return UNDONE
     process._thread_id = here.ident
-    return True
+    outer, here.process = here.process, process
+    try:
+        return act(process.actor, argument)
+    except BaseException as error:  # noqa: BLE001  an error of the runtime's own
+        fail_turn(process, error)
+        return None
+    finally:
+        process.handling = IDLE
+        here.process = outer
+        if leave(process, here):
+            # What others have put in meanwhile gets a turn of its own, elsewhere.
+            process.schedule()
 
 
 def leave(process: Process, here: Here) -> bool:
@@ -145,12 +167,6 @@ def leave(process: Process, here: Here) -> bool:
     mailbox = process.mailbox
     mailbox.slot.append(process)
     return bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
-
-
-def let_go(process: Process, here: Here) -> None:
-    """End a turn; what others have put in meanwhile gets one of its own, elsewhere."""
-    if leave(process, here):
-        process.schedule()
 
 
 def _is_patched(actor: Actor) -> bool:

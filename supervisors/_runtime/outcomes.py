@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["OnStarted", "StartFailed", "StartIgnored", "Started"]
+__all__ = ["UNDONE", "OnStarted", "StartFailed", "StartIgnored", "Started"]
+
+UNDONE: Final = object()
+"""Answered where nothing was done: go the long way."""
 
 
 class Started(msgspec.Struct, frozen=True):

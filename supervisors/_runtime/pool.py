@@ -89,7 +89,8 @@ class PoolDispatcher:
 
     def attach(self, process: Process) -> None:
         """Give a new process its first batch, in this thread if that is possible."""
-        self.man()
+        if self._workers < self._target or self._watcher is None:
+            self.man()
         if not runs_here(process, self, to_callers=process.may_wait):
             self.schedule(process)
 

@@ -22,11 +22,12 @@ from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.first_turn import first_turn, start_error
+from supervisors._runtime.first_turn import first_turn, make
 from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
+from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
 from supervisors._runtime.spawn import StartOptions, dispatcher_of, spawn
@@ -86,7 +87,9 @@ class StartingActor(Actor):
         self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
     ) -> None:
         """Start a child as `spawn` does, without a name, a time-out or an __init__."""
-        dispatcher = dispatcher_of(launch.cls, launch.options)  # type: ignore[arg-type]
+        cls: Any = launch.cls
+        quick = launch.is_quick and cls.dispatcher == "pool"
+        dispatcher = pool if quick else dispatcher_of(cls, launch.options)
         process = self._otp_make(launch, incarnation, spec, dispatcher)
         process._boot = partial(first_turn, args, launch.kwargs)
         try:
@@ -102,12 +105,7 @@ class StartingActor(Actor):
         Nobody can know the process before it is in `ActorRegistry`, so what comes before needs no
         lock; the dispatcher is there when the first order comes.
         """
-        cls: type[Actor] = launch.cls  # type: ignore[assignment]
-        try:
-            actor = cls()
-        except Exception as error:
-            raise start_error(cls, crashed(error)) from error
-        process = actor._process
+        process = make(launch.cls)  # type: ignore[arg-type]
         process.parent, process.incarnation = self._process, incarnation
         process._on_started = partial(self._otp_tell_start, process, spec)
         process.dispatcher = dispatcher

@@ -49,15 +49,14 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.first_turn import DEFERRED, IGNORED, confirm
-from supervisors._runtime.in_place import end_idle, let_go, take
+from supervisors._runtime.in_place import end_idle, in_turn
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
-from supervisors._runtime.outcomes import StartFailed
+from supervisors._runtime.outcomes import UNDONE, StartFailed
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import Timer, timers
-from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
 from supervisors.clock import chance
 from supervisors.errors import (
@@ -71,7 +70,7 @@ __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
 _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
 _EVENTS = (*_NEWS, TimerFired)
-_GONE = (ChildIgnored, ChildFailed, ChildExited)
+_GONE = frozenset((ChildIgnored, ChildFailed, ChildExited))
 _SHUTDOWN = Shutdown()
 # Supervisors whose turns one thread runs inside each other: each tells the one above it.
 _DEEPEST = 16
@@ -253,20 +252,13 @@ class SupervisingActor(StartingActor):
         if not may or here.depth > _DEEPEST or not self._otp_looks_at_nothing():
             process.post_next(event)
             return
-        if not take(process, here, idle=False):
-            process.post_next(event)
-            return
-        outer, here.process = here.process, process
         here.depth += 1
         try:
-            self._otp_feed(event)
-        except BaseException as error:  # noqa: BLE001  an error of the runtime's own
-            fail_turn(process, error)
+            done = in_turn(process, here, _feed, event, idle=False)
         finally:
-            process.handling = IDLE
             here.depth -= 1
-            here.process = outer
-            let_go(process, here)
+        if done is UNDONE:
+            process.post_next(event)
 
     # ---- events in, commands out ---------------------------------------------------------------
 
@@ -279,8 +271,8 @@ class SupervisingActor(StartingActor):
         outer, self._otp_fed_by = self._otp_fed_by, current.ident
         try:
             while True:
-                if isinstance(event, _GONE):
-                    self._otp_lives.pop(event.incarnation, None)
+                if type(event) in _GONE:
+                    self._otp_lives.pop(event.incarnation, None)  # type: ignore[union-attr]
                 for command in machine.handle(event, now()):
                     if process.ended:
                         news.clear()
@@ -378,6 +370,7 @@ class SupervisingActor(StartingActor):
         return spec
 
 
+_feed = SupervisingActor._otp_feed
 # How each command is carried out; a subclass may have reports of its own.
 _DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
     StartChild: SupervisingActor._otp_start_child,
