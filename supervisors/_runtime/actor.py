@@ -124,7 +124,7 @@ class Actor(pykka.Actor):
         """An event that is set once the actor has ended."""
         # setdefault: two threads that ask first at once must get the same one.
         event: threading.Event = self.__dict__.setdefault("_stopped_event", threading.Event())
-        if self._process.ended:
+        if not self._process.tie():
             event.set()
         return event
 
@@ -248,11 +248,26 @@ class Actor(pykka.Actor):
             report_crash(self._process, reason, last_message)
         return reason
 
+    def _otp_has_plain_end(self) -> bool:
+        """Tell whether the end runs nothing of a user's; this one object may have a terminate."""
+        try:
+            return (
+                self._otp_ends_at_once
+                and self.terminate.__func__ is _TERMINATE  # type: ignore[attr-defined]
+                and self.on_stop.__func__ is _ON_STOP  # type: ignore[attr-defined]
+            )
+        except AttributeError:
+            return False
+
     def _otp_mark_stopped(self) -> None:
         """Set Pykka's event, if anybody has asked for it."""
         event = self._stopped_event
         if event is not None:
             event.set()
+
+
+_TERMINATE: Any = Actor.terminate
+_ON_STOP: Any = pykka.Actor.on_stop
 
 
 def _is_ours(function: Any) -> bool:

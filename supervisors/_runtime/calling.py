@@ -43,9 +43,9 @@ def start_and_wait(
     cls: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any], *, linked: bool = False
 ) -> Any:
     """Start an actor and wait for its init; see GenServer.start()."""
-    options, rest = take_options(kwargs)
     tie = partial(_tie, current.process) if linked else None
-    if cls.__init__ is Actor.__init__ and options.are_bare():
+    options, rest = take_options(kwargs)
+    if cls.__init__ is Actor.__init__ and (options is _NO_OPTIONS or options.are_bare()):
         started = start_here(cls, args, rest, tie)
         if started is not UNDONE:
             return started

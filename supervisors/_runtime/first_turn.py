@@ -21,6 +21,7 @@ from supervisors._runtime.handover import flush, only_waits
 from supervisors._runtime.in_place import leave
 from supervisors._runtime.outcomes import UNDONE, OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
+from supervisors._runtime.process import Process, tell_nobody
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from supervisors._runtime.current import Here
-    from supervisors._runtime.process import Process
 
 __all__ = [
     "DEFERRED",
@@ -233,7 +233,13 @@ def run_init(
                 refuse(process, error.reason if isinstance(error, Refused) else crashed(error))
             else:
                 if outcome is READY:
-                    on_started = process.come_up()
+                    # As come_up, without its call.
+                    with process.claim:
+                        if not process.ended:
+                            process.initialised = process._came_up = True
+                            process.handling = IDLE
+                            on_started, process._on_started = process._on_started, None
+                            on_started = on_started or tell_nobody
                 else:
                     _came_otherwise(process, actor, outcome)
             if process.reason is not None and not process.ended:

@@ -67,6 +67,10 @@ class _StandIn:
     _otp_ends_at_once = False
     _stopped_event = None
 
+    @staticmethod
+    def _otp_has_plain_end() -> bool:
+        return False
+
     def __init__(self, process: ForeignProcess) -> None:
         self._process = process
 

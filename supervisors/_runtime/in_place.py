@@ -20,11 +20,11 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors._runtime.outcomes import UNDONE
+from supervisors._runtime.pool import pool
 from supervisors._runtime.turns import fail_turn
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
-    from supervisors._runtime.actor import Actor
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
@@ -71,10 +71,10 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         reason: why.
         by_parent: whether its supervisor does this, and so need not be told.
     """
-    mailbox, actor = process.mailbox, process.actor
-    if not actor._otp_ends_at_once or isinstance(reason, Crashed) or _is_patched(actor):
+    if isinstance(reason, Crashed) or not process.actor._otp_has_plain_end():
         return False
-    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+    mailbox, dispatcher = process.mailbox, process.dispatcher
+    if dispatcher is not pool and not getattr(dispatcher, "runs_in_any_thread", False):
         return False
     try:
         mailbox.slot.pop()
@@ -89,6 +89,9 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     if not ends:
         _give_back(process)
         return False
+    if not process.tied and not mailbox.user:
+        process._tell_parent()
+        return True
     here = current.here
     previous, here.process = here.process, process
     try:
@@ -128,7 +131,8 @@ def in_turn(
         idle: whether it must have started, and no message may wait: what waits comes before.
     """
     mailbox = process.mailbox
-    if not getattr(process.dispatcher, "runs_in_any_thread", False):
+    dispatcher = process.dispatcher
+    if dispatcher is not pool and not getattr(dispatcher, "runs_in_any_thread", False):
         return UNDONE
     try:
         mailbox.slot.pop()
@@ -167,15 +171,6 @@ def leave(process: Process, here: Here) -> bool:
     mailbox = process.mailbox
     mailbox.slot.append(process)
     return bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
-
-
-def _is_patched(actor: Actor) -> bool:
-    """Tell whether this one object was given a terminate of its own, which its class has not."""
-    cls = type(actor)
-    return (
-        getattr(actor.terminate, "__func__", None) is not cls.terminate
-        or getattr(actor.on_stop, "__func__", None) is not cls.on_stop
-    )
 
 
 def _give_back(process: Process) -> None:

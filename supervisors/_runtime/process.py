@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
     from supervisors._runtime.names import NameBook
 
-__all__ = ["FirstTurn", "Process"]
+__all__ = ["FirstTurn", "Process", "tell_nobody"]
 
 FirstTurn: TypeAlias = "Callable[[Process, Here], bool]"
 """Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
@@ -85,7 +85,7 @@ class Process(Turning):
         """Made by its actor's __init__."""
         # As Ties.__init__, without its call.
         self.claim = claims[id(self) >> 8 & LAST_CLAIM]
-        self.ended = False
+        self.ended = self.tied = False
         self._books = self._linked = ()
         self._deferred = self._monitors = self._watches = None
         self._stop_waiters = self._timers = None
@@ -185,7 +185,7 @@ class Process(Turning):
             self.initialised = self._came_up = True
             self.handling = IDLE
             on_started, self._on_started = self._on_started, None
-        return on_started or _tell_nobody
+        return on_started or tell_nobody
 
     def fail_start(self, outcome: StartIgnored | StartFailed, end: Callable[[], None]) -> None:
         """End a process that never came up, then tell the starter: its name is free (S127)."""
@@ -314,6 +314,26 @@ class Process(Turning):
         if self.dispatcher is not None:
             self.dispatcher.detach(self)
 
+    def _tell_parent(self) -> None:
+        """Do as `_tell_the_end`, between two messages of a process that nothing is tied to."""
+        mailbox, ref, reason = self.mailbox, self.actor_ref, self.reason
+        mailbox.closed = True
+        if mailbox.control or mailbox.user:
+            mailbox.drain()
+        strike(ref, None)
+        self.actor._otp_after_end(reason)  # type: ignore[arg-type]
+        if self.incarnation and self.parent is not None:
+            self.parent.actor._otp_child_ended(self.incarnation, reason)  # type: ignore[arg-type]
+        ref.process = None
+        with self.claim:
+            waiters, self._stop_waiters = self._stop_waiters, ()
+        if waiters:
+            # Who waits may be called back.
+            flush()
+            for reply in waiters:
+                reply.settle(value=True)
+        self.dispatcher.detach(self)
+
     def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
         words = self._last_words
         if isinstance(call, _ASKED):
@@ -329,5 +349,5 @@ class Process(Turning):
                 reply.fail(self.gone())
 
 
-def _tell_nobody(_: object) -> None:
+def tell_nobody(_: object) -> None:
     """Stand in for a starter where there is none."""

@@ -43,7 +43,7 @@ class Root:
                 self._hooked = True
                 atexit.register(self.stop_all)
             self._members[process] = None
-        if process.has_ended():
+        if not process.tie() or process.has_ended():
             self.discard(process)
 
     def __contains__(self, process: Process) -> bool:

@@ -119,6 +119,7 @@ class SupervisingActor(StartingActor):
         # Whose requests are open; the process fails them when it ends.
         self._otp_asked: set[Reply] = set()
         self._process._deferred = self._otp_asked
+        self._process.tied = True
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now)

@@ -90,6 +90,7 @@ class Ties:
         "_watches",
         "claim",
         "ended",
+        "tied",
     )
 
     def __init__(self) -> None:
@@ -97,6 +98,8 @@ class Ties:
         # Of what stands near to each other in memory, each has another one.
         self.claim = claims[id(self) >> 8 & LAST_CLAIM]
         self.ended = False
+        # Whether there is, or was, any of what follows: who adds some says so first, under `claim`.
+        self.tied = False
         self._books: tuple[NameBook, ...] = ()
         self._deferred: set[Reply] | None = None
         # The only one; a tuple of few, for an empty set takes 216 bytes; or a set of many.
@@ -111,6 +114,7 @@ class Ties:
 
     def defer(self, reply: Reply) -> None:
         """Remember a call that will be answered later, so that its asker is told of the end."""
+        self.tied = True
         if self._deferred is None:
             self._deferred = set()
         self._deferred.add(reply)
@@ -120,6 +124,7 @@ class Ties:
         """Settle this reply once everybody has been told of the end."""
         made: list[Reply] = []
         with self.claim:
+            self.tied = True
             if self._stop_waiters is None:
                 self._stop_waiters = made
             waiters = self._stop_waiters
@@ -144,6 +149,7 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
+            self.tied = True
             if not self._books:
                 self._books = book.alone
             elif book not in self._books:
@@ -155,6 +161,7 @@ class Ties:
         made = _Timers()
         with self.claim:
             if not self.ended:
+                self.tied = True
                 if self._timers is None:
                     self._timers = made
                 self._timers.append(timer)
@@ -164,6 +171,12 @@ class Ties:
                 return
         timer.cancel()
 
+    def tie(self) -> bool:
+        """Tell the end what else depends on it; False when that has come already."""
+        with self.claim:
+            self.tied = True
+            return not self.ended
+
     # ---- monitors and links -------------------------------------------------------------------
 
     def add_monitor(self, monitor: Monitor) -> bool:
@@ -172,6 +185,7 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
+            self.tied = True
             if self._monitors is None:
                 self._monitors = made
             self._monitors[monitor] = None
@@ -189,6 +203,7 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
+            self.tied = True
             if self._watches is None:
                 self._watches = made
             self._watches.add(monitor)
@@ -211,6 +226,7 @@ class Ties:
         with self.claim:
             if self.ended:
                 return False
+            self.tied = True
             links = self._links
             if isinstance(links, set):
                 links.add(other)

@@ -20,6 +20,10 @@ class Member:
         self.name, self.log, self.stuck = name, log, stuck
         self.actor_ref = name
 
+    def tie(self) -> bool:
+        """Is not ended."""
+        return True
+
     def has_ended(self) -> bool:
         return False
 
