@@ -41,11 +41,13 @@ Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any], Any]
 
 _HANDLER_FAILED: Event = ("supervisors", "telemetry", "handler_failed")
 
+# The handler's id, itself, its config, and what says whether it wants an event, if anything does.
+_Entry: TypeAlias = tuple[str, Handler, Any, Callable[[Event, bool], bool] | None]
 # Reentrant, and the table is exchanged only if it is still the one that was looked at: a signal
 # handler may attach and detach too.
 _lock = threading.RLock()
 # Replaced as a whole under the lock and never changed in place, so execute() reads it without one.
-_table: dict[Event, tuple[tuple[str, Handler, Any], ...]] = {}
+_table: dict[Event, tuple[_Entry, ...]] = {}
 
 
 def attach(handler_id: str, event: Event, fn: Handler, config: Any = None) -> None:
@@ -79,13 +81,14 @@ def attach_many(handler_id: str, events: Iterable[Event], fn: Handler, config: A
         True
     """
     keys = [tuple(event) for event in events]
+    wants = getattr(fn, "_otp_wants", None)
 
-    def with_it(table: dict[Event, tuple[tuple[str, Handler, Any], ...]]) -> None:
+    def with_it(table: dict[Event, tuple[_Entry, ...]]) -> None:
         if any(handler_id == entry[0] for entries in table.values() for entry in entries):
             msg = f"telemetry handler {handler_id!r} is attached already: detach() it first"
             raise ValueError(msg)
         for key in keys:
-            table[key] = (*table.get(key, ()), (handler_id, fn, config))
+            table[key] = (*table.get(key, ()), (handler_id, fn, config, wants))
 
     _exchange(with_it)
 
@@ -99,7 +102,7 @@ def detach(handler_id: str) -> bool:
     """
     found: list[bool] = []
 
-    def without_it(table: dict[Event, tuple[tuple[str, Handler, Any], ...]]) -> None:
+    def without_it(table: dict[Event, tuple[_Entry, ...]]) -> None:
         found.clear()
         for event, entries in list(table.items()):
             kept = tuple(entry for entry in entries if entry[0] != handler_id)
@@ -115,7 +118,7 @@ def detach(handler_id: str) -> bool:
     return bool(found)
 
 
-def _exchange(change: Callable[[dict[Event, tuple[tuple[str, Handler, Any], ...]]], None]) -> None:
+def _exchange(change: Callable[[dict[Event, tuple[_Entry, ...]]], None]) -> None:
     global _table  # noqa: PLW0603  the one table of the process
     with _lock:
         while True:
@@ -147,10 +150,12 @@ def wanted(event: Event, *, quiet: bool = False) -> bool:
         >>> wanted(("example",))
         False
     """
-    for _, fn, _ in _table.get(event, ()):
-        wants = getattr(fn, "_otp_wants", None)
-        if wants is None or wants(event, quiet):
-            return True
+    entries = _table.get(event)
+    if entries is not None:
+        for entry in entries:
+            wants = entry[3]
+            if wants is None or wants(event, quiet):
+                return True
     return False
 
 
@@ -163,7 +168,7 @@ def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str
     entries = _table.get(event)
     if entries is None:
         return
-    for handler_id, fn, config in entries:
+    for handler_id, fn, config, _ in entries:
         try:
             fn(event, measurements, metadata, config)
         except BaseException as error:

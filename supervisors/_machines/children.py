@@ -218,7 +218,11 @@ class ChildTable:
         """Give the child a new incarnation and return it."""
         if child.incarnation and self.by_incarnation(child.incarnation) is child:
             self.mark_stopped(child)
-        if self.dynamic and not child.incarnation:
+        if not self.dynamic:
+            child.incarnation = self._next = number = self._next + 1
+            self._by_incarnation[number] = child
+            return number
+        if not child.incarnation:
             # Its key is a number that nobody else has.
             child.incarnation = child.key
         else:

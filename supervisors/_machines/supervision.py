@@ -311,13 +311,13 @@ class SupervisionMachine:
         for member in group:
             if member.spec.restart is Restart.TEMPORARY and not first:
                 continue
-            # As start, without a generator of its own.
             outcome = yield self.order_start(member)
             self.note_start(member, outcome)
+            if type(outcome) is ChildStarted:
+                member.restarts += not first
+                self.report(Report.CHILD_STARTED if first else Report.CHILD_RESTARTED, member)
+                continue
             match outcome:
-                case ChildStarted():
-                    member.restarts += not first
-                    self.report(Report.CHILD_STARTED if first else Report.CHILD_RESTARTED, member)
                 case ChildIgnored():
                     forget = first and member.spec.restart is Restart.TEMPORARY
                     self.drop_if(member, self.flags.dynamic or forget)

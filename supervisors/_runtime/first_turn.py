@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from contextvars import Context
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisors._runtime.actor import Actor
@@ -50,8 +49,6 @@ __all__ = [
 
 
 _new: Any = object.__new__
-# First turns that a worker runs in a row, as one batch, before it looks for others.
-_ROW = 16
 
 
 class _Outcome(Enum):
@@ -166,33 +163,7 @@ def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, 
     hand_on(process, here)
     if on_started is not None:
         on_started(started)
-        if shares and not here.helping:
-            _begin_row(here)
     return False
-
-
-def _begin_row(here: Here) -> None:
-    """Run the first turns that a worker is to run next, as a supervisor's children cause them.
-
-    Each is what its own turn would be, without the steps around it. Not where a caller waits: one
-    that has its answer runs nothing more.
-    """
-    for _ in range(_ROW):
-        process: Process | None = here.next
-        boot: Any = None if process is None else process._boot
-        if process is None or type(boot) is not partial or boot.func is not first_turn:
-            return
-        here.next = process._boot = None
-        if process.ended:
-            continue
-        try:
-            args, kwargs = boot.args
-            on_started = run_init(process, args, kwargs, here)
-            hand_on(process, here)
-            if on_started is not None:
-                on_started(Started(process.actor_ref))
-        except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
-            fail_turn(process, error)
 
 
 def hand_on(process: Process, here: Here) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -22,7 +22,7 @@ from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.first_turn import first_turn, make
+from supervisors._runtime.first_turn import first_turn, hand_on, make, run_init
 from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder
@@ -32,14 +32,21 @@ from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
 from supervisors._runtime.spawn import StartOptions, dispatcher_of, spawn
 from supervisors._runtime.tracing import crashed
+from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NotAvailableError, StartError
 from supervisors.exits import Abandoned, NoProc, Shutdown
 
 if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
     from supervisors._runtime.dispatcher import Dispatcher
 
-__all__ = ["Launch", "StartingActor", "failed_start", "launch_of"]
+# First turns that a worker runs in a row, as one batch, before it looks for others.
+_ROW = 16
+# The process of a child, and the arguments of its init.
+Begun: TypeAlias = "tuple[Process, tuple[Any, ...], dict[str, Any]]"
+
+__all__ = ["Begun", "Launch", "StartingActor", "attach_begun", "failed_start", "launch_of"]
 
 
 class StartingActor(Actor):
@@ -55,8 +62,12 @@ class StartingActor(Actor):
         if self._process.ended:
             process.order(StopOrder(self._process.reason or Shutdown()))
 
-    def _otp_hear(self, event: Event) -> None:
-        """Give the machine an event from within somebody else's turn that is over."""
+    def _otp_hear(self, event: Event) -> Begun | None:
+        """Give the machine an event from within somebody else's turn that is over.
+
+        Returns:
+            A child that it starts next, ready for its first turn in this thread.
+        """
         raise NotImplementedError
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
@@ -64,38 +75,35 @@ class StartingActor(Actor):
 
     # ---- starting a child ----------------------------------------------------------------------
 
-    def _otp_start_child(self, command: StartChild) -> None:
-        """Start a child; its outcome comes as a message, or is added to the news."""
+    def _otp_start_child(self, command: StartChild, *, in_row: bool) -> Begun | None:
+        """Start a child; its outcome comes as a message, or is added to the news.
+
+        In a row, one of the pool's is returned instead, made and ready for its first turn.
+        """
         incarnation, spec, args = command.incarnation, command.spec, command.args
         launch = launch_of(spec)
         if launch is None:
             self._otp_news.extend(self._otp_call_start(incarnation, spec, args))
-            return
+            return None
         process = self._process
         try:
-            if launch.is_simple:
-                self._otp_start_simply(launch, incarnation, spec, args)
-            else:
+            if not launch.is_simple:
                 process.handling = spec
                 self._otp_start_with_care(launch, incarnation, spec, args)
+                return None
+            cls: Any = launch.cls
+            quick = launch.is_quick and cls.dispatcher == "pool"
+            dispatcher = pool if quick else dispatcher_of(cls, launch.options)
+            child = self._otp_make(launch, incarnation, spec, dispatcher)
+            if quick and in_row:
+                return child, args, launch.kwargs
+            child._boot = partial(_child_turn if quick else first_turn, args, launch.kwargs)
+            _attach(child, dispatcher)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
             self._otp_news.append(failed_start(incarnation, spec, error))
         finally:
             process.handling = IDLE
-
-    def _otp_start_simply(
-        self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
-    ) -> None:
-        """Start a child as `spawn` does, without a name, a time-out or an __init__."""
-        cls: Any = launch.cls
-        quick = launch.is_quick and cls.dispatcher == "pool"
-        dispatcher = pool if quick else dispatcher_of(cls, launch.options)
-        process = self._otp_make(launch, incarnation, spec, dispatcher)
-        process._boot = partial(first_turn, args, launch.kwargs)
-        try:
-            dispatcher.attach(process)
-        except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
-            process.finish(crashed(error))
+        return None
 
     def _otp_make(
         self, launch: Launch, incarnation: int, spec: ChildSpec, dispatcher: Dispatcher
@@ -154,7 +162,12 @@ class StartingActor(Actor):
         if isinstance(outcome, Started):
             news = ChildStarted(incarnation, outcome.ref)
             # A supervisor has its own turn still when it tells that it is up.
-            (post if current.process is process else self._otp_hear)(news)
+            if current.process is process:
+                post(news)
+            else:
+                begun = self._otp_hear(news)
+                if begun is not None:
+                    attach_begun(begun)
         elif isinstance(outcome, StartIgnored):
             post(ChildIgnored(incarnation))
         else:
@@ -195,6 +208,49 @@ class StartingActor(Actor):
         unlink(self._process, process)
         self._otp_take_in(process, spec, incarnation)
         return [ChildStarted(incarnation, result)]
+
+
+def _child_turn(
+    args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here
+) -> bool:
+    """Run the first turn of a supervisor's child, and of those that the supervisor starts then.
+
+    Each is what its own turn would be, without the steps around it. Where a caller waits there is
+    no next one: who has its answer runs nothing more.
+    """
+    if here.helping or here.host is not process.dispatcher:
+        return first_turn(args, kwargs, process, here)
+    try:
+        for _ in range(_ROW):
+            on_started = run_init(process, args, kwargs, here)
+            # Before anybody is told: who is told next may call this actor.
+            hand_on(process, here)
+            if on_started is None:
+                return False
+            supervisor: Any = process.parent
+            news = ChildStarted(process.incarnation, process.actor_ref)
+            begun: Begun | None = supervisor.actor._otp_hear(news)
+            if begun is None:
+                return False
+            process, args, kwargs = begun
+        attach_begun((process, args, kwargs))
+    except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
+        fail_turn(process, error)
+    return False
+
+
+def attach_begun(begun: Begun) -> None:
+    """Have somebody run the first turn of a child that is made, as one of its own."""
+    process, args, kwargs = begun
+    process._boot = partial(_child_turn, args, kwargs)
+    _attach(process, pool)
+
+
+def _attach(process: Process, dispatcher: Dispatcher) -> None:
+    try:
+        dispatcher.attach(process)
+    except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
+        process.finish(crashed(error))
 
 
 class Launch(msgspec.Struct, frozen=True):

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-import msgspec
 from pykka import messages
 
 from supervisors._machines.requests import describe
-from supervisors._machines.supervision import Flags, SupervisionMachine
+from supervisors._machines.supervision import SupervisionMachine
 from supervisors._machines.vocabulary import (
     AnswerRequest,
     ArmTimer,
@@ -36,7 +35,6 @@ from supervisors._machines.vocabulary import (
     RefuseStart,
     Report,
     RequestReceived,
-    RequestVerb,
     RetryLater,
     ShutdownRequested,
     StartChild,
@@ -53,16 +51,14 @@ from supervisors._runtime.in_place import end_idle, in_turn
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
 from supervisors._runtime.outcomes import UNDONE, StartFailed
+from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.starting import StartingActor
+from supervisors._runtime.starting import Begun, StartingActor, attach_begun
 from supervisors._runtime.timers import Timer, timers
 from supervisors.child_spec import ChildSpec
 from supervisors.clock import chance
-from supervisors.errors import (
-    StartError,
-    UnexpectedMessageError,
-)
+from supervisors.errors import StartError, UnexpectedMessageError
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
 from supervisors.telemetry import execute, wanted
 
@@ -78,20 +74,6 @@ _REPORTED = {
     kind: ("supervisors", "supervisor" if kind is Report.GAVE_UP else "child", str(kind))
     for kind in Report
 }
-
-
-class SupervisorRequest(msgspec.Struct, frozen=True):
-    """What a supervisor's reference sends; everything else is refused (S101)."""
-
-    verb: RequestVerb
-    argument: Any = None
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a supervisor is to be, checked already."""
-
-    flags: Flags
-    children: tuple[ChildSpec, ...] = ()
 
 
 class SupervisingActor(StartingActor):
@@ -180,7 +162,7 @@ class SupervisingActor(StartingActor):
         news = ChildExited(incarnation, reason)
         if isinstance(reason, Abandoned):
             self._process.post(ChildAbandoned(incarnation))
-        elif self._otp_fed_by == current.ident and self._otp_looks_at_nothing():
+        elif self._otp_fed_by == current.here.ident and self._otp_looks_at_nothing():
             # It was ended by what this supervisor is doing at this moment, in this thread.
             self._otp_news.append(news)
             return
@@ -245,31 +227,38 @@ class SupervisingActor(StartingActor):
 
             reconfigure(machine, plan.flags, plan.children)
 
-    def _otp_hear(self, event: Event) -> None:
+    def _otp_hear(self, event: Event) -> Begun | None:
         process, here = self._process, current.here
-        dispatcher = process.dispatcher
+        helping = here.helping
         # As `runs_here`: this thread may run a supervisor, and nobody waits for it to do else.
-        may = not here.is_main and (here.helping or here.host is dispatcher)
+        may = not here.is_main and (helping or here.host is process.dispatcher)
         if not may or here.depth > _DEEPEST or not self._otp_looks_at_nothing():
             process.post_next(event)
-            return
+            return None
         here.depth += 1
         try:
-            done = in_turn(process, here, _feed, event, idle=False)
+            done = in_turn(process, here, _feed if helping else _feed_in_row, event, idle=False)
         finally:
             here.depth -= 1
         if done is UNDONE:
             process.post_next(event)
+            return None
+        begun: Begun | None = done
+        return begun
 
     # ---- events in, commands out ---------------------------------------------------------------
 
-    def _otp_feed(self, event: Event) -> None:
-        """Give the machine an event and whatever carrying out its commands brings about at once."""
+    def _otp_feed(self, event: Event, *, in_row: bool = False) -> Begun | None:
+        """Give the machine an event and whatever carrying out its commands brings about at once.
+
+        In a row, a child that is to be started may be returned, see `_otp_start_child`.
+        """
         machine = self._otp_machine
         if machine is None:
-            return
-        process, news, deeds, now = self._process, self._otp_news, _DEEDS, timers.clock.now
-        outer, self._otp_fed_by = self._otp_fed_by, current.ident
+            return None
+        process, news, now = self._process, self._otp_news, timers.clock.now
+        outer, self._otp_fed_by = self._otp_fed_by, current.here.ident
+        begun: Begun | None = None
         try:
             while True:
                 if type(event) in _GONE:
@@ -277,11 +266,21 @@ class SupervisingActor(StartingActor):
                 for command in machine.handle(event, now()):
                     if process.ended:
                         news.clear()
-                        return
-                    deeds[type(command)](self, command)
+                        return begun
+                    kind = type(command)
+                    if kind is EmitReport:
+                        self._otp_report(command)  # type: ignore[arg-type]
+                    elif kind is StartChild:
+                        begun = self._otp_start_child(command, in_row=in_row)  # type: ignore[arg-type]
+                    else:
+                        _DEEDS[kind](self, command)
                 if not news:
-                    return
+                    return begun
                 event = news.popleft()
+        except BaseException:
+            if begun is not None:
+                attach_begun(begun)
+            raise
         finally:
             self._otp_fed_by = outer
 
@@ -372,9 +371,14 @@ class SupervisingActor(StartingActor):
 
 
 _feed = SupervisingActor._otp_feed
+
+
+def _feed_in_row(actor: SupervisingActor, event: Event) -> Begun | None:
+    return actor._otp_feed(event, in_row=True)
+
+
 # How each command is carried out; a subclass may have reports of its own.
 _DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
-    StartChild: SupervisingActor._otp_start_child,
     StopChild: SupervisingActor._otp_stop_child,
     KillChild: SupervisingActor._otp_kill_child,
     ArmTimer: SupervisingActor._otp_arm,
@@ -382,7 +386,6 @@ _DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
     RetryLater: SupervisingActor._otp_retry_later,
     AnswerRequest: SupervisingActor._otp_answer,
     RefuseRequest: SupervisingActor._otp_refuse_request,
-    EmitReport: lambda actor, command: actor._otp_report(command),
     ConfirmStart: SupervisingActor._otp_confirm,
     RefuseStart: SupervisingActor._otp_refuse_start,
     FinishSupervisor: SupervisingActor._otp_finish,

@@ -105,7 +105,7 @@ def test_no_end_at_once(turns: AnyThread) -> None:
     assert not end_idle(plain, Crashed(ValueError()))
     assert plain.mailbox.take_slot()
     assert not end_idle(plain, Shutdown())
-    plain.mailbox.control.append(Urge(lambda _: None))
+    plain.mailbox.add_control(Urge(lambda _: None))
     plain.mailbox.slot.append(plain)
     assert not end_idle(plain, Shutdown())
     assert [ending.ended, plain.ended] == [False, False]
