@@ -18,7 +18,8 @@ import msgspec
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.rules import MAX_ABANDONED, checked_flags
 from supervisors._machines.supervision import Flags
-from supervisors._machines.vocabulary import Appended, RequestVerb
+from supervisors._machines.vocabulary import Appended
+from supervisors._runtime.asking import ask_for_child
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import Plan, SupervisingActor
@@ -74,12 +75,12 @@ class DynamicSupervisorRef(SupervisorRef):
             (('lobby', 'alice'), True)
         """
         if child is UNSET:
-            return self._request(RequestVerb.START_CHILD, Appended(tuple(args), dict(kwargs or {})))
+            return ask_for_child(self, Appended(tuple(args), dict(kwargs or {})))
         if args or kwargs:
             text = "arguments of a child stand in its specification; args= goes with a template"
             raise ChildSpecError(SpecProblem.BAD_START, text)
         spec = checked_spec(child, AutoShutdown.NEVER)
-        return self._request(RequestVerb.START_CHILD, spec)
+        return ask_for_child(self, spec)
 
 
 class DynamicSupervisor(SupervisingActor):

@@ -20,7 +20,7 @@ import msgspec
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.rules import MAX_ABANDONED, checked_auto_shutdown, checked_flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
-from supervisors._runtime.asking import ask_supervisor
+from supervisors._runtime.asking import ask_for_child, ask_for_end, ask_supervisor
 from supervisors._runtime.calling import start_and_wait, take_options
 from supervisors._runtime.ending import end_tree
 from supervisors._runtime.foreign import plain_spec
@@ -174,7 +174,7 @@ class SupervisorRef(ActorRef):
             MaxChildrenError: a dynamic supervisor is full (S107).
             StartError: the child's init failed; the id is free again (S91).
         """
-        return self._request(RequestVerb.START_CHILD, _spec(child))
+        return ask_for_child(self, _spec(child))
 
     def terminate_child(self, id_or_ref: Any) -> None:
         """Stop a child, by id or by ref (dynamic: by ref); repeating it is fine (S93, S110).
@@ -182,7 +182,7 @@ class SupervisorRef(ActorRef):
         Raises:
             ChildNotFoundError: there is no such child.
         """
-        self._request(RequestVerb.TERMINATE_CHILD, id_or_ref)
+        ask_for_end(self, id_or_ref)
 
     def restart_child(self, child_id: Any) -> Any:
         """Start a stopped child again and return its ref; costs no restart (S94, S95).

@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, ClassVar, TypeVar
 
-from supervisors._machines.vocabulary import RequestVerb
 from supervisors._runtime.actor import Actor
+from supervisors._runtime.asking import ask_for_child
 from supervisors._runtime.current import current
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
@@ -189,7 +189,7 @@ class TaskSupervisorRef(DynamicSupervisorRef):
             restart=restart,
             shutdown=shutdown,
         )
-        return self._request(RequestVerb.START_CHILD, spec)
+        return ask_for_child(self, spec)
 
 
 class TaskSupervisor(DynamicSupervisor):

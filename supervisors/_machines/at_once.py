@@ -53,21 +53,21 @@ def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Chi
         return None
     if refusal_to_start(machine, spec) is not None:
         return None
-    child = machine.children.add(spec)
-    machine.starting = machine.children.begin(child)
-    machine.awaited = (machine.starting,)
+    child = machine.children.add_begun(spec)
+    machine.starting = number = child.incarnation
+    machine.awaited = (number,)
     machine.operation = _Starting(machine, child, token)
     return child
 
 
-def finish_start(machine: SupervisionMachine, child: Child, ref: Any, now: float) -> bool:
-    """Take a child as started; False, undone, where that has to come as an event."""
+def finish_start(machine: SupervisionMachine, child: Child, ref: Any) -> bool:
+    """Take a child of `begin_start` as started; False, undone, where it has to come as an event."""
     if machine.starting != child.incarnation or machine.stillborn is not None:
         return False
     if machine.waiting or machine.stopping:
         return False
     machine.operation, machine.awaited, machine.starting = None, (), 0
-    machine.children.mark_running(child, ref, now)
+    machine.children.mark_running(child, ref, machine.now)
     return True
 
 

@@ -7,7 +7,7 @@ their id, a dynamic one by a number, so that equal ids do not meet (S105).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final
 
@@ -125,12 +125,6 @@ class Child:
         return ChildInfo(child_id, ref, self.spec.type, self.restarts, wait, self.last_reason)
 
 
-def _number(ref: Any) -> int:
-    """Return by which number its supervisor knows a living actor; 0 where that is not told."""
-    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
-    return number
-
-
 class ChildTable:
     """All children of one supervisor.
 
@@ -141,11 +135,25 @@ class ChildTable:
         (True, None)
     """
 
-    __slots__ = ("_at_rest", "_by_incarnation", "_by_ref", "_children", "_next", "dynamic")
+    __slots__ = (
+        "_at_rest",
+        "_by_incarnation",
+        "_by_ref",
+        "_children",
+        "_next",
+        "_number_of",
+        "dynamic",
+    )
 
-    def __init__(self, *, dynamic: bool) -> None:
-        """Start empty; `dynamic` decides how children are keyed and found."""
+    def __init__(self, *, dynamic: bool, number_of: Callable[[Any], int] = lambda _: 0) -> None:
+        """Start empty.
+
+        Args:
+            dynamic: decides how children are keyed and found.
+            number_of: tells of a living child's reference by which number it is known; 0 of others.
+        """
         self.dynamic = dynamic
+        self._number_of = number_of
         self._children: dict[Any, Child] = {}
         # In a dynamic table the first incarnation of a child has the number by which the child is
         # kept, so only later ones stand here; and there, those whose first one is over.
@@ -170,6 +178,18 @@ class ChildTable:
         self._children[child.key] = child
         return child
 
+    def add_begun(self, spec: ChildSpec) -> Child:
+        """Append a child that is being started; as `add` and then `begin`, in one step."""
+        if not self.dynamic:
+            child = self.add(spec)
+            self.begin(child)
+            return child
+        # Its key is a number that nobody else has.
+        self._next = number = self._next + 1
+        self._children[number] = child = Child(number, spec)
+        child.incarnation = number
+        return child
+
     def remove(self, child: Child) -> None:
         """Forget the child with everything it was started with (S15)."""
         key = child.key
@@ -187,7 +207,7 @@ class ChildTable:
     def find(self, id_or_ref: Any) -> Child | None:
         """Return the child with this living ref or, in a static table, with this id (S110)."""
         if self.dynamic:
-            child = self.by_incarnation(_number(id_or_ref))
+            child = self.by_incarnation(self._number_of(id_or_ref))
             if child is not None and child.ref is id_or_ref:
                 return child
         try:
@@ -237,7 +257,7 @@ class ChildTable:
         child.ref = ref
         if child.past is not _NO_PAST:
             child.past.started_at = now
-        if self.dynamic and _number(ref) == child.incarnation:
+        if self.dynamic and self._number_of(ref) == child.incarnation:
             return
         self._by_ref[ref] = child
 

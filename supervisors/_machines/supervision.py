@@ -83,6 +83,7 @@ class SupervisionMachine:
         specs: Iterable[ChildSpec],
         sample: Callable[[], float],
         end_now: Callable[[int], ExitReason | None] = lambda _: None,
+        number_of: Callable[[Any], int] = lambda _: 0,
     ) -> None:
         """Know the children, in start order.
 
@@ -92,9 +93,10 @@ class SupervisionMachine:
             sample: gives chance from 0 to 1 for the backoff.
             end_now: ends a child, by its incarnation, where that takes no time, and returns why it
                 has ended; None where it has to be asked. Of an end told so no ChildExited comes.
+            number_of: as of ChildTable.
         """
         self.flags = flags
-        self.children = ChildTable(dynamic=flags.dynamic)
+        self.children = ChildTable(dynamic=flags.dynamic, number_of=number_of)
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self._sample = sample
@@ -346,8 +348,7 @@ class SupervisionMachine:
 
     def order_start(self, child: Child) -> Container[int]:
         """Have one child started; return what is to be waited for. `note_start` is next."""
-        if self.unbooted:
-            self.unbooted.discard(child)
+        self.unbooted.discard(child)
         incarnation = self.children.begin(child)
         spec, extra = child.spec, self.flags.extra_args
         args = (*extra, *spec.args) if extra else spec.args

@@ -24,7 +24,6 @@ from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import Launch, failed_start, launch_of
 from supervisors._runtime.supervising import SupervisorRequest
-from supervisors._runtime.timers import timers
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NoProcError, SelfCallError
 from supervisors.telemetry import wanted
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
 
-__all__ = ["ask_supervisor"]
+__all__ = ["ask_for_child", "ask_for_end", "ask_supervisor"]
 
 _STARTED = ("supervisors", "child", "started")
 
@@ -52,12 +51,6 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
         raise NoProcError(ref)
     if process is current.process:
         raise SelfCallError(ref)
-    if verb is RequestVerb.START_CHILD:
-        started = _start_child_here(process, argument)
-        if started is not UNDONE:
-            return started
-    elif verb is RequestVerb.TERMINATE_CHILD and _end_child_here(process, argument):
-        return None
     request = SupervisorRequest(verb, argument)
     call = Asked(request)
 
@@ -75,16 +68,40 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     return call.get()
 
 
-def _start_child_here(process: Process, spec: Any) -> Any:
-    """Have a supervisor start a child, with its init in this thread; return its ref, or UNDONE."""
-    if type(spec) is not ChildSpec:
-        return UNDONE
-    launch = launch_of(spec)
-    if launch is None or not launch.is_quick or launch.cls.dispatcher != "pool":  # type: ignore[union-attr]
-        return UNDONE
-    if only_waits():
-        return UNDONE
-    return Context().run(_start_child, process, spec, launch)
+def ask_for_child(ref: ActorRef, spec: Any) -> Any:
+    """Ask a supervisor to start a child, with its init in this thread where that can be.
+
+    Raises:
+        NoProcError: the supervisor is dead.
+        SelfCallError: it asks itself.
+        ActorError: it refuses, or the child did not start.
+    """
+    process = ref.process
+    if process is not None and type(spec) is ChildSpec:
+        launch = launch_of(spec)
+        if (
+            launch is not None
+            and launch.is_quick
+            and launch.cls.dispatcher == "pool"  # type: ignore[union-attr]
+            and process is not current.here.process
+            and not only_waits(3)
+        ):
+            started = Context().run(_start_child, process, spec, launch)
+            if started is not UNDONE:
+                return started
+    return ask_supervisor(ref, RequestVerb.START_CHILD, spec)
+
+
+def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
+    """Ask a supervisor to end a child, in this thread where that takes no time; raises as above."""
+    process = ref.process
+    if (
+        process is None
+        or process is current.here.process
+        or only_waits(3)
+        or not Context().run(_end_child, process, id_or_ref)
+    ):
+        ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
 
 
 def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
@@ -141,17 +158,12 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
     """Let a supervisor know that a child has started; tell whether that is all."""
     child, ref, token = what
     machine = actor._otp_machine
-    if machine is None or not finish_start(machine, child, ref, timers.clock.now()):
+    if machine is None or not finish_start(machine, child, ref):
         return False
     actor._otp_asked.discard(token)
     if wanted(_STARTED, quiet=True):
         actor._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
     return True
-
-
-def _end_child_here(process: Process, id_or_ref: Any) -> bool:
-    """Have a supervisor end a child that takes no time for it; False, undone, else."""
-    return not only_waits() and Context().run(_end_child, process, id_or_ref)
 
 
 def _end_child(sup: Process, id_or_ref: Any) -> bool:

@@ -109,7 +109,7 @@ def start_here(
     Raises:
         StartError: it did not start.
     """
-    if not cls._otp_comes_up_at_once or cls.dispatcher != "pool" or only_waits():
+    if not cls._otp_comes_up_at_once or cls.dispatcher != "pool" or only_waits(4):
         return UNDONE
     process = make(cls)
     ref = process.actor_ref

@@ -77,9 +77,14 @@ def flush() -> None:
         process.schedule_elsewhere()
 
 
-def only_waits() -> bool:
-    """Tell whether this thread runs nothing while it waits."""
-    here = current.here
+def only_waits(above: int = 1) -> bool:
+    """Tell whether this thread runs nothing while it waits.
+
+    Args:
+        above: how many frames above who called the library this one is: that is where the next call
+            comes from, mostly, so the height is remembered of it.
+    """
+    here: Here = current.__dict__["here"]
     host = here.host
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
@@ -95,9 +100,9 @@ def only_waits() -> bool:
     bottom = here.bottom
     if bottom is not None:
         try:
-            frame: Any = sys._getframe(here.height)
+            frame: Any = sys._getframe(here.height + above)
         except ValueError:
-            return _is_high(here)
+            return _is_high(here, above)
         for _ in _NEAR:
             if frame is bottom:
                 return False
@@ -105,10 +110,10 @@ def only_waits() -> bool:
             if frame is None:
                 # A stack of its own, as greenlets have.
                 break
-    return _is_high(here)
+    return _is_high(here, above)
 
 
-def _is_high(here: Here) -> bool:
+def _is_high(here: Here, above: int) -> bool:
     """Tell whether this thread has used up a fifth of the recursion limit."""
     most = sys.getrecursionlimit() // 5
     try:
@@ -122,7 +127,7 @@ def _is_high(here: Here) -> bool:
             height += 1
         # The first frame of a thread holds nothing of a user's, so it may be kept.
         if frame.f_back is None and frame.f_code is _FIRST_FRAME.__code__ and height < most:
-            here.bottom, here.height = frame, height
+            here.bottom, here.height = frame, max(0, height - above)
         return False
     return True
 

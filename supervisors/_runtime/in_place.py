@@ -107,7 +107,7 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     It sees and changes no context variable of the caller's; what monitors want to be told, and what
     is still queued, is not told in its thread at all.
     """
-    if process._monitors or process.mailbox.user or only_waits():
+    if process._monitors or process.mailbox.user or only_waits(3):
         return False
     ended = Context().run(end_idle, process, reason)
     # Its supervisor may have become this thread's next one, and the caller goes on now.
@@ -156,7 +156,13 @@ def in_turn(
     finally:
         process.handling = IDLE
         here.process = outer
-        if leave(process, here):
+        if process.ended:
+            again = leave(process, here)
+        else:
+            # As leave, without its call.
+            mailbox.slot.append(process)
+            again = bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
+        if again:
             # What others have put in meanwhile gets a turn of its own, elsewhere.
             process.schedule()
 

@@ -76,6 +76,12 @@ _REPORTED = {
 }
 
 
+def _number(ref: Any) -> int:
+    """Return by which number its supervisor knows a living actor; 0 where that is not told."""
+    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
+    return number
+
+
 class SupervisingActor(StartingActor):
     """What static and dynamic supervisors have in common; not for direct use."""
 
@@ -104,7 +110,7 @@ class SupervisingActor(StartingActor):
         self._process.tied = True
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         flags, children = plan.flags, plan.children
-        self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now)
+        self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now, _number)
         inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested())
         return DEFERRED

@@ -105,7 +105,7 @@ class Way:
         self.meddle(meanwhile, first)
         ref = f"ref {first}"
         quick = child is not None and outcome == "started"
-        if quick and finish_start(self.machine, child, ref, 1.0):  # type: ignore[arg-type]
+        if quick and finish_start(self.machine, child, ref):  # type: ignore[arg-type]
             return
         self.feed(
             {
@@ -177,7 +177,7 @@ def test_what_is_granted() -> None:
     assert child is not None
     assert begin_start(way.machine, spec("c"), "token") is None
     assert not end_child(way.machine, "ref 1")
-    assert finish_start(way.machine, child, "ref 2", 1.0)
+    assert finish_start(way.machine, child, "ref 2")
     assert end_child(way.machine, "ref 1")
     assert way.refs() == ["ref 2"]
     way.feed(ShutdownRequested(Normal()))
