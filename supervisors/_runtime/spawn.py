@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "StartOptions",
     "dispatcher_of",
+    "refuse_held",
     "spawn",
+    "take_name",
 ]
 
 
@@ -105,12 +107,12 @@ def spawn(
     timeout = as_seconds(options.start_timeout, "start_timeout")
     name = options.name
     if name is not None:
-        _refuse_held(name)
+        refuse_held(name)
     actor = _make(cls, args, kwargs)
     process = actor._process
     ref = process.actor_ref
     if name is not None:
-        _take_name(process, name)
+        take_name(process, name)
     if parent is not None:
         process.adopt(parent, incarnation)
     enlist(ref)
@@ -139,7 +141,7 @@ def _over(
     on_started(outcome)
 
 
-def _refuse_held(name: Any) -> None:
+def refuse_held(name: Any) -> None:
     """Refuse a name that is held before anything of the class runs."""
     book, key, _ = book_and_key(name)
     holder = book.owner_of(key)
@@ -147,7 +149,8 @@ def _refuse_held(name: Any) -> None:
         raise AlreadyStartedError(key, holder.actor_ref)
 
 
-def _take_name(process: Process, name: Any) -> None:
+def take_name(process: Process, name: Any) -> None:
+    """Register a process that is not launched yet; it is ended where the name is held."""
     book, key, value = book_and_key(name)
     process.actor_ref.name = key
     holder = book.claim(key, process, value)

@@ -18,7 +18,7 @@ from supervisors._machines.vocabulary import (
     StartChild,
 )
 from supervisors._runtime.actor import Actor
-from supervisors._runtime.actor_list import enlist
+from supervisors._runtime.actor_list import enlist, strike
 from supervisors._runtime.calling import take_options
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
@@ -30,7 +30,7 @@ from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import StartOptions, dispatcher_of, spawn
+from supervisors._runtime.spawn import StartOptions, dispatcher_of, refuse_held, spawn, take_name
 from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
@@ -110,14 +110,26 @@ class StartingActor(Actor):
     ) -> Process:
         """Make a child that has its slot taken and everything but its first turn.
 
-        Nobody can know the process before it is in `ActorRegistry`, so what comes before needs no
-        lock; the dispatcher is there when the first order comes.
+        Nobody can know the process before it has its name or is in `ActorRegistry`, so what comes
+        before needs no lock; the dispatcher is there when the first order comes.
         """
+        name = launch.options.name
+        if name is not None:
+            refuse_held(name)
         process = make(launch.cls)  # type: ignore[arg-type]
         process.parent, process.incarnation = self._process, incarnation
-        process._on_started = partial(self._otp_tell_start, process, spec)
         process.dispatcher = dispatcher
-        enlist(process.actor_ref)
+        tell = partial(self._otp_tell_start, process, spec)
+        if name is None:
+            process._on_started = tell
+            enlist(process.actor_ref)
+        else:
+            take_name(process, name)
+            enlist(process.actor_ref)
+            if process.ended:
+                # Killed by who found it under its name; that came before it was listed.
+                strike(process.actor_ref, None)
+            process.expect_start(tell)
         self._otp_prepare(process, spec)
         self._otp_take_in(process, spec, incarnation)
         return process
@@ -288,11 +300,11 @@ def _find_launch(spec: ChildSpec) -> Launch | None:
         options = msgspec.structs.replace(options, name=spec.name)
     has_init = cls is None or cls.__init__ is not Actor.__init__
     # What the class says of its making (a time-out of 0 too) is looked at by `spawn`.
-    is_simple = not has_init and options.name is None and options.start_timeout is None
+    is_simple = not has_init and options.start_timeout is None
     at_once = cls is not None and cls._otp_comes_up_at_once
     is_quick = is_simple and at_once and options.dispatcher is None
     launch = Launch(cls, plain, options, kwargs, has_init, is_simple, is_quick)
-    if cls is None or kwargs:
+    if cls is None or kwargs or options.name is not None:
         return launch
     # One for all children of the class, for it takes 160 bytes.
     shared: Launch | None = cls.__dict__.get("_otp_launch")

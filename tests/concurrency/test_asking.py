@@ -8,14 +8,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pykka
 import pytest
 
 from supervisors import (
     IGNORE,
+    AlreadyStartedError,
     ChildNotFoundError,
     ChildSpec,
     DynamicSupervisor,
     GenServer,
+    Killed,
     MaxChildrenError,
     NoProcError,
     Normal,
@@ -26,7 +29,10 @@ from supervisors import (
     introspect,
     telemetry,
     unstopped,
+    whereis,
 )
+from supervisors._runtime import starting
+from supervisors._runtime.actor_list import enlist
 from tests.concurrency.test_handover import DEADLINE, in_thread
 
 
@@ -266,3 +272,61 @@ def test_a_class_that_publishes_something_else_is_asked() -> None:
         for cls, restart in ((GenServer, "permanent"), (Own, "temporary"), (Asked, "transient")):
             refs = [in_thread(partial(parent.start_child, cls)) for _ in range(2)]
             assert [parent.get_childspec(ref).restart for ref in refs] == [restart] * 2
+
+
+class Named(GenServer):
+    """Its init notes in which thread it runs."""
+
+    def init(self) -> None:
+        self.thread = threading.get_ident()
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        return self.thread
+
+
+@pytest.mark.contract("S125")
+def test_a_child_with_a_name_starts_in_the_thread_that_asks() -> None:
+    """The name leads to it while it lives, is refused to others, and is free after it."""
+    with DynamicSupervisor.start_link() as parent:
+
+        def act() -> tuple[Any, ...]:
+            ref = parent.start_child(Named.child_spec(name="asked for"))
+            found, here = whereis("asked for"), ref.ask(None) == threading.get_ident()
+            with pytest.raises(AlreadyStartedError) as caught:
+                parent.start_child(Named.child_spec(name="asked for"))
+            parent.terminate_child(ref)
+            return found is ref, here, caught.value.ref is ref, whereis("asked for")
+
+        assert in_thread(act) == (True, True, True, None)
+        assert parent.count_children().specs == 0
+
+
+@pytest.mark.parametrize("first", ["killed", "listed"])
+@pytest.mark.contract("S127")
+def test_a_child_killed_under_its_name_before_its_init(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds it by then ends it; the start fails, and nothing of it is left."""
+    register = enlist
+
+    def kill(ref: Any) -> None:
+        if first == "listed":
+            register(ref)
+        whereis("early").process.kill()
+        if first == "killed":
+            register(ref)
+
+    with DynamicSupervisor.start_link() as parent:
+
+        def act() -> Any:
+            with pytest.raises(StartError) as caught:
+                parent.start_child(Named.child_spec(name="early"))
+            return caught.value.reason
+
+        with monkeypatch.context() as patched:
+            patched.setattr(starting, "enlist", kill)
+            assert in_thread(act) == Killed()
+        assert whereis("early") is None
+        assert [ref for ref in pykka.ActorRegistry.get_all() if "early" in str(ref)] == []
+        assert parent.count_children().specs == 0
+        assert in_thread(lambda: parent.start_child(Named.child_spec(name="early"))).is_alive()
