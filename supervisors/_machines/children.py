@@ -198,7 +198,8 @@ class ChildTable:
             self._at_rest.discard(key)
         if not self.dynamic or child.incarnation != key:
             self._by_incarnation.pop(child.incarnation, None)
-        self._put_to_rest(child)
+        if child.state is not ChildState.STOPPED:
+            self._put_to_rest(child)
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""

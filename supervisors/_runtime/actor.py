@@ -20,7 +20,7 @@ from supervisors.exits import Crashed, ExitReason
 if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
 
-__all__ = ["Actor", "Inbox"]
+__all__ = ["Actor", "Inbox", "furnish"]
 
 _new: Any = object.__new__
 
@@ -95,13 +95,7 @@ class Actor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
-        self._process = process = _new(Process)
-        # Called so, it costs a third less.
-        Process.__init__(process, self, self.ref_class)
-        if self._otp_gets_everything:
-            process.unusual = True
-        process.direct = self._otp_direct
-        self._otp_furnish_mailbox()
+        furnish(self)
 
     def __str__(self) -> str:
         """Name the class and the actor's name or URN."""
@@ -264,6 +258,17 @@ class Actor(pykka.Actor):
         event = self._stopped_event
         if event is not None:
             event.set()
+
+
+def furnish(actor: Actor) -> None:
+    """Give a new actor its process."""
+    actor._process = process = _new(Process)
+    # Called so, it costs a third less.
+    Process.__init__(process, actor, actor.ref_class)
+    if actor._otp_gets_everything:
+        process.unusual = True
+    process.direct = actor._otp_direct
+    actor._otp_furnish_mailbox()
 
 
 _TERMINATE: Any = Actor.terminate

@@ -12,7 +12,7 @@ from contextvars import Context
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from supervisors._runtime.actor import Actor
+from supervisors._runtime.actor import furnish
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
@@ -30,6 +30,7 @@ from supervisors.exits import ExitReason, Killed, Normal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from supervisors._runtime.actor import Actor
     from supervisors._runtime.current import Here
 
 __all__ = [
@@ -83,7 +84,7 @@ def make(cls: type[Actor]) -> Process:
         if cls.__new__ is _new:
             # In Python alone it costs a third less.
             actor = _new(cls)
-            Actor.__init__(actor)
+            furnish(actor)
         else:
             actor = cls()
     except Exception as error:
@@ -221,7 +222,11 @@ def run_init(
                     # A user's code, which nobody who waits for the start waits for.
                     process._boot = _second_turn
                 else:
-                    _after_start(process)
+                    # As _after_start, without its call.
+                    try:
+                        actor._otp_after_start()
+                    except BaseException as error:  # noqa: BLE001  as for any handler
+                        process.crash(error, None)
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own; nothing must hang
         fail_turn(process, error)
     finally:

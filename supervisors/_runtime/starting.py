@@ -57,7 +57,8 @@ class StartingActor(Actor):
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
-        process.label = _label(spec, incarnation)
+        label = spec.id
+        process.label = label if label.__class__ is str else _label(label, incarnation)
         self._otp_lives[incarnation] = process
         if self._process.ended:
             process.order(StopOrder(self._process.reason or Shutdown()))
@@ -81,7 +82,10 @@ class StartingActor(Actor):
         In a row, one of the pool's is returned instead, made and ready for its first turn.
         """
         incarnation, spec, args = command.incarnation, command.spec, command.args
-        launch = launch_of(spec)
+        try:
+            launch: Launch | None = spec._launch
+        except AttributeError:
+            launch = launch_of(spec)
         if launch is None:
             self._otp_news.extend(self._otp_call_start(incarnation, spec, args))
             return None
@@ -332,11 +336,8 @@ def _ours(cls: type) -> list[type]:
     return [base for base in cls.__mro__ if base.__module__.startswith("supervisors.")]
 
 
-def _label(spec: ChildSpec, incarnation: int) -> str:
-    label = spec.id
-    if label.__class__ is str:
-        return label
-    return str(incarnation if label is None else label)
+def _label(child_id: Any, incarnation: int) -> str:
+    return str(incarnation if child_id is None else child_id)
 
 
 def failed_start(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:
