@@ -8,7 +8,9 @@ child's crash touches.
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from phoenix_actors.actors.binary_pool import BinaryPool
 from phoenix_actors.actors.channel import ChannelActor
@@ -23,11 +25,27 @@ from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
 from phoenix_actors.options import SocketOptions
-from supervisors import ChildSpec, ExitReason, Registry, Supervisor, SupervisorSpec, via
-from supervisors._machines.vocabulary import EmitReport, Report
+from supervisors import (
+    AlreadyStartedError,
+    ChildSpec,
+    ExitReason,
+    Normal,
+    Registry,
+    Supervisor,
+    SupervisorSpec,
+    UnknownRegistryError,
+)
+from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report
+from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._runtime.pool import pool
+from supervisors._runtime.process import Process
+from supervisors._runtime.starting import Launch
+from supervisors._runtime.supervising import Plan
 from supervisors._runtime.timers import timers
+from supervisors.child_spec import ChildType, Strategy
 
-__all__ = ["ClientSupervisor", "children", "parts"]
+__all__ = ["ClientSupervisor", "parts"]
 
 REGISTRY = "registry"
 # Seconds that a client's threads and sockets may take to be gone when it stops.
@@ -61,24 +79,24 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
     return session, routes, pool
 
 
-def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildSpec]:
-    """Return the children of a client, in start order."""
-    registry = session.registry_name
-    return [
-        Registry.child_spec(id=REGISTRY, name=registry),
-        _worker(registry, "intents", Intents, session),
-        _worker(registry, "performance_monitor", PerformanceMonitor, session, pool, routes),
-        _worker(registry, "binary_pool", BinaryPool, pool, session),
-        _worker(registry, "route_cache", RouteCache, routes),
-        _worker(registry, "hibernation_manager", HibernationManager, session),
-        _worker(registry, "message_processor", MessageProcessor, session),
-        _worker(registry, "socket", Socket, session),
-        ChannelManager.child_spec(session=session, name=via(registry, "channel_manager")),
-    ]
-
-
-def _worker(registry: Any, name: str, cls: Any, *args: Any) -> ChildSpec:
-    return ChildSpec(name, start=cls, args=args, name=via(registry, name))
+# What every client has below its registry, in start order. A specification does not change, so all
+# clients share these; what their actors are given stands in `_GIVEN`.
+_COMPONENTS: Final = (
+    ChildSpec("intents", start=Intents),
+    ChildSpec("performance_monitor", start=PerformanceMonitor),
+    ChildSpec("binary_pool", start=BinaryPool),
+    ChildSpec("route_cache", start=RouteCache),
+    ChildSpec("hibernation_manager", start=HibernationManager),
+    ChildSpec("message_processor", start=MessageProcessor),
+    ChildSpec("socket", start=Socket),
+    ChildSpec("channel_manager", start=ChannelManager, type=ChildType.SUPERVISOR),
+)
+_GIVEN: Final = {
+    "performance_monitor": ("session", "pool", "routes"),
+    "binary_pool": ("pool", "session"),
+    "route_cache": ("routes",),
+}
+_RULES: Final = SupervisorSpec((), strategy=Strategy.REST_FOR_ONE).flags
 
 
 class ClientSupervisor(Supervisor):
@@ -87,14 +105,52 @@ class ClientSupervisor(Supervisor):
     def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
         """Have everything in place before anybody can find the client by its name."""
         super().__init__()
+        self._registry: Process
         self.session, self.routes, self.pool = session, routes, pool
         session.client = self.actor_ref
         # However it ends: nobody may wait for this client any more.
         self.actor_ref.monitor(lambda _: session.end())
 
-    def init(self, session: Session, routes: Routes, pool: EncodedPool) -> SupervisorSpec:
-        """Say what the children are."""
-        return SupervisorSpec(children(session, routes, pool), strategy="rest_for_one")
+    def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+        registry = ChildSpec(REGISTRY, start=Registry, name=self.session.registry_name)
+        flags = msgspec.structs.replace(_RULES, label=self._process.path())
+        return Plan(flags, (registry, *_COMPONENTS))
+
+    def _otp_start_simply(
+        self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> None:
+        """Start a component with what of the client it works with, in this turn if that is quick.
+
+        Its init runs nothing of a user's but handlers of telemetry.
+        """
+        given = _GIVEN.get(spec.id)
+        session = self.session
+        args = (session,) if given is None else tuple([getattr(self, part) for part in given])
+        if not launch.is_quick or not self._otp_looks_at_nothing():
+            super()._otp_start_simply(launch, incarnation, spec, args)
+            return
+        pool.man()
+        process, here = self._otp_make(launch, incarnation, spec, pool), current.here
+        started = run_init(process, args, launch.kwargs, here)
+        hand_on(process, here)
+        if started is not None:
+            self._otp_news.append(ChildStarted(incarnation, process.actor_ref))
+
+    def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
+        """Have a component stand in the client's registry by its id, before it can run."""
+        if spec.id == REGISTRY:
+            self._registry = process
+            return
+        book = self._registry.name_book
+        if book is None or self._registry.ended:
+            raise UnknownRegistryError(self.session.registry_name)
+        process.actor_ref.name = spec.id
+        holder = book.claim(spec.id, process)
+        if holder is not None:
+            # Nobody is to be told of its end, for it does not start.
+            process.parent, process.incarnation = None, 0
+            process.finish(Normal())
+            raise AlreadyStartedError(spec.id, holder.actor_ref)
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""
