@@ -132,7 +132,9 @@ def thresholds(name: str, value: Any) -> dict[str, float | None]:
         phoenix_actors.errors.InvalidOption: option alert_thresholds has no 'memory': \
 choose of cache_hit_rate, memory_usage_mb, message_queue_depth, response_time_ms
     """
-    merged = dict(DEFAULT_THRESHOLDS)
+    merged = DEFAULT_THRESHOLDS.copy()
+    if value == merged:
+        return merged
     for key, threshold in string_keys(name, value).items():
         if key not in merged:
             choices = ", ".join(sorted(merged))
@@ -177,6 +179,8 @@ def schedule(name: str, value: Any) -> Schedule:
 
 def string_keys(name: str, value: Any) -> dict[str, Any]:
     """Return a copy of a mapping whose keys are strings."""
+    if type(value) is dict and not value:
+        return {}
     if not isinstance(value, Mapping):
         raise InvalidOption(name, f"must be a mapping, not {type(value).__name__}")
     for key in value:

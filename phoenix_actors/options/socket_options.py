@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Final, Self, TypeAlias
 
 import msgspec
@@ -179,9 +181,10 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**keywords)
 
     def __post_init__(self) -> None:
-        for name, check in _CHECKS.items():
-            if (value := getattr(self, name)) is not _USUAL.get(name, _CHECKS):
-                msgspec.structs.force_setattr(self, name, check(name, value))
+        # One look at all of them that runs in C: few are given, and defaults need no check.
+        for name in compress(_CHECKS, map(is_not, _values_of(self), _USUAL)):
+            value = _CHECKS[name](name, getattr(self, name))
+            msgspec.structs.force_setattr(self, name, value)
         # A dry run: what can be known to fail is said now and not at the first attempt.
         build_url(self.url, None, self.vsn)
 
@@ -201,8 +204,11 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Return the URL without its query, for logs and state."""
         return redact_url(self.url)
 
-    def connect_options(self) -> TransportOptions:
+    def connect_options(self, announce: Callable[[Any], None] | None = None) -> TransportOptions:
         """Return the transport's options of the next attempt; runs functions of the user's (C11).
+
+        Args:
+            announce: see `TransportOptions`.
 
         Raises:
             ConnectError: when such a function raises; what it raised is the cause.
@@ -214,7 +220,9 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         token = self.auth_token
         if callable(token):
             token = checks.token("auth_token", self._run("auth_token", token))
-        return msgspec.structs.replace(self.transport_opts, headers=headers, auth_token=token)
+        return msgspec.structs.replace(
+            self.transport_opts, headers=headers, auth_token=token, announce=announce
+        )
 
     def _run(self, option: str, function: Callable[[], Any]) -> Any:
         """Return what a function of the user's gives; what it raises fails the attempt."""
@@ -269,7 +277,8 @@ def _params(name: str, value: Any) -> Params:
     if callable(value):
         return value  # type: ignore[no-any-return]
     copied = checks.string_keys(name, value)
-    encode_params(copied)
+    if copied:
+        encode_params(copied)
     return copied
 
 
@@ -395,6 +404,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "retention_period": checks.positive_seconds,
     "alert_thresholds": checks.thresholds,
 }
-# Plain defaults need no check.
-_NAMES: Final = SocketOptions.__struct_fields__[1:]
-_USUAL: Final = dict(zip(_NAMES, SocketOptions.__struct_defaults__, strict=True))
+_values_of: Final = attrgetter(*_CHECKS)
+_DEFAULTS: Final = dict(
+    zip(SocketOptions.__struct_fields__[1:], SocketOptions.__struct_defaults__, strict=True)
+)
+_USUAL: Final = tuple([_DEFAULTS[name] for name in _CHECKS])

@@ -211,8 +211,8 @@ def test_defaults_pass_their_checks() -> None:
     """As they are: a default is not checked again for each client."""
     plain = {
         name: default
-        for name, default in _USUAL.items()
-        if name in _CHECKS and isinstance(default, bool | int | float | str | tuple | None)
+        for name, default in zip(_CHECKS, _USUAL, strict=True)
+        if isinstance(default, bool | int | float | str | tuple | None)
     }
     assert len(plain) > 30
     for name, default in plain.items():
