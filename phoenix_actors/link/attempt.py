@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from phoenix_actors.errors import ConnectError, ConnectTimeout, PhoenixError
 from phoenix_actors.link.reader import Reader
 from phoenix_actors.machines.connection_events import (
@@ -153,14 +151,8 @@ class Attempt:
         thread.start()
 
     def _run(self) -> None:
-        transport = self._wire.session.transport
         try:
-            url, options = self._ask_options()
-            for former in self._before:
-                former.wait_ended(_PATIENCE)
-            self._before = []
-            self._begin_opening()
-            handle = transport.open(url, options, self._reader)
+            handle, read = self._open()
         except PhoenixError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001  a user's function may raise anything
@@ -170,6 +162,23 @@ class Attempt:
         else:
             self._announce(handle)
             self._arrived("handle")
+            if read is not None:
+                # This thread is the reader thread from now on.
+                read()
+
+    def _open(self) -> tuple[TransportHandle, Callable[[], None] | None]:
+        """Open the connection; return what the reader thread does, if there is none yet."""
+        transport = self._wire.session.transport
+        url, options = self._ask_options()
+        for former in self._before:
+            former.wait_ended(_PATIENCE)
+        self._before = []
+        self._begin_opening()
+        # Of its very class: one that derives from it has an `open` of its own.
+        open_here = type(transport).__dict__.get("open_here")
+        if open_here is not None:
+            return open_here(transport, url, options, self._reader)  # type: ignore[no-any-return]
+        return transport.open(url, options, self._reader), None
 
     def _ask_options(self) -> tuple[str, TransportOptions]:
         """Evaluate what may be functions of the user's; one that blocks fails the attempt (C9)."""
@@ -181,12 +190,12 @@ class Attempt:
         self._asking = True
         try:
             url = options.connect_url()
-            chosen = options.connect_options()
+            chosen = options.connect_options(self._announce)
         finally:
             self._asking = False
             if timer is not None:
                 timer.cancel()
-        return url, msgspec.structs.replace(chosen, announce=self._announce)
+        return url, chosen
 
     def _limit_asking(self, timeout: float | None) -> Timer | None:
         if timeout is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from phoenix_actors.transport.interface import TransportHandle
 
 __all__ = ["Wire"]
+
+# How many channels queue their joins, when the connection is open, before these are written.
+_TOGETHER: Final = 32
 
 
 class Wire:
@@ -126,8 +129,16 @@ class Wire:
         emit(SOCKET_CONNECTED, generation=generation)
         # First of all, for a slow join would hold up the answer.
         probe(self, attempt)
-        for core in cores:
-            core.feed(SocketOpened(generation), may_write=False)
+        event = SocketOpened(generation)
+        for number, core in enumerate(cores, 1):
+            deeds = core.take_in((event,))
+            if number % _TOGETHER == 0:
+                self.outbox.flush_now()
+            if deeds:
+                with no_waiting_here():
+                    for deed in deeds:
+                        deed()
+        self.written(may_write=False)
 
     def lost(
         self, generation: int, reason: LossReason, *, clean: bool, requested: bool = False
@@ -338,10 +349,17 @@ class Wire:
         self.written(may_write=may_write)
 
     def written(self, *, may_write: bool) -> None:
-        """See to it that what is queued is written; the reader thread never writes itself."""
+        """See to it that what is queued is written.
+
+        Args:
+            may_write: whether this thread may wait for its turn to write; else it writes what is
+                taken at once, and the writer thread the rest.
+        """
         if not self.outbox:
             return
-        if may_write and may_wait():
+        if not may_write:
+            self.outbox.flush_now()
+        elif may_wait():
             self.outbox.flush()
         else:
             self.outbox.ring()

@@ -80,12 +80,18 @@ check the URL and whether the server runs
         `connected` is the first event of the reader thread, so it may come before or after this
         returns.
         """
-        target = target_of(url)
-        handle = WebSocketHandle(target, options, events, self._framing)
+        handle, read = self.open_here(url, options, events)
+        handle.read_by_itself(read)
+        return handle
+
+    def open_here(
+        self, url: str, options: TransportOptions, events: TransportEvents
+    ) -> tuple[WebSocketHandle, Callable[[], None]]:
+        """Do the same for a thread that becomes the reader thread: it calls what is returned."""
+        handle = WebSocketHandle(target_of(url), options, events, self._framing)
         if options.announce is not None:
             options.announce(handle)
-        handle.open()
-        return handle
+        return handle, handle.open()
 
 
 class WebSocketHandle:
@@ -119,20 +125,20 @@ class WebSocketHandle:
 
     # ---- opening ----
 
-    def open(self) -> None:
-        """Connect, upgrade and start the reader. Once, by the transport."""
+    def open(self) -> Callable[[], None]:
+        """Connect and upgrade, once, by the transport; return the body of the reader thread."""
         timeout = self._options.connect_timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         shown = self._target.shown
         try:
-            self._start(deadline)
+            return self._start(deadline)
         except PhoenixError:
             raise
         except Exception as error:
             # The one border where foreign errors become ours.
             raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
 
-    def _start(self, deadline: float | None) -> None:
+    def _start(self, deadline: float | None) -> Callable[[], None]:
         """Do everything that `open` does; raise what comes."""
         target = self._target
         options = self._options
@@ -144,17 +150,26 @@ class WebSocketHandle:
             limit = options.max_message_size
             reading = Reading(stream, self._framing.reader(limit, self._deflate))
             self._reading = reading
-            name = f"phoenix-reader-{target.host}:{target.port}"
-            reader = threading.Thread(
-                target=self._read, args=(stream, reading), name=name, daemon=True
-            )
-            reader.start()
-            self._reader = reader
         except BaseException:
             if self._reading is not None:
                 self._reading.close()
             stream.close()
             raise
+        return partial(self._read, stream, reading)
+
+    def read_by_itself(self, read: Callable[[], None]) -> None:
+        """Start a reader thread for what `open` gave."""
+        reader = threading.Thread(target=read, daemon=True)
+        try:
+            reader.start()
+        except Exception as error:
+            stream, reading = self._stream, self._reading
+            if stream is not None and reading is not None:
+                stream.shutdown()
+                reading.close()
+                stream.close()
+            aborted = self._aborted
+            raise failed_opening(error, self._target.shown, None, aborted=aborted) from error
 
     def _adopt(self, stream: Stream) -> None:
         """Take the stream for the connection, unless abort() was called meanwhile."""
@@ -285,6 +300,8 @@ class WebSocketHandle:
 
     def _read(self, stream: Stream, reading: Reading) -> None:
         """Read until the end; the body of the reader thread."""
+        self._reader = reader = threading.current_thread()
+        reader.name = f"phoenix-reader-{self._target.host}:{self._target.port}"
         outcome = _Ending(_ABNORMAL, "the reader failed", clean=False)
         try:
             self._events.connected()
