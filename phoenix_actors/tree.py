@@ -8,6 +8,7 @@ child's crash touches.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -38,6 +39,7 @@ from supervisors import (
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report
 from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._runtime.names import NameBook, book_and_key
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.starting import Launch
@@ -79,9 +81,10 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
     return session, routes, pool
 
 
-# What every client has below its registry, in start order. A specification does not change, so all
-# clients share these; what their actors are given stands in `_GIVEN`.
+# What every client has, in start order. A specification does not change, so all clients share these;
+# what their actors are given stands in `_GIVEN`, and their names are given in `_otp_prepare`.
 _COMPONENTS: Final = (
+    ChildSpec(REGISTRY, start=Registry),
     ChildSpec("intents", start=Intents),
     ChildSpec("performance_monitor", start=PerformanceMonitor),
     ChildSpec("binary_pool", start=BinaryPool),
@@ -91,30 +94,34 @@ _COMPONENTS: Final = (
     ChildSpec("socket", start=Socket),
     ChildSpec("channel_manager", start=ChannelManager, type=ChildType.SUPERVISOR),
 )
-_GIVEN: Final = {
-    "performance_monitor": ("session", "pool", "routes"),
-    "binary_pool": ("pool", "session"),
-    "route_cache": ("routes",),
+_GIVEN: Final[Mapping[str, Callable[[ClientSupervisor], tuple[Any, ...]]]] = {
+    REGISTRY: lambda _: (),
+    "performance_monitor": lambda client: (client.session, client.pool, client.routes),
+    "binary_pool": lambda client: (client.pool, client.session),
+    "route_cache": lambda client: (client.routes,),
 }
+_OURS: Final = {spec.id: spec for spec in _COMPONENTS}
 _RULES: Final = SupervisorSpec((), strategy=Strategy.REST_FOR_ONE).flags
 
 
 class ClientSupervisor(Supervisor):
     """The top of a client's tree."""
 
+    session: Session
+    routes: Routes
+    pool: EncodedPool
+    _registry: Process
+
     def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
         """Have everything in place before anybody can find the client by its name."""
         super().__init__()
-        self._registry: Process
         self.session, self.routes, self.pool = session, routes, pool
         session.client = self.actor_ref
         # However it ends: nobody may wait for this client any more.
         self.actor_ref.monitor(lambda _: session.end())
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
-        registry = ChildSpec(REGISTRY, start=Registry, name=self.session.registry_name)
-        flags = msgspec.structs.replace(_RULES, label=self._process.path())
-        return Plan(flags, (registry, *_COMPONENTS))
+        return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
 
     def _otp_start_simply(
         self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
@@ -123,9 +130,12 @@ class ClientSupervisor(Supervisor):
 
         Its init runs nothing of a user's but handlers of telemetry.
         """
+        if _OURS.get(spec.id) is not spec:
+            # A user's own, who may start more children in here.
+            super()._otp_start_simply(launch, incarnation, spec, args)
+            return
         given = _GIVEN.get(spec.id)
-        session = self.session
-        args = (session,) if given is None else tuple([getattr(self, part) for part in given])
+        args = (self.session,) if given is None else given(self)
         if not launch.is_quick or not self._otp_looks_at_nothing():
             super()._otp_start_simply(launch, incarnation, spec, args)
             return
@@ -137,20 +147,24 @@ class ClientSupervisor(Supervisor):
             self._otp_news.append(ChildStarted(incarnation, process.actor_ref))
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
-        """Have a component stand in the client's registry by its id, before it can run."""
+        """Have the registry stand under its name, and a component in it, before it can run."""
+        book: NameBook | None
+        if _OURS.get(spec.id) is not spec:
+            return
         if spec.id == REGISTRY:
             self._registry = process
-            return
-        book = self._registry.name_book
-        if book is None or self._registry.ended:
-            raise UnknownRegistryError(self.session.registry_name)
-        process.actor_ref.name = spec.id
-        holder = book.claim(spec.id, process)
+            book, key, _ = book_and_key(self.session.registry_name)
+        else:
+            book, key = self._registry.name_book, spec.id
+            if book is None or self._registry.ended:
+                raise UnknownRegistryError(self.session.registry_name)
+        process.actor_ref.name = key
+        holder = book.claim(key, process)
         if holder is not None:
             # Nobody is to be told of its end, for it does not start.
             process.parent, process.incarnation = None, 0
             process.finish(Normal())
-            raise AlreadyStartedError(spec.id, holder.actor_ref)
+            raise AlreadyStartedError(key, holder.actor_ref)
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""
