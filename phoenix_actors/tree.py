@@ -81,8 +81,8 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
     return session, routes, pool
 
 
-# What every client has, in start order. A specification does not change, so all clients share these;
-# what their actors are given stands in `_GIVEN`, and their names are given in `_otp_prepare`.
+# What every client has, in start order. A specification does not change, so all clients share
+# these; what their actors get stands in `_GIVEN`, and their names are given in `_otp_prepare`.
 _COMPONENTS: Final = (
     ChildSpec(REGISTRY, start=Registry),
     ChildSpec("intents", start=Intents),

@@ -127,7 +127,7 @@ class PerformanceMonitor(GenServer):
         )
 
     def beginning(self, now: float) -> DataPoint:
-        """Return what rates need of the first moment; to know more takes as long as all the rest."""
+        """Return what rates need of the first moment; to know more takes system calls."""
         counters = self.session.counters
         return DataPoint(
             at=now,

@@ -10,7 +10,6 @@ import contextlib
 import queue
 import re
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from phoenix_actors.options import TCPOptions
 from phoenix_actors.transport.stream import LONGEST_WAIT
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from phoenix_actors.options import SSLOptions
@@ -179,6 +179,8 @@ def tls_context(options: SSLOptions | None) -> ssl.SSLContext:
     """
     if options is not None and options.context is not None:
         return options.context
+    import ssl
+
     context = ssl.create_default_context(cafile=None if options is None else options.ca_certs)
     context.set_alpn_protocols(["http/1.1"])
     if options is None:

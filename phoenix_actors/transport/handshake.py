@@ -13,7 +13,6 @@ import os
 import re
 import time
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -237,6 +236,9 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return None
     if value.isdecimal():
         return float(value)
+    # For this alone, and long to import.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:
