@@ -43,16 +43,19 @@ class Attempt:
     Args:
         wire: of the Socket actor; its reader feeds it.
         generation: the number of the attempt.
-        tell: takes the news, and must not wait.
         before: former attempts, none of which may be open when this one opens.
+        tell: takes the news, and must not wait.
+        tell_here: takes the news that it is open, in the thread that is going to read it: where the
+            actor is idle it deals with that in there, and no other thread has to be woken.
     """
 
     def __init__(
         self,
         wire: Wire,
         generation: int,
-        tell: Callable[[AttemptNews], object],
         before: list[Attempt],
+        tell: Callable[[AttemptNews], object],
+        tell_here: Callable[[AttemptNews], object] | None = None,
     ) -> None:
         """Begin with nothing open; `start` follows."""
         self.generation = generation
@@ -61,6 +64,7 @@ class Attempt:
         self.ending: tuple[int | None, str, bool] = (1006, "the peer did not answer", False)
         self._wire = wire
         self._tell = tell
+        self._tell_here = tell_here or tell
         self._before = before
         self._lock = threading.Lock()
         self._handle: TransportHandle | None = None
@@ -120,7 +124,12 @@ class Attempt:
             self.ended.settle(None)
 
     def wait_ended(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds until the connection is closed; tell whether it is."""
+        """Wait up to `timeout` seconds until the connection is closed; tell whether it is.
+
+        On a thread of its own it waits for nothing.
+        """
+        if threading.current_thread() in self._threads:
+            return self.ended.done()
         try:
             self.ended.get(timeout=timeout)
         except CallTimeout:
@@ -236,7 +245,10 @@ class Attempt:
             complete = not self._missing
         if complete:
             heartbeat = getattr(self._handle, "needs_heartbeat", True)
-            self._tell(TransportConnected(self.generation, heartbeat))
+            mine = threading.current_thread() in self._threads
+            (self._tell_here if mine else self._tell)(
+                TransportConnected(self.generation, heartbeat)
+            )
 
     def _closed(self, code: int | None, reason: str, clean: bool) -> None:
         self.ending = (code, reason, clean)

@@ -9,18 +9,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
 from phoenix_actors.link.fallback import probe
+from phoenix_actors.link.opened import tell_opened
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import Policies
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
-from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
+from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.options import Overflow
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from phoenix_actors.transport.interface import TransportHandle
 
 __all__ = ["Wire"]
-
-# How many channels queue their joins, when the connection is open, before these are written.
-_TOGETHER: Final = 32
 
 
 class Wire:
@@ -98,9 +96,9 @@ class Wire:
         """Return an attempt, or the connection that came of it, that has not ended."""
         return self._attempts.get(generation)
 
-    def begin(self, generation: int, tell: Callable[[AttemptNews], object]) -> None:
-        """Begin an attempt, unless this wire is closed."""
-        attempt = Attempt(self, generation, tell, self.session.attempts())
+    def begin(self, generation: int, *tell: Callable[[AttemptNews], object]) -> None:
+        """Begin an attempt, unless this wire is closed; `tell` are the two ways to tell there."""
+        attempt = Attempt(self, generation, self.session.attempts(), *tell)
         with self._cores_lock:
             if self._closed:
                 return
@@ -129,16 +127,7 @@ class Wire:
         emit(SOCKET_CONNECTED, generation=generation)
         # First of all, for a slow join would hold up the answer.
         probe(self, attempt)
-        event = SocketOpened(generation)
-        for number, core in enumerate(cores, 1):
-            deeds = core.take_in((event,))
-            if number % _TOGETHER == 0:
-                self.outbox.flush_now()
-            if deeds:
-                with no_waiting_here():
-                    for deed in deeds:
-                        deed()
-        self.written(may_write=False)
+        tell_opened(cores, self.outbox, generation)
 
     def lost(
         self, generation: int, reason: LossReason, *, clean: bool, requested: bool = False
@@ -349,12 +338,7 @@ class Wire:
         self.written(may_write=may_write)
 
     def written(self, *, may_write: bool) -> None:
-        """See to it that what is queued is written.
-
-        Args:
-            may_write: whether this thread may wait for its turn to write; else it writes what is
-                taken at once, and the writer thread the rest.
-        """
+        """See to it that what is queued is written; where it may not, only what goes at once."""
         if not self.outbox:
             return
         if not may_write:
