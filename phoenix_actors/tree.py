@@ -22,6 +22,7 @@ from phoenix_actors.actors.message_processor import MessageProcessor
 from phoenix_actors.actors.performance_monitor import PerformanceMonitor
 from phoenix_actors.actors.route_cache import RouteCache
 from phoenix_actors.actors.socket import Socket
+from phoenix_actors.joining import Joiner
 from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
@@ -116,6 +117,7 @@ class ClientSupervisor(Supervisor):
         """Have everything in place before anybody can find the client by its name."""
         super().__init__()
         self.session, self.routes, self.pool = session, routes, pool
+        self.joiner = Joiner(session, routes)
         session.client = self.actor_ref
         # However it ends: nobody may wait for this client any more.
         self.actor_ref.monitor(lambda _: session.end())

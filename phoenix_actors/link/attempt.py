@@ -207,7 +207,11 @@ class Attempt:
         return url, chosen
 
     def _limit_asking(self, timeout: float | None) -> Timer | None:
-        if timeout is None:
+        options = self._wire.session.options
+        asked = (
+            callable(options.params) or callable(options.headers) or callable(options.auth_token)
+        )
+        if timeout is None or not asked:
             return None
         error = ConnectTimeout(timeout, url=self._wire.session.options.shown_url())
 
