@@ -21,6 +21,7 @@ __all__ = [
     "SteppedDelays",
     "encodes",
     "flag",
+    "hashable",
     "header_pairs",
     "headers",
     "positive_seconds",
@@ -30,6 +31,7 @@ __all__ = [
     "string_keys",
     "thresholds",
     "token",
+    "topic_map",
     "topic_pattern",
     "whole",
 ]
@@ -187,6 +189,24 @@ def string_keys(name: str, value: Any) -> dict[str, Any]:
         if not isinstance(key, str):
             raise InvalidOption(name, f"must have strings as keys, not {type(key).__name__}")
     return dict(value)
+
+
+def topic_map(name: str, value: Any) -> dict[str, Any]:
+    """Return a map from topics and patterns to channel classes."""
+    copied = string_keys(name, value)
+    for pattern in copied:
+        topic_pattern(name, pattern)
+    return copied
+
+
+def hashable(name: str, value: Any) -> Any:
+    """Return a name under which something can be found."""
+    try:
+        hash(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
+    return value
 
 
 def headers(name: str, value: Any) -> Headers:

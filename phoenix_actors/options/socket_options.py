@@ -14,7 +14,7 @@ from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
 from phoenix_actors.options.aliases import without_aliases
 from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
-from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
+from phoenix_actors.options.endpoint import build_url, encode_params, plain_url, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
 from phoenix_actors.options.transport_options import TransportOptions
 
@@ -186,7 +186,8 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
             value = _CHECKS[name](name, getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
         # A dry run: what can be known to fail is said now and not at the first attempt.
-        build_url(self.url, None, self.vsn)
+        if plain_url(self.url) is None:
+            build_url(self.url, None, self.vsn)
 
     def connect_url(self) -> str:
         """Return the URL of the next attempt; runs the params function if there is one (C8).
@@ -306,24 +307,6 @@ def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
     return tuple(pairs)
 
 
-def _topic_map(name: str, value: Any) -> dict[str, Any]:
-    """Return a map from topics and patterns to channel classes."""
-    copied = checks.string_keys(name, value)
-    for pattern in copied:
-        checks.topic_pattern(name, pattern)
-    return copied
-
-
-def _hashable(name: str, value: Any) -> Any:
-    """Return a name under which something can be found."""
-    try:
-        hash(value)
-    except TypeError:
-        kind = type(value).__name__
-        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
-    return value
-
-
 def _transport(name: str, value: Any) -> Any:
     """Return an object that can open connections, or the word for one."""
     if value is None or value in _TRANSPORTS or callable(getattr(value, "open", None)):
@@ -365,8 +348,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_reconnect_attempts": _whole_or_none,
     "reconnect_on_normal_close": checks.flag,
     "vsn": _vsn,
-    "name": _hashable,
-    "registry_name": _hashable,
+    "name": checks.hashable,
+    "registry_name": checks.hashable,
     "heartbeat_interval": _off_or_seconds,
     "heartbeat_timeout": checks.positive_seconds_or_none,
     "heartbeat_when_idle": checks.flag,
@@ -375,7 +358,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "rejoin_backoff": checks.schedule,
     "retry_refused_rejoins": checks.flag,
     "join_channels": _join_channels,
-    "topic_channel_map": _topic_map,
+    "topic_channel_map": checks.topic_map,
     "default_channel_params": checks.string_keys,
     "channel_max_restarts": checks.whole,
     "json_library": json_library,
