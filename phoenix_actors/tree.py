@@ -161,7 +161,9 @@ class ClientSupervisor(Supervisor):
             if book is None or self._registry.ended:
                 raise UnknownRegistryError(self.session.registry_name)
         process.actor_ref.name = key
-        holder = book.claim(key, process)
+        # Without a link, for what stands below the registry is stopped by this supervisor when that
+        # ends.
+        holder = NameBook.claim(book, key, process)
         if holder is not None:
             # Nobody is to be told of its end, for it does not start.
             process.parent, process.incarnation = None, 0
