@@ -213,13 +213,17 @@ class ChannelActor(GenServer):
 def _register(registry: RegistryRef, topic: str, ref: ActorRef) -> None:
     """Let the client's registry find the actor by its topic.
 
-    A former actor of the topic, which was left and is still handling that, gives way.
+    A former actor of the topic, which was left and is still handling that, gives way. A topic that
+    is called as a component is, such as "socket", is not found there.
     """
     while ref.is_alive():
         try:
             registry.register(topic, owner=ref)
             return
         except AlreadyRegisteredError as taken:
+            if not issubclass(taken.ref.actor_class, ChannelActor):
+                # A component of the client, which is found under this name.
+                return
             # It may end at this very moment; then its names are free already.
             with contextlib.suppress(NoProcError):
                 registry.unregister(topic, owner=taken.ref)

@@ -169,10 +169,15 @@ class ChannelManager(DynamicSupervisor):
         return {"topics": len(states), "joined": joined, "actors": len(self._otp_lives)}
 
     def _phx_child_exited(self, item: ChildExited) -> None:
-        """Leave the topic of an actor that ended by its own choice: nobody starts it again."""
+        """Leave the topic of an actor that ended by its own choice: nobody starts it again.
+
+        One that was ended by the end of the registry, in which it stood, is started by the next
+        manager.
+        """
         process = self._otp_lives.get(item.incarnation)
         super()._otp_receive(item)
-        if process is not None and not self._phx_stopping and not is_abnormal(item.reason):
+        stays = self._phx_stopping or is_abnormal(item.reason)
+        if process is not None and not stays and self._phx_session.registry() is not None:
             topic: Topic = process.actor._phx_topic  # type: ignore[attr-defined]  # a ChannelActor
             topic.abandon()
 
