@@ -159,7 +159,7 @@ class WebSocketHandle:
 
     def read_by_itself(self, read: Callable[[], None]) -> None:
         """Start a reader thread for what `open` gave."""
-        reader = threading.Thread(target=read, daemon=True)
+        reader = threading.Thread(target=read, name=self._reader_name(), daemon=True)
         try:
             reader.start()
         except Exception as error:
@@ -170,6 +170,9 @@ class WebSocketHandle:
                 stream.close()
             aborted = self._aborted
             raise failed_opening(error, self._target.shown, None, aborted=aborted) from error
+
+    def _reader_name(self) -> str:
+        return f"phoenix-reader-{self._target.host}:{self._target.port}"
 
     def _adopt(self, stream: Stream) -> None:
         """Take the stream for the connection, unless abort() was called meanwhile."""
@@ -301,7 +304,7 @@ class WebSocketHandle:
     def _read(self, stream: Stream, reading: Reading) -> None:
         """Read until the end; the body of the reader thread."""
         self._reader = reader = threading.current_thread()
-        reader.name = f"phoenix-reader-{self._target.host}:{self._target.port}"
+        reader.name = self._reader_name()
         outcome = _Ending(_ABNORMAL, "the reader failed", clean=False)
         try:
             self._events.connected()
