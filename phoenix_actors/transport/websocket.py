@@ -19,7 +19,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from phoenix_actors.errors import ConnectionLost, EncodeError, NotConnected, PhoenixError
+from phoenix_actors.errors import ConnectionLost, NotConnected, PhoenixError
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.frames import (
     BINARY,
@@ -30,7 +30,7 @@ from phoenix_actors.transport.frames import (
     Run,
     TooBigError,
 )
-from phoenix_actors.transport.framing import Framing, framing_of
+from phoenix_actors.transport.framing import Framing, framing_of, utf8
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.opening import failed_opening, open_socket
 from phoenix_actors.transport.reading import Reading
@@ -237,7 +237,7 @@ class WebSocketHandle:
         return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
-        opcode, encoded = (TEXT, _utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
+        opcode, encoded = (TEXT, utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
         if self._deflate is not None:
             deflated = self._deflate.compress(encoded)
             if deflated is not None:
@@ -399,12 +399,3 @@ class _Ending(NamedTuple):
     code: int
     reason: str
     clean: bool
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        pass
-    # Out here: that error holds the text.
-    raise EncodeError("it has a lone surrogate", None, None, "text")
