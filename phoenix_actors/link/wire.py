@@ -339,14 +339,11 @@ class Wire:
 
     def written(self, *, may_write: bool) -> None:
         """See to it that what is queued is written; where it may not, only what goes at once."""
-        if not self.outbox:
-            return
-        if not may_write:
-            self.outbox.flush_now()
-        elif may_wait():
-            self.outbox.flush()
-        else:
-            self.outbox.ring()
+        outbox = self.outbox
+        if outbox and not may_write:
+            outbox.flush_now()
+        elif outbox:
+            (outbox.flush if may_wait() else outbox.ring)()
 
     def has_room(self) -> bool:
         """Tell whether one more frame may wait to be written."""

@@ -159,17 +159,16 @@ class WebSocketHandle:
 
     def read_by_itself(self, read: Callable[[], None]) -> None:
         """Start a reader thread for what `open` gave."""
-        reader = threading.Thread(target=read, name=self._reader_name(), daemon=True)
         try:
-            reader.start()
+            threading.Thread(target=read, name=self._reader_name(), daemon=True).start()
         except Exception as error:
             stream, reading = self._stream, self._reading
             if stream is not None and reading is not None:
                 stream.shutdown()
                 reading.close()
                 stream.close()
-            aborted = self._aborted
-            raise failed_opening(error, self._target.shown, None, aborted=aborted) from error
+            shown = self._target.shown
+            raise failed_opening(error, shown, None, aborted=self._aborted) from error
 
     def _reader_name(self) -> str:
         return f"phoenix-reader-{self._target.host}:{self._target.port}"
