@@ -279,12 +279,14 @@ class SocketClient(ClientParts):
             WouldDeadlock: on the reader thread.
         """
         refuse_waiting("join()")
-        seconds = checked_timeout(timeout, self.session.options.join_timeout)
+        joiner = self._joiner()
+        seconds = checked_timeout(timeout, joiner.session.options.join_timeout)
         ref = calling_actor() if subscriber is None else subscriber
-        return self._joiner().join(topic, params, channel, seconds, on or {}, ref)
+        return joiner.join(topic, params, channel, seconds, on or {}, ref)
 
     def _joiner(self) -> Joiner:
-        return Joiner(self.session, self._top("routes"), self._component)
+        joiner: Joiner = self._top("joiner")
+        return joiner
 
     def channel(self, topic: str) -> Channel | None:
         """Return the live channel of a topic, a joining one too, or None."""

@@ -17,7 +17,7 @@ from phoenix_actors.link.scheduling import in_init_below
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import PHOENIX_TOPIC, PHX_JOIN, ConnectionStatus
 from phoenix_actors.telemetry import CHANNEL_JOIN_START
-from supervisors import CallTimeout, ChildSpec, NotAvailableError
+from supervisors import CallTimeout, ChildSpec, NotAvailableError, via, whereis
 from supervisors._runtime.current import current
 from supervisors._runtime.foreign import any_process_of
 from supervisors.telemetry import wanted
@@ -40,14 +40,12 @@ class Joiner:
     Args:
         session: the client's table.
         routes: which class a topic gets.
-        component: gives a component's actor of the moment by its id, or None.
     """
 
-    def __init__(self, session: Session, routes: Routes, component: Callable[[str], Any]) -> None:
-        self._session = session
+    def __init__(self, session: Session, routes: Routes) -> None:
+        self.session = self._session = session
         session.make_facade, session.plain_channel = Channel, ChannelActor
         self._routes = routes
-        self._component = component
 
     def join(
         self,
@@ -101,7 +99,7 @@ class Joiner:
             raise WouldDeadlock("join() in the init of a channel actor")
         record = self._want(record, subscriber, handlers)
         if subscriber is not None:
-            intents = self._component("intents")
+            intents = whereis(via(self._session.registry_name, "intents"))
             if intents is not None:
                 intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)

@@ -8,7 +8,10 @@ child's crash touches.
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
 
 from phoenix_actors.actors.binary_pool import BinaryPool
 from phoenix_actors.actors.channel import ChannelActor
@@ -19,15 +22,33 @@ from phoenix_actors.actors.message_processor import MessageProcessor
 from phoenix_actors.actors.performance_monitor import PerformanceMonitor
 from phoenix_actors.actors.route_cache import RouteCache
 from phoenix_actors.actors.socket import Socket
+from phoenix_actors.joining import Joiner
 from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
 from phoenix_actors.options import SocketOptions
-from supervisors import ChildSpec, ExitReason, Registry, Supervisor, SupervisorSpec, via
-from supervisors._machines.vocabulary import EmitReport, Report
+from supervisors import (
+    AlreadyStartedError,
+    ChildSpec,
+    ExitReason,
+    Normal,
+    Registry,
+    Supervisor,
+    SupervisorSpec,
+    UnknownRegistryError,
+)
+from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report
+from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._runtime.names import NameBook, book_and_key
+from supervisors._runtime.pool import pool
+from supervisors._runtime.process import Process
+from supervisors._runtime.starting import Launch
+from supervisors._runtime.supervising import Plan
 from supervisors._runtime.timers import timers
+from supervisors.child_spec import ChildType, Strategy
 
-__all__ = ["ClientSupervisor", "children", "parts"]
+__all__ = ["ClientSupervisor", "parts"]
 
 REGISTRY = "registry"
 # Seconds that a client's threads and sockets may take to be gone when it stops.
@@ -61,40 +82,93 @@ def parts(options: SocketOptions) -> tuple[Session, Routes, EncodedPool]:
     return session, routes, pool
 
 
-def children(session: Session, routes: Routes, pool: EncodedPool) -> list[ChildSpec]:
-    """Return the children of a client, in start order."""
-    registry = session.registry_name
-    return [
-        Registry.child_spec(id=REGISTRY, name=registry),
-        _worker(registry, "intents", Intents, session),
-        _worker(registry, "performance_monitor", PerformanceMonitor, session, pool, routes),
-        _worker(registry, "binary_pool", BinaryPool, pool, session),
-        _worker(registry, "route_cache", RouteCache, routes),
-        _worker(registry, "hibernation_manager", HibernationManager, session),
-        _worker(registry, "message_processor", MessageProcessor, session),
-        _worker(registry, "socket", Socket, session),
-        ChannelManager.child_spec(session=session, name=via(registry, "channel_manager")),
-    ]
-
-
-def _worker(registry: Any, name: str, cls: Any, *args: Any) -> ChildSpec:
-    return ChildSpec(name, start=cls, args=args, name=via(registry, name))
+# What every client has, in start order. A specification does not change, so all clients share
+# these; what their actors get stands in `_GIVEN`, and their names are given in `_otp_prepare`.
+_COMPONENTS: Final = (
+    ChildSpec(REGISTRY, start=Registry),
+    ChildSpec("intents", start=Intents),
+    ChildSpec("performance_monitor", start=PerformanceMonitor),
+    ChildSpec("binary_pool", start=BinaryPool),
+    ChildSpec("route_cache", start=RouteCache),
+    ChildSpec("hibernation_manager", start=HibernationManager),
+    ChildSpec("message_processor", start=MessageProcessor),
+    ChildSpec("socket", start=Socket),
+    ChildSpec("channel_manager", start=ChannelManager, type=ChildType.SUPERVISOR),
+)
+_GIVEN: Final[Mapping[str, Callable[[ClientSupervisor], tuple[Any, ...]]]] = {
+    REGISTRY: lambda _: (),
+    "performance_monitor": lambda client: (client.session, client.pool, client.routes),
+    "binary_pool": lambda client: (client.pool, client.session),
+    "route_cache": lambda client: (client.routes,),
+}
+_OURS: Final = {spec.id: spec for spec in _COMPONENTS}
+_RULES: Final = SupervisorSpec((), strategy=Strategy.REST_FOR_ONE).flags
 
 
 class ClientSupervisor(Supervisor):
     """The top of a client's tree."""
 
+    session: Session
+    routes: Routes
+    pool: EncodedPool
+    _registry: Process
+
     def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
         """Have everything in place before anybody can find the client by its name."""
         super().__init__()
         self.session, self.routes, self.pool = session, routes, pool
+        self.joiner = Joiner(session, routes)
         session.client = self.actor_ref
         # However it ends: nobody may wait for this client any more.
         self.actor_ref.monitor(lambda _: session.end())
 
-    def init(self, session: Session, routes: Routes, pool: EncodedPool) -> SupervisorSpec:
-        """Say what the children are."""
-        return SupervisorSpec(children(session, routes, pool), strategy="rest_for_one")
+    def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+        return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
+
+    def _otp_start_simply(
+        self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
+    ) -> None:
+        """Start a component with what of the client it works with, in this turn if that is quick.
+
+        Its init runs nothing of a user's but handlers of telemetry.
+        """
+        if _OURS.get(spec.id) is not spec:
+            # A user's own, who may start more children in here.
+            super()._otp_start_simply(launch, incarnation, spec, args)
+            return
+        given = _GIVEN.get(spec.id)
+        args = (self.session,) if given is None else given(self)
+        if not launch.is_quick or not self._otp_looks_at_nothing():
+            super()._otp_start_simply(launch, incarnation, spec, args)
+            return
+        pool.man()
+        process, here = self._otp_make(launch, incarnation, spec, pool), current.here
+        started = run_init(process, args, launch.kwargs, here)
+        hand_on(process, here)
+        if started is not None:
+            self._otp_news.append(ChildStarted(incarnation, process.actor_ref))
+
+    def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
+        """Have the registry stand under its name, and a component in it, before it can run."""
+        book: NameBook | None
+        if _OURS.get(spec.id) is not spec:
+            return
+        if spec.id == REGISTRY:
+            self._registry = process
+            book, key, _ = book_and_key(self.session.registry_name)
+        else:
+            book, key = self._registry.name_book, spec.id
+            if book is None or self._registry.ended:
+                raise UnknownRegistryError(self.session.registry_name)
+        process.actor_ref.name = key
+        # Without a link, for what stands below the registry is stopped by this supervisor when that
+        # ends.
+        holder = NameBook.claim(book, key, process)
+        if holder is not None:
+            # Nobody is to be told of its end, for it does not start.
+            process.parent, process.incarnation = None, 0
+            process.finish(Normal())
+            raise AlreadyStartedError(key, holder.actor_ref)
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""

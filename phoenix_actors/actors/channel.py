@@ -61,12 +61,14 @@ class ChannelActor(GenServer):
     _phx_ticketed: Frame
     _phx_over: bool = False
     _phx_hears_joins: ClassVar[bool] = False
+    _phx_starts_here: ClassVar[bool] = True
     # How the actors of topics with the class alone are started, once one was.
     _phx_spec: ClassVar[ChildSpec]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Notice whether the class has something to do when it is joined."""
+        """Notice whether the class has something to do when it starts and when it is joined."""
         super().__init_subclass__(**kwargs)
+        cls._phx_starts_here = cls.init is GenServer.init and cls.on_start is GenServer.on_start
         cls._phx_hears_joins = cls.handle_join is not ChannelActor.handle_join
 
     # ---- what a user overrides ----------------------------------------------------------------
@@ -211,13 +213,17 @@ class ChannelActor(GenServer):
 def _register(registry: RegistryRef, topic: str, ref: ActorRef) -> None:
     """Let the client's registry find the actor by its topic.
 
-    A former actor of the topic, which was left and is still handling that, gives way.
+    A former actor of the topic, which was left and is still handling that, gives way. A topic that
+    is called as a component is, such as "socket", is not found there.
     """
     while ref.is_alive():
         try:
             registry.register(topic, owner=ref)
             return
         except AlreadyRegisteredError as taken:
+            if not issubclass(taken.ref.actor_class, ChannelActor):
+                # A component of the client, which is found under this name.
+                return
             # It may end at this very moment; then its names are free already.
             with contextlib.suppress(NoProcError):
                 registry.unregister(topic, owner=taken.ref)

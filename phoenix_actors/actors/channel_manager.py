@@ -14,22 +14,31 @@ from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
+from supervisors._machines.at_once import begin_start, finish_start
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import (
     ChildExited,
+    ChildStarted,
     EmitReport,
     Report,
     RequestReceived,
     RequestVerb,
 )
+from supervisors._runtime.current import current
+from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.items import Call
+from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
+from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import Plan
+from supervisors._runtime.timers import timers
 from supervisors.dynamic_supervisor import DynamicSupervisor
+from supervisors.telemetry import wanted
 
 __all__ = ["ChannelManager", "EnsureChannel"]
 
 _WINDOW = 5.0
+_STARTED = ("supervisors", "child", "started")
 
 
 class EnsureChannel(Call):
@@ -78,11 +87,6 @@ class ChannelManager(DynamicSupervisor):
     _phx_session: Session
     _phx_stopping: bool = False
 
-    @classmethod
-    def child_spec(cls, *, session: Session, id: str = "channel_manager", **keys: Any) -> ChildSpec:  # type: ignore[override]
-        """Return the child of the client's tree."""
-        return ChildSpec(id, start=cls, args=(session,), type="supervisor", **keys)
-
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
         self._phx_session = session = args[0]
         session.manager = self._process
@@ -101,7 +105,11 @@ class ChannelManager(DynamicSupervisor):
         """Start every topic that was wanted before this manager lived, in that order."""
         super()._otp_after_start()
         for topic in self._phx_session.topics():
-            self._phx_ensure(EnsureChannel(topic))
+            # By messages, so that many of them do not keep a thread.
+            if topic.manager is not self._process and not topic.leaving:
+                topic.manager = self._process
+                request = EnsureChannel(topic)
+                self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
 
     def _otp_receive(self, item: Any) -> None:
         if type(item) is EnsureChannel:
@@ -122,7 +130,37 @@ class ChannelManager(DynamicSupervisor):
         topic = request.topic
         if topic.manager is not self._process and not topic.leaving:
             topic.manager = self._process
-            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
+            if not self._phx_start_here(request):
+                self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
+
+    def _phx_start_here(self, request: EnsureChannel) -> bool:
+        """Start an actor in this turn, if nothing of a user's runs in its start; tell whether."""
+        topic = request.topic
+        launch, machine = topic._launch, self._otp_machine
+        cls = launch.cls
+        if not (launch.is_quick and cls._phx_starts_here and cls.dispatcher == "pool"):
+            return False
+        child = None if machine is None else begin_start(machine, topic, request)  # type: ignore[arg-type]
+        if child is None or machine is None:
+            return False
+        try:
+            pool.man()
+            process = self._otp_make(launch, child.incarnation, topic, pool)  # type: ignore[arg-type]
+        except BaseException as error:  # noqa: BLE001  it fails this start alone
+            self._otp_feed(failed_start(child.incarnation, topic, error))  # type: ignore[arg-type]
+            return True
+        here = current.here
+        started = run_init(process, topic.args, launch.kwargs, here)
+        hand_on(process, here)
+        if started is None:
+            # It has told so itself, which is the next message.
+            return True
+        ref = process.actor_ref
+        if not finish_start(machine, child, ref, timers.clock.now()):
+            self._otp_feed(ChildStarted(child.incarnation, ref))
+        elif wanted(_STARTED, quiet=True):
+            self._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
+        return True
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""
@@ -131,10 +169,15 @@ class ChannelManager(DynamicSupervisor):
         return {"topics": len(states), "joined": joined, "actors": len(self._otp_lives)}
 
     def _phx_child_exited(self, item: ChildExited) -> None:
-        """Leave the topic of an actor that ended by its own choice: nobody starts it again."""
+        """Leave the topic of an actor that ended by its own choice: nobody starts it again.
+
+        One that was ended by the end of the registry, in which it stood, is started by the next
+        manager.
+        """
         process = self._otp_lives.get(item.incarnation)
         super()._otp_receive(item)
-        if process is not None and not self._phx_stopping and not is_abnormal(item.reason):
+        stays = self._phx_stopping or is_abnormal(item.reason)
+        if process is not None and not stays and self._phx_session.registry() is not None:
             topic: Topic = process.actor._phx_topic  # type: ignore[attr-defined]  # a ChannelActor
             topic.abandon()
 

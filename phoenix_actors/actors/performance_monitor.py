@@ -67,7 +67,7 @@ class PerformanceMonitor(GenServer):
         self.started_at = timers.clock.now()
         self.collections = 0
         self.points: deque[DataPoint] = deque(maxlen=_MOST_POINTS)
-        self.first = self.point(self.started_at, self.system())
+        self.first = self.beginning(self.started_at)
         options = session.options
         self.alerts = Alerts(options.alert_thresholds)
         self.lookups = (0, 0)
@@ -124,6 +124,23 @@ class PerformanceMonitor(GenServer):
             cpu_seconds=system["cpu_seconds"],
             pushes_answered=int(times["count"] or 0),
             push_p99_seconds=times["p99_seconds"],
+        )
+
+    def beginning(self, now: float) -> DataPoint:
+        """Return what rates need of the first moment; to know more takes system calls."""
+        counters = self.session.counters
+        return DataPoint(
+            at=now,
+            timestamp=time.time(),
+            message_queue_depth=0,
+            memory_usage_mb=None,
+            messages_sent=counters["frames_sent"],
+            messages_received=counters["frames_received"],
+            bytes_sent=counters["bytes_sent"],
+            bytes_received=counters["bytes_received"],
+            cpu_seconds=time.process_time(),
+            pushes_answered=0,
+            push_p99_seconds=None,
         )
 
     def throughput(self, system: dict[str, Any]) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from typing import Any
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.telemetry import ROUTES_CLEANUP, ROUTES_STARTED, ROUTES_TERMINATING, emit
 from supervisors import ExitReason, GenServer
+from supervisors.telemetry import wanted
 
 __all__ = ["RouteCache"]
 
@@ -22,8 +23,9 @@ class RouteCache(GenServer):
     def init(self, routes: Routes) -> None:
         """Sweep now and then."""
         self.routes = routes
-        stats = routes.stats()
-        emit(ROUTES_STARTED, cache_size=stats["cache_size"], ttl=stats["ttl"])
+        if wanted(ROUTES_STARTED):
+            stats = routes.stats()
+            emit(ROUTES_STARTED, cache_size=stats["cache_size"], ttl=stats["ttl"])
         self.send_after(routes.sweep_interval, _SWEEP)
 
     def handle_info(self, message: Any) -> None:

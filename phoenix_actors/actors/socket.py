@@ -7,6 +7,7 @@ before its supervisor hears of it, and so before a successor can open another.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -31,7 +32,8 @@ from phoenix_actors.telemetry import (
     TRANSPORT_CLOSE,
     emit,
 )
-from supervisors import Down, ExitReason, GenServer, Timer
+from supervisors import ActorRef, Down, ExitReason, GenServer, Timer
+from supervisors._runtime.in_place import take_turn
 from supervisors._runtime.timers import timers
 from supervisors.clock import chance
 
@@ -187,7 +189,7 @@ class Socket(GenServer):
         match command:
             case events.OpenTransport(generation):
                 self._stop_if_stray()
-                wire.begin(generation, self.actor_ref.cast)
+                wire.begin(generation, self.actor_ref.cast, partial(_take_here, self.actor_ref))
             case events.CloseTransport(generation, code, reason):
                 attempt = wire.attempt(generation)
                 if attempt is not None:
@@ -260,6 +262,20 @@ class Socket(GenServer):
         armed = self.armed.pop(timer, None)
         if armed is not None:
             armed.cancel()
+
+
+def _take_here(socket: ActorRef, news: Any) -> None:
+    """Have the actor take news of the transport in this thread if it is idle, else by a message."""
+    process = socket.process
+
+    def take() -> None:
+        if process is not None:
+            process.handling = news
+            if not process.ended:
+                process.actor._otp_receive(news)
+
+    if process is None or not take_turn(process, take):
+        socket.cast(news)
 
 
 def _is_heartbeat(message: Any) -> bool:

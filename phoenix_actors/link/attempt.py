@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from phoenix_actors.errors import ConnectError, ConnectTimeout, PhoenixError
 from phoenix_actors.link.reader import Reader
 from phoenix_actors.machines.connection_events import (
@@ -45,16 +43,19 @@ class Attempt:
     Args:
         wire: of the Socket actor; its reader feeds it.
         generation: the number of the attempt.
-        tell: takes the news, and must not wait.
         before: former attempts, none of which may be open when this one opens.
+        tell: takes the news, and must not wait.
+        tell_here: takes the news that it is open, in the thread that is going to read it: where the
+            actor is idle it deals with that in there, and no other thread has to be woken.
     """
 
     def __init__(
         self,
         wire: Wire,
         generation: int,
-        tell: Callable[[AttemptNews], object],
         before: list[Attempt],
+        tell: Callable[[AttemptNews], object],
+        tell_here: Callable[[AttemptNews], object] | None = None,
     ) -> None:
         """Begin with nothing open; `start` follows."""
         self.generation = generation
@@ -63,6 +64,7 @@ class Attempt:
         self.ending: tuple[int | None, str, bool] = (1006, "the peer did not answer", False)
         self._wire = wire
         self._tell = tell
+        self._tell_here = tell_here or tell
         self._before = before
         self._lock = threading.Lock()
         self._handle: TransportHandle | None = None
@@ -122,7 +124,12 @@ class Attempt:
             self.ended.settle(None)
 
     def wait_ended(self, timeout: float) -> bool:
-        """Wait up to `timeout` seconds until the connection is closed; tell whether it is."""
+        """Wait up to `timeout` seconds until the connection is closed; tell whether it is.
+
+        On a thread of its own it waits for nothing.
+        """
+        if threading.current_thread() in self._threads:
+            return self.ended.done()
         try:
             self.ended.get(timeout=timeout)
         except CallTimeout:
@@ -153,14 +160,8 @@ class Attempt:
         thread.start()
 
     def _run(self) -> None:
-        transport = self._wire.session.transport
         try:
-            url, options = self._ask_options()
-            for former in self._before:
-                former.wait_ended(_PATIENCE)
-            self._before = []
-            self._begin_opening()
-            handle = transport.open(url, options, self._reader)
+            handle, read = self._open()
         except PhoenixError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001  a user's function may raise anything
@@ -170,6 +171,23 @@ class Attempt:
         else:
             self._announce(handle)
             self._arrived("handle")
+            if read is not None:
+                # This thread is the reader thread from now on.
+                read()
+
+    def _open(self) -> tuple[TransportHandle, Callable[[], None] | None]:
+        """Open the connection; return what the reader thread does, if there is none yet."""
+        transport = self._wire.session.transport
+        url, options = self._ask_options()
+        for former in self._before:
+            former.wait_ended(_PATIENCE)
+        self._before = []
+        self._begin_opening()
+        # Of its very class: one that derives from it has an `open` of its own.
+        open_here = type(transport).__dict__.get("open_here")
+        if open_here is not None:
+            return open_here(transport, url, options, self._reader)  # type: ignore[no-any-return]
+        return transport.open(url, options, self._reader), None
 
     def _ask_options(self) -> tuple[str, TransportOptions]:
         """Evaluate what may be functions of the user's; one that blocks fails the attempt (C9)."""
@@ -181,15 +199,19 @@ class Attempt:
         self._asking = True
         try:
             url = options.connect_url()
-            chosen = options.connect_options()
+            chosen = options.connect_options(self._announce)
         finally:
             self._asking = False
             if timer is not None:
                 timer.cancel()
-        return url, msgspec.structs.replace(chosen, announce=self._announce)
+        return url, chosen
 
     def _limit_asking(self, timeout: float | None) -> Timer | None:
-        if timeout is None:
+        options = self._wire.session.options
+        asked = (
+            callable(options.params) or callable(options.headers) or callable(options.auth_token)
+        )
+        if timeout is None or not asked:
             return None
         error = ConnectTimeout(timeout, url=self._wire.session.options.shown_url())
 
@@ -227,7 +249,10 @@ class Attempt:
             complete = not self._missing
         if complete:
             heartbeat = getattr(self._handle, "needs_heartbeat", True)
-            self._tell(TransportConnected(self.generation, heartbeat))
+            mine = threading.current_thread() in self._threads
+            (self._tell_here if mine else self._tell)(
+                TransportConnected(self.generation, heartbeat)
+            )
 
     def _closed(self, code: int | None, reason: str, clean: bool) -> None:
         self.ending = (code, reason, clean)

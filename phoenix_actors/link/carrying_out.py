@@ -37,7 +37,7 @@ from supervisors.telemetry import wanted
 if TYPE_CHECKING:
     from supervisors import ExitReason
 
-__all__ = ["CarryingOut"]
+__all__ = ["CARRIED_OUT", "CarryingOut"]
 
 # What a topic has in the place of a future that is settled already.
 _ANSWERED: Final = Reply()
@@ -61,7 +61,7 @@ class CarryingOut(OwnInbound):
 
     def _carry_out(self, command: events.ChannelCommand, after: Deeds) -> None:
         """Do what the machine says; requires holding the lock."""
-        _DO[type(command)](self, command, after)
+        CARRIED_OUT[type(command)](self, command, after)
 
     # ---- frames and timers ----------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ def _failing(push: PendingPush, reason: CloseReason) -> Callable[[], object]:
 
 
 # How each command is carried out: one look-up, where a chain of cases costs some for each.
-_DO: Final[Mapping[type, Callable[[CarryingOut, Any, Deeds], None]]] = {
+CARRIED_OUT: Final[Mapping[type, Callable[[CarryingOut, Any, Deeds], None]]] = {
     events.DeliverMessage: CarryingOut._do_deliver,
     events.SendPush: CarryingOut._do_send_push,
     events.SendJoin: CarryingOut._do_send_join,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from phoenix_actors.link.carrying_out import CarryingOut
+from phoenix_actors.link.carrying_out import CARRIED_OUT, CarryingOut
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import no_waiting_here
@@ -135,7 +135,7 @@ class ChannelCore(CarryingOut):
             before = machine.state
             for event in news:
                 for command in machine.handle(event, timers.clock.now()):
-                    self._carry_out(command, deeds)
+                    CARRIED_OUT[type(command)](self, command, deeds)
             self._tell_status(before, deeds)
             room = self.topic.room.awaited and not machine.full
         if room:

@@ -3,9 +3,9 @@
 Whoever made a frame writes it, and with it whatever stands before it; when somebody writes
 already, that one takes the new frame along. What waits goes out in one send, where the transport
 can do that, and nothing waits for company. A long frame, and one that the peer would have to be
-waited for, is left to a writer thread. So nobody who pushes waits for a slow peer, and the reader,
-timers and the Socket actor never write at all: a reader that waited for a peer which itself waits
-for us to read would never be read again.
+waited for, is left to a writer thread. So nobody who pushes waits for a slow peer. The reader,
+timers and the Socket actor write only what the operating system takes at once: a reader that waited
+for a peer which itself waits for us to read would never be read again.
 
 Each connection has a lane of its own, so that nothing of one is ever written to the next (C125).
 """
@@ -222,6 +222,12 @@ class Outbox:
         lane = self._lane
         if lane is not None and not self._write(lane, _SHARE):
             self._ring(lane)
+
+    def flush_now(self) -> None:
+        """Write what can be written without waiting; the writer thread does the rest."""
+        lane = self._lane
+        if lane is not None and (lane.send_now is None or not self._write(lane, _SHARE)):
+            self.ring()
 
     def wait_below(self, size: int, timeout: float | None, limit: int | None = None) -> bool:
         """Wait until fewer than `size` frames and `limit` bytes wait; tell whether that came.

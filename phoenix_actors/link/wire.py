@@ -15,12 +15,13 @@ from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, Que
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
 from phoenix_actors.link.fallback import probe
+from phoenix_actors.link.opened import tell_opened
 from phoenix_actors.link.outbox import Outbox
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import Policies
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
-from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost, SocketOpened
+from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
 from phoenix_actors.options import Overflow
@@ -95,9 +96,9 @@ class Wire:
         """Return an attempt, or the connection that came of it, that has not ended."""
         return self._attempts.get(generation)
 
-    def begin(self, generation: int, tell: Callable[[AttemptNews], object]) -> None:
-        """Begin an attempt, unless this wire is closed."""
-        attempt = Attempt(self, generation, tell, self.session.attempts())
+    def begin(self, generation: int, *tell: Callable[[AttemptNews], object]) -> None:
+        """Begin an attempt, unless this wire is closed; `tell` are the two ways to tell there."""
+        attempt = Attempt(self, generation, self.session.attempts(), *tell)
         with self._cores_lock:
             if self._closed:
                 return
@@ -126,8 +127,7 @@ class Wire:
         emit(SOCKET_CONNECTED, generation=generation)
         # First of all, for a slow join would hold up the answer.
         probe(self, attempt)
-        for core in cores:
-            core.feed(SocketOpened(generation), may_write=False)
+        tell_opened(cores, self.outbox, generation)
 
     def lost(
         self, generation: int, reason: LossReason, *, clean: bool, requested: bool = False
@@ -338,13 +338,12 @@ class Wire:
         self.written(may_write=may_write)
 
     def written(self, *, may_write: bool) -> None:
-        """See to it that what is queued is written; the reader thread never writes itself."""
-        if not self.outbox:
-            return
-        if may_write and may_wait():
-            self.outbox.flush()
-        else:
-            self.outbox.ring()
+        """See to it that what is queued is written; where it may not, only what goes at once."""
+        outbox = self.outbox
+        if outbox and not may_write:
+            outbox.flush_now()
+        elif outbox:
+            (outbox.flush if may_wait() else outbox.ring)()
 
     def has_room(self) -> bool:
         """Tell whether one more frame may wait to be written."""

@@ -6,6 +6,7 @@ A joined channel that is idle has no buffer: it comes with the first push that h
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -85,6 +86,8 @@ class _Passing:
 
 # What every channel has until something is written there; it does not change.
 _NOTHING: Final = _Passing()
+_all_of: Final = attrgetter(*_Passing.__slots__)
+_USUAL: Final = _all_of(_NOTHING)
 
 
 def _passing(name: str) -> Any:
@@ -185,8 +188,7 @@ class ChannelRecord(Timers):
 
     def _be_at_rest(self) -> None:
         """Keep nothing that says nothing."""
-        passing = self._passing
-        if all(getattr(passing, name) is getattr(_NOTHING, name) for name in _Passing.__slots__):
+        if _all_of(self._passing) == _USUAL:
             self._passing = _NOTHING
 
     @property

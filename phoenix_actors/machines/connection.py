@@ -60,6 +60,15 @@ class ConnectionPhase(StrEnum):
     WAITING = "waiting"
 
 
+_STATUSES: Final = {
+    ConnectionPhase.DISCONNECTED: ConnectionStatus.DISCONNECTED,
+    ConnectionPhase.CONNECTING: ConnectionStatus.CONNECTING,
+    ConnectionPhase.CONNECTED: ConnectionStatus.CONNECTED,
+    ConnectionPhase.CLOSING: ConnectionStatus.CLOSING,
+    ConnectionPhase.WAITING: ConnectionStatus.DISCONNECTED,
+}
+
+
 class ConnectionMachine:
     """The connection. Not thread-safe: its shell hands in one event at a time.
 
@@ -118,9 +127,7 @@ ArmTimer(timer=<ConnectionTimer.HEARTBEAT: 'heartbeat'>, serial=1, delay=30.0)]
     @property
     def status(self) -> ConnectionStatus:
         """The status that users see."""
-        if self.phase is ConnectionPhase.WAITING:
-            return ConnectionStatus.DISCONNECTED
-        return ConnectionStatus(self.phase.value)
+        return _STATUSES[self.phase]
 
     @property
     def pending_heartbeat(self) -> str | None:

@@ -21,6 +21,7 @@ __all__ = [
     "SteppedDelays",
     "encodes",
     "flag",
+    "hashable",
     "header_pairs",
     "headers",
     "positive_seconds",
@@ -30,6 +31,7 @@ __all__ = [
     "string_keys",
     "thresholds",
     "token",
+    "topic_map",
     "topic_pattern",
     "whole",
 ]
@@ -132,7 +134,9 @@ def thresholds(name: str, value: Any) -> dict[str, float | None]:
         phoenix_actors.errors.InvalidOption: option alert_thresholds has no 'memory': \
 choose of cache_hit_rate, memory_usage_mb, message_queue_depth, response_time_ms
     """
-    merged = dict(DEFAULT_THRESHOLDS)
+    merged = DEFAULT_THRESHOLDS.copy()
+    if value == merged:
+        return merged
     for key, threshold in string_keys(name, value).items():
         if key not in merged:
             choices = ", ".join(sorted(merged))
@@ -177,12 +181,32 @@ def schedule(name: str, value: Any) -> Schedule:
 
 def string_keys(name: str, value: Any) -> dict[str, Any]:
     """Return a copy of a mapping whose keys are strings."""
+    if type(value) is dict and not value:
+        return {}
     if not isinstance(value, Mapping):
         raise InvalidOption(name, f"must be a mapping, not {type(value).__name__}")
     for key in value:
         if not isinstance(key, str):
             raise InvalidOption(name, f"must have strings as keys, not {type(key).__name__}")
     return dict(value)
+
+
+def topic_map(name: str, value: Any) -> dict[str, Any]:
+    """Return a map from topics and patterns to channel classes."""
+    copied = string_keys(name, value)
+    for pattern in copied:
+        topic_pattern(name, pattern)
+    return copied
+
+
+def hashable(name: str, value: Any) -> Any:
+    """Return a name under which something can be found."""
+    try:
+        hash(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
+    return value
 
 
 def headers(name: str, value: Any) -> Headers:

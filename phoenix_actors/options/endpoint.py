@@ -22,12 +22,21 @@ from phoenix_actors.options.checks import encodes
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["build_url", "encode_params", "redact_url"]
+__all__ = ["build_url", "encode_params", "plain_url", "redact_url", "split_url"]
 
 _SCHEMES: Final = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _IPV6: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]")
+# A URL in which nothing has to be checked further, escaped or changed, as good as all are.
+_PLAIN: Final = re.compile(
+    r"(ws|wss|http|https)://"
+    r"((?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63})"
+    r"(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+    r"((?:/[A-Za-z0-9._~-]+)*/?)"
+    r"(?:\?([A-Za-z0-9._~=&%+-]+))?",
+    re.ASCII,
+)
 # What may stand in a path and in a query as it is, "%" since both may be encoded already.
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 _QUERY_SAFE: Final = "/%:@!$&'()*+,;=~-._?[]"
@@ -45,18 +54,28 @@ def build_url(url: str, params: Mapping[str, Any] | None = None, vsn: str = "2.0
         >>> build_url("https://example.org/socket?x=1", {"token": "a+b", "room": {"id": 7}})
         'wss://example.org/socket/websocket?x=1&token=a%2Bb&room%5Bid%5D=7&vsn=2.0.0'
     """
-    parts = _split(url)
-    path = parts.path.rstrip("/")
+    encoded = ""
+    if params:
+        encoded = encode_params({key: value for key, value in params.items() if key != "vsn"})
+    plain = plain_url(url)
+    if plain is not None:
+        scheme, authority, path, given = plain[1], plain[2], plain[4], plain[5] or ""
+        if plain[3]:
+            authority += f":{plain[3]}"
+    else:
+        parts = _split(url)
+        scheme, path, given = parts.scheme, quote(parts.path, safe=_PATH_SAFE), parts.query
+        authority = _authority(url, parts)
+    path = path.rstrip("/")
     if not path.endswith("/websocket"):
         path += "/websocket"
-    query = [piece for piece in parts.query.split("&") if piece and not _is_vsn(piece)]
-    query = [quote(piece, safe=_QUERY_SAFE) for piece in query]
-    encoded = encode_params({key: value for key, value in (params or {}).items() if key != "vsn"})
+    query = [
+        quote(piece, safe=_QUERY_SAFE) for piece in given.split("&") if not _is_left_out(piece)
+    ]
     if encoded:
         query.append(encoded)
-    query.append(f"vsn={quote(vsn, safe='')}")
-    authority = _authority(url, parts)
-    return f"{_SCHEMES[parts.scheme]}://{authority}{quote(path, safe=_PATH_SAFE)}?{'&'.join(query)}"
+    query.append(f"vsn={vsn if vsn == '2.0.0' else quote(vsn, safe='')}")
+    return f"{_SCHEMES[scheme]}://{authority}{path}?{'&'.join(query)}"
 
 
 def encode_params(params: Mapping[str, Any]) -> str:
@@ -75,6 +94,20 @@ def encode_params(params: Mapping[str, Any]) -> str:
     return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in pairs)
 
 
+def plain_url(url: Any) -> re.Match[str] | None:
+    """Return scheme, host, port, path and query of a URL of which no part is odd, else None.
+
+    The others may be good, too; what these have is what `split_url` finds.
+
+    Example:
+        >>> plain_url("ws://h:4000/socket").groups()
+        ('ws', 'h', '4000', '/socket', None)
+        >>> plain_url("ws://[::1]/socket") is None
+        True
+    """
+    return _PLAIN.fullmatch(url) if type(url) is str else None
+
+
 def split_url(url: str) -> tuple[SplitResult, int | None] | None:
     """Return the parts of a URL and its port, or None for bad ones: that error holds a part."""
     try:
@@ -91,6 +124,10 @@ def redact_url(url: Any) -> str:
         >>> redact_url("ws://al:secret@h:4000/socket?token=secret")
         'ws://h:4000/socket'
     """
+    plain = plain_url(url)
+    if plain is not None:
+        text: str = url
+        return text if plain[5] is None else text[: plain.start(5) - 1]
     port: int | None = None
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
@@ -146,9 +183,9 @@ def _authority(url: str, parts: SplitResult) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def _is_vsn(piece: str) -> bool:
-    """Tell whether a piece of a query sets the version."""
-    return unquote_plus(piece.partition("=")[0]) == "vsn"
+def _is_left_out(piece: str) -> bool:
+    """Tell whether a piece of a query is none, or sets the version."""
+    return not piece or unquote_plus(piece.partition("=")[0]) == "vsn"
 
 
 def _escape(text: str) -> str:

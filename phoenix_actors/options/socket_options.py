@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Final, Self, TypeAlias
 
 import msgspec
@@ -12,7 +14,7 @@ from phoenix_actors.errors import ConnectError, InvalidOption
 from phoenix_actors.options import checks
 from phoenix_actors.options.aliases import without_aliases
 from phoenix_actors.options.checks import DEFAULT_THRESHOLDS
-from phoenix_actors.options.endpoint import build_url, encode_params, redact_url
+from phoenix_actors.options.endpoint import build_url, encode_params, plain_url, redact_url
 from phoenix_actors.options.json_library import JsonLibrary, json_library
 from phoenix_actors.options.transport_options import TransportOptions
 
@@ -179,11 +181,13 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**keywords)
 
     def __post_init__(self) -> None:
-        for name, check in _CHECKS.items():
-            if (value := getattr(self, name)) is not _USUAL.get(name, _CHECKS):
-                msgspec.structs.force_setattr(self, name, check(name, value))
+        # One look at all of them that runs in C: few are given, and defaults need no check.
+        for name in compress(_CHECKS, map(is_not, _values_of(self), _USUAL)):
+            value = _CHECKS[name](name, getattr(self, name))
+            msgspec.structs.force_setattr(self, name, value)
         # A dry run: what can be known to fail is said now and not at the first attempt.
-        build_url(self.url, None, self.vsn)
+        if plain_url(self.url) is None:
+            build_url(self.url, None, self.vsn)
 
     def connect_url(self) -> str:
         """Return the URL of the next attempt; runs the params function if there is one (C8).
@@ -201,8 +205,11 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Return the URL without its query, for logs and state."""
         return redact_url(self.url)
 
-    def connect_options(self) -> TransportOptions:
+    def connect_options(self, announce: Callable[[Any], None] | None = None) -> TransportOptions:
         """Return the transport's options of the next attempt; runs functions of the user's (C11).
+
+        Args:
+            announce: see `TransportOptions`.
 
         Raises:
             ConnectError: when such a function raises; what it raised is the cause.
@@ -214,7 +221,9 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         token = self.auth_token
         if callable(token):
             token = checks.token("auth_token", self._run("auth_token", token))
-        return msgspec.structs.replace(self.transport_opts, headers=headers, auth_token=token)
+        return msgspec.structs.replace(
+            self.transport_opts, headers=headers, auth_token=token, announce=announce
+        )
 
     def _run(self, option: str, function: Callable[[], Any]) -> Any:
         """Return what a function of the user's gives; what it raises fails the attempt."""
@@ -269,7 +278,8 @@ def _params(name: str, value: Any) -> Params:
     if callable(value):
         return value  # type: ignore[no-any-return]
     copied = checks.string_keys(name, value)
-    encode_params(copied)
+    if copied:
+        encode_params(copied)
     return copied
 
 
@@ -295,24 +305,6 @@ def _join_channels(name: str, value: Any) -> tuple[tuple[str, Any], ...]:
             raise InvalidOption(name, "must hold topics, or pairs of topic and params")
         pairs.append((topic, params if callable(params) else checks.string_keys(name, params)))
     return tuple(pairs)
-
-
-def _topic_map(name: str, value: Any) -> dict[str, Any]:
-    """Return a map from topics and patterns to channel classes."""
-    copied = checks.string_keys(name, value)
-    for pattern in copied:
-        checks.topic_pattern(name, pattern)
-    return copied
-
-
-def _hashable(name: str, value: Any) -> Any:
-    """Return a name under which something can be found."""
-    try:
-        hash(value)
-    except TypeError:
-        kind = type(value).__name__
-        raise InvalidOption(name, f"must be hashable, such as a string, not {kind}") from None
-    return value
 
 
 def _transport(name: str, value: Any) -> Any:
@@ -356,8 +348,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "max_reconnect_attempts": _whole_or_none,
     "reconnect_on_normal_close": checks.flag,
     "vsn": _vsn,
-    "name": _hashable,
-    "registry_name": _hashable,
+    "name": checks.hashable,
+    "registry_name": checks.hashable,
     "heartbeat_interval": _off_or_seconds,
     "heartbeat_timeout": checks.positive_seconds_or_none,
     "heartbeat_when_idle": checks.flag,
@@ -366,7 +358,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "rejoin_backoff": checks.schedule,
     "retry_refused_rejoins": checks.flag,
     "join_channels": _join_channels,
-    "topic_channel_map": _topic_map,
+    "topic_channel_map": checks.topic_map,
     "default_channel_params": checks.string_keys,
     "channel_max_restarts": checks.whole,
     "json_library": json_library,
@@ -395,6 +387,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "retention_period": checks.positive_seconds,
     "alert_thresholds": checks.thresholds,
 }
-# Plain defaults need no check.
-_NAMES: Final = SocketOptions.__struct_fields__[1:]
-_USUAL: Final = dict(zip(_NAMES, SocketOptions.__struct_defaults__, strict=True))
+_values_of: Final = attrgetter(*_CHECKS)
+_DEFAULTS: Final = dict(
+    zip(SocketOptions.__struct_fields__[1:], SocketOptions.__struct_defaults__, strict=True)
+)
+_USUAL: Final = tuple([_DEFAULTS[name] for name in _CHECKS])

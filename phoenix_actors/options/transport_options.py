@@ -22,8 +22,11 @@ else:
 __all__ = ["SSLOptions", "TransportOptions"]
 
 _MIB: Final = 1024 * 1024
-# phoenix.js's.
-_LONGPOLL_TIMEOUT: Final = 20.0
+_DEFAULT_TIMEOUTS: Final = {
+    "connect_timeout": 10.0,
+    "longpoll_timeout": 20.0,  # phoenix.js's
+    "send_timeout": 10.0,
+}
 
 
 class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +100,9 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         TransportOptions(connect_timeout=5.0, send_timeout=10.0, max_message_size=16777216)
     """
 
-    connect_timeout: float | None = 10.0
-    longpoll_timeout: float | None = _LONGPOLL_TIMEOUT
-    send_timeout: float | None = 10.0
+    connect_timeout: float | None = _DEFAULT_TIMEOUTS["connect_timeout"]
+    longpoll_timeout: float | None = _DEFAULT_TIMEOUTS["longpoll_timeout"]
+    send_timeout: float | None = _DEFAULT_TIMEOUTS["send_timeout"]
     max_message_size: int = 16 * _MIB
     compression: bool = False
     ssl_opts: SSLOptions | None = None
@@ -131,6 +134,8 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "longpoll_timeout", "send_timeout"):
+            if getattr(self, name) is _DEFAULT_TIMEOUTS[name]:
+                continue
             value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
         checks.flag("transport_opts.compression", self.compression)
@@ -142,7 +147,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             f"send_timeout={self.send_timeout}",
             f"max_message_size={self.max_message_size}",
         ]
-        if self.longpoll_timeout != _LONGPOLL_TIMEOUT:
+        if self.longpoll_timeout != _DEFAULT_TIMEOUTS["longpoll_timeout"]:
             named.append(f"longpoll_timeout={self.longpoll_timeout}")
         if self.compression:
             named.append("compression=True")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ from phoenix_actors.options import TCPOptions
 from phoenix_actors.transport.stream import LONGEST_WAIT
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from phoenix_actors.options import SSLOptions
@@ -26,15 +27,29 @@ __all__ = ["connect", "left", "secure", "shut_down", "tls_context"]
 
 Address = tuple[Any, ...]
 
+_IPV4: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", re.ASCII)
+
+
+def _known(*options: tuple[str, int, str]) -> tuple[tuple[str, int, int], ...]:
+    """Return field, level and number of those options that this system has."""
+    return tuple(
+        (field, level, getattr(socket, name))
+        for field, level, name in options
+        if hasattr(socket, name)
+    )
+
+
 # The options of `TCPOptions` as sockets know them. The last three do not exist everywhere, and the
 # first of them has another name on macOS.
-_SWITCHES: Final = (
+_SWITCHES: Final = _known(
     ("nodelay", socket.IPPROTO_TCP, "TCP_NODELAY"),
     ("keepalive", socket.SOL_SOCKET, "SO_KEEPALIVE"),
 )
-_NUMBERS: Final = (
+_SIZES: Final = _known(
     ("send_buffer", socket.SOL_SOCKET, "SO_SNDBUF"),
     ("recv_buffer", socket.SOL_SOCKET, "SO_RCVBUF"),
+)
+_NUMBERS: Final = _SIZES + _known(
     ("keepalive_idle", socket.IPPROTO_TCP, "TCP_KEEPIDLE"),
     ("keepalive_idle", socket.IPPROTO_TCP, "TCP_KEEPALIVE"),
     ("keepalive_interval", socket.IPPROTO_TCP, "TCP_KEEPINTVL"),
@@ -109,6 +124,11 @@ def connect(
 def _resolve(host: str, port: int, deadline: float | None) -> list[Address]:
     """Return the addresses of a host, without a look-up if it is an address itself."""
     kind, numeric = socket.SOCK_STREAM, socket.AI_NUMERICHOST
+    if _IPV4.fullmatch(host):
+        # What getaddrinfo would say, which costs a switch of threads.
+        with contextlib.suppress(OSError):
+            socket.inet_pton(socket.AF_INET, host)
+            return [(socket.AF_INET, kind, socket.IPPROTO_TCP, "", (host, port))]
     try:
         return [*socket.getaddrinfo(host, port, type=kind, flags=numeric)]
     except socket.gaierror:
@@ -135,16 +155,20 @@ def _resolve(host: str, port: int, deadline: float | None) -> list[Address]:
 
 def _set_options(sock: socket.socket, options: TCPOptions) -> None:
     """Set what this system knows of the options, before the connection: buffers count from it."""
-    chosen = [(level, name, int(getattr(options, field))) for field, level, name in _SWITCHES]
-    for field, level, name in _NUMBERS:
+    for field, level, option in _SWITCHES:
+        _set(sock, level, option, int(getattr(options, field)))
+    for field, level, option in _NUMBERS if options.keepalive else _SIZES:
         value = getattr(options, field)
-        if value is not False and (options.keepalive or not field.startswith("keepalive")):
-            chosen.append((level, name, value))
-    for level, name, value in chosen:
-        if hasattr(socket, name):
-            # An option that a kind of socket does not have is no reason not to connect.
-            with contextlib.suppress(OSError):
-                sock.setsockopt(level, getattr(socket, name), value)
+        if value is not False:
+            _set(sock, level, option, value)
+
+
+def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
+    try:  # noqa: SIM105  half as long as suppress()
+        sock.setsockopt(level, option, value)
+    except OSError:
+        # An option that a kind of socket does not have is no reason not to connect.
+        pass
 
 
 def tls_context(options: SSLOptions | None) -> ssl.SSLContext:
@@ -155,6 +179,8 @@ def tls_context(options: SSLOptions | None) -> ssl.SSLContext:
     """
     if options is not None and options.context is not None:
         return options.context
+    import ssl
+
     context = ssl.create_default_context(cafile=None if options is None else options.ca_certs)
     context.set_alpn_protocols(["http/1.1"])
     if options is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from phoenix_actors.errors import InvalidOption
+from phoenix_actors.errors import EncodeError, InvalidOption
 from phoenix_actors.transport.frames import FrameReader, Frames, frame_of
 
-__all__ = ["Framing", "framing_of"]
+__all__ = ["Framing", "framing_of", "utf8"]
 
 
 class Framing(NamedTuple):
@@ -47,3 +47,17 @@ def framing_of(word: str) -> Framing:
         return Framing(LibraryFrames, library_frame_of, together=False)
     choices = " or ".join(map(repr, _CHOICES))
     raise InvalidOption("transport", f"must be {choices}, not {word!r}")
+
+
+def utf8(text: str) -> bytes:
+    """Return a text as it goes into a frame.
+
+    Raises:
+        EncodeError: it has a lone surrogate.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass
+    # Out here: that error holds the text.
+    raise EncodeError("it has a lone surrogate", None, None, "text")

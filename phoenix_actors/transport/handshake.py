@@ -13,14 +13,13 @@ import os
 import re
 import time
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from phoenix_actors.errors import AuthTokenIgnored, ConnectError, HandshakeRefused, InvalidURL
 from phoenix_actors.options import redact_url
-from phoenix_actors.options.endpoint import split_url
+from phoenix_actors.options.endpoint import plain_url, split_url
 from phoenix_actors.transport.deflate import OFFER, agreed
 from phoenix_actors.transport.stream import EndOfStream
 
@@ -36,6 +35,7 @@ _BEARER_PREFIX: Final = "base64url.bearer.phx."
 _SUBPROTOCOL: Final = "phoenix"
 _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
+_PORTS: Final = {"ws": 80, "wss": 443}
 _BLANK: Final = re.compile(r"[\x00-\x20]")
 _HEAD_LIMIT: Final = 65536
 _BODY_LIMIT: Final = 65536
@@ -70,6 +70,17 @@ def target_of(url: str) -> Target:
         (Target('wss://h/socket/websocket'), 443)
     """
     shown = redact_url(url)
+    plain = plain_url(url)
+    if plain is not None and plain[1] in _PORTS:
+        scheme, host, port, path, query = plain.groups()
+        return Target(
+            shown=shown,
+            secure=scheme == "wss",
+            host=host,
+            port=int(port) if port else _PORTS[scheme],
+            authority=f"{host}:{port}" if port else host,
+            resource=(path or "/") + (f"?{query}" if query else ""),
+        )
     found = split_url(url)
     if found is None:
         raise InvalidURL("cannot be read", url=shown)
@@ -225,6 +236,9 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return None
     if value.isdecimal():
         return float(value)
+    # For this alone, and long to import.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(value)
         if moment.tzinfo is None:

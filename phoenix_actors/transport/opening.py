@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_actors.errors import ConnectError, ConnectTimeout
+from phoenix_actors.transport import dial
 from phoenix_actors.transport.aborted import AttemptAborted
-from phoenix_actors.transport.proxy import connect_to
-from phoenix_actors.transport.secure import tls_on
 from phoenix_actors.transport.stream import EndOfStream
 
 if TYPE_CHECKING:
@@ -34,8 +33,18 @@ def open_socket(
         TimeoutError: when the deadline has come.
         OSError: for everything else.
     """
-    sock = connect_to(target, options, deadline, hold)
-    return tls_on(sock, target, options.ssl_opts, deadline, hold) if target.secure else sock
+    # What only some connections need takes as long to import as all the rest.
+    if options.proxy is None:
+        sock = dial.connect(target.host, target.port, deadline, hold, options.tcp_opts)
+    else:
+        from phoenix_actors.transport.proxy import connect_to
+
+        sock = connect_to(target, options, deadline, hold)
+    if not target.secure:
+        return sock
+    from phoenix_actors.transport.secure import tls_on
+
+    return tls_on(sock, target, options.ssl_opts, deadline, hold)
 
 
 def failed_opening(

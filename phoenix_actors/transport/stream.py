@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import ssl
+import sys
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 from phoenix_actors.transport.own_lock import is_mine
 
@@ -22,8 +22,7 @@ __all__ = ["DEFAULT_READ_SIZE", "LONGEST_WAIT", "EndOfStream", "Stream"]
 DEFAULT_READ_SIZE: Final = 65536
 # Seconds: poll takes milliseconds, no more than 2,147,483,647.
 LONGEST_WAIT: Final = 2_000_000.0
-_WANT_READ: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
-_WANT_SEND: Final = (*_WANT_READ, ssl.SSLWantWriteError)
+_NOT_NOW: Final = (BlockingIOError, InterruptedError)
 
 
 class EndOfStream(Exception):
@@ -45,7 +44,14 @@ class Stream:
         self._unsent = b""
         self._buffer = b""
         self._position = 0
-        self._secure = isinstance(sock, ssl.SSLSocket)
+        # Which errors of the socket say that it has to wait until it can be read, or written to. A
+        # socket with TLS is of a module that takes long to import, and is there if it is one.
+        tls: Any = sys.modules.get("ssl")
+        self._secure = tls is not None and isinstance(sock, tls.SSLSocket)
+        self._to_read: tuple[type[OSError], ...] = ()
+        self._to_write: tuple[type[OSError], ...] = ()
+        if self._secure:
+            self._to_read, self._to_write = (tls.SSLWantReadError,), (tls.SSLWantWriteError,)
         self._wants_write = False
 
     def receive(self, size: int, deadline: float | None = None) -> bytes:
@@ -94,9 +100,11 @@ class Stream:
         try:
             with self._lock:
                 data = self._sock.recv(self._read_size)
-        except _WANT_READ:
+        except _NOT_NOW:
             return None
-        except ssl.SSLWantWriteError:
+        except self._to_read:
+            return None
+        except self._to_write:
             self._wants_write = True
             return None
         except OSError as error:
@@ -190,7 +198,9 @@ class Stream:
             try:
                 with self._lock:
                     sent = self._sock.send(data)
-            except _WANT_SEND:
+            except _NOT_NOW:
+                sent = 0
+            except (*self._to_read, *self._to_write):
                 sent = 0
             except OSError as error:
                 raise EndOfStream(str(error)) from error
@@ -210,9 +220,11 @@ class Stream:
             try:
                 with self._lock:
                     sent = self._sock.send(data)
-            except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
+            except _NOT_NOW:
                 self._wait(writing=True, deadline=deadline)
-            except ssl.SSLWantReadError:
+            except self._to_write:
+                self._wait(writing=True, deadline=deadline)
+            except self._to_read:
                 self._wait(writing=False, deadline=deadline)
             except OSError as error:
                 raise EndOfStream(str(error)) from error

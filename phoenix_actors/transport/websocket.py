@@ -19,7 +19,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from phoenix_actors.errors import ConnectionLost, EncodeError, NotConnected, PhoenixError
+from phoenix_actors.errors import ConnectionLost, NotConnected, PhoenixError
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.frames import (
     BINARY,
@@ -30,7 +30,7 @@ from phoenix_actors.transport.frames import (
     Run,
     TooBigError,
 )
-from phoenix_actors.transport.framing import Framing, framing_of
+from phoenix_actors.transport.framing import Framing, framing_of, utf8
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.opening import failed_opening, open_socket
 from phoenix_actors.transport.reading import Reading
@@ -80,12 +80,18 @@ check the URL and whether the server runs
         `connected` is the first event of the reader thread, so it may come before or after this
         returns.
         """
-        target = target_of(url)
-        handle = WebSocketHandle(target, options, events, self._framing)
+        handle, read = self.open_here(url, options, events)
+        handle.read_by_itself(read)
+        return handle
+
+    def open_here(
+        self, url: str, options: TransportOptions, events: TransportEvents
+    ) -> tuple[WebSocketHandle, Callable[[], None]]:
+        """Do the same for a thread that becomes the reader thread: it calls what is returned."""
+        handle = WebSocketHandle(target_of(url), options, events, self._framing)
         if options.announce is not None:
             options.announce(handle)
-        handle.open()
-        return handle
+        return handle, handle.open()
 
 
 class WebSocketHandle:
@@ -119,20 +125,20 @@ class WebSocketHandle:
 
     # ---- opening ----
 
-    def open(self) -> None:
-        """Connect, upgrade and start the reader. Once, by the transport."""
+    def open(self) -> Callable[[], None]:
+        """Connect and upgrade, once, by the transport; return the body of the reader thread."""
         timeout = self._options.connect_timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         shown = self._target.shown
         try:
-            self._start(deadline)
+            return self._start(deadline)
         except PhoenixError:
             raise
         except Exception as error:
             # The one border where foreign errors become ours.
             raise failed_opening(error, shown, timeout, aborted=self._aborted) from error
 
-    def _start(self, deadline: float | None) -> None:
+    def _start(self, deadline: float | None) -> Callable[[], None]:
         """Do everything that `open` does; raise what comes."""
         target = self._target
         options = self._options
@@ -144,17 +150,28 @@ class WebSocketHandle:
             limit = options.max_message_size
             reading = Reading(stream, self._framing.reader(limit, self._deflate))
             self._reading = reading
-            name = f"phoenix-reader-{target.host}:{target.port}"
-            reader = threading.Thread(
-                target=self._read, args=(stream, reading), name=name, daemon=True
-            )
-            reader.start()
-            self._reader = reader
         except BaseException:
             if self._reading is not None:
                 self._reading.close()
             stream.close()
             raise
+        return partial(self._read, stream, reading)
+
+    def read_by_itself(self, read: Callable[[], None]) -> None:
+        """Start a reader thread for what `open` gave."""
+        try:
+            threading.Thread(target=read, name=self._reader_name(), daemon=True).start()
+        except Exception as error:
+            stream, reading = self._stream, self._reading
+            if stream is not None and reading is not None:
+                stream.shutdown()
+                reading.close()
+                stream.close()
+            shown = self._target.shown
+            raise failed_opening(error, shown, None, aborted=self._aborted) from error
+
+    def _reader_name(self) -> str:
+        return f"phoenix-reader-{self._target.host}:{self._target.port}"
 
     def _adopt(self, stream: Stream) -> None:
         """Take the stream for the connection, unless abort() was called meanwhile."""
@@ -219,7 +236,7 @@ class WebSocketHandle:
         return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
-        opcode, encoded = (TEXT, _utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
+        opcode, encoded = (TEXT, utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
         if self._deflate is not None:
             deflated = self._deflate.compress(encoded)
             if deflated is not None:
@@ -285,6 +302,8 @@ class WebSocketHandle:
 
     def _read(self, stream: Stream, reading: Reading) -> None:
         """Read until the end; the body of the reader thread."""
+        self._reader = reader = threading.current_thread()
+        reader.name = self._reader_name()
         outcome = _Ending(_ABNORMAL, "the reader failed", clean=False)
         try:
             self._events.connected()
@@ -379,12 +398,3 @@ class _Ending(NamedTuple):
     code: int
     reason: str
     clean: bool
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        pass
-    # Out here: that error holds the text.
-    raise EncodeError("it has a lone surrogate", None, None, "text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from phoenix_actors.errors import InvalidURL
 from phoenix_actors.machines.topic_map import TopicMap
-from phoenix_actors.options import build_url, encode_params, redact_url
+from phoenix_actors.options import build_url, encode_params, endpoint, redact_url
+from phoenix_actors.transport import handshake
+from phoenix_actors.transport.handshake import target_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 flat = st.dictionaries(texts.filter(lambda key: key != "vsn"), texts, max_size=5)
@@ -48,6 +51,43 @@ def test_every_plain_value_of_nested_params_is_written_once(params: dict[str, An
         return value is not None
 
     assert len(parse_qsl(encode_params(params), keep_blank_values=True)) == count(params)
+
+
+# URLs that are plain, or nearly.
+nearly_plain = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["ws://", "wss://", "http://", "https://", "WS://", "ftp://", "ws:/"]),
+        st.sampled_from(
+            ["h", "a-b.c", "127.0.0.1", "H", "a.", "a..b", "a_b", "[::1]", "x" * 64, ""]
+        ),
+        st.sampled_from(["", ":4000", ":0", ":04", ":65535", ":65536", ":99999", ":"]),
+        st.sampled_from(["", "/", "/socket", "/socket/", "/websocket", "//", "/%41", "/é", "/a b"]),
+        st.sampled_from(
+            ["", "?", "?x=1", "?a&&b", "?vsn=1", "?Vsn=2", "?%76sn=1", "?é", "#", "?a#"]
+        ),
+    ),
+)
+
+
+def told(of: Callable[[str], Any], url: str) -> Any:
+    """Returns what a function says of a URL, or its error."""
+    try:
+        return of(url)
+    except InvalidURL as error:
+        return str(error)
+
+
+@pytest.mark.contract("C1", "C2", "C3", "C4")
+@given(url=nearly_plain)
+def test_a_plain_url_is_read_as_any_other(url: str) -> None:
+    """The short way says what the long way says."""
+    read = (build_url, lambda url: build_url(url, {"a": "b c"}), redact_url, target_of)
+    short = [told(of, url) for of in read]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(endpoint, "plain_url", lambda _: None)
+        patched.setattr(handshake, "plain_url", lambda _: None)
+        assert [told(of, url) for of in read] == short
 
 
 @given(url=st.one_of(texts, texts.map(lambda rest: f"ws://h{rest}"), texts.map("ws://{}".format)))

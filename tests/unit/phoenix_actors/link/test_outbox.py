@@ -259,6 +259,23 @@ def test_what_takes_waiting_is_ended_by_the_writer(gone: bool | None, ended: lis
     assert bench.outbox.below(1, 1)
 
 
+def test_who_must_not_wait_writes_what_goes_at_once(bench: Bench) -> None:
+    """In one send; the writer is rung for the rest, and where the handle cannot tell."""
+    together, pipe = joining()
+    for frame in ("a", "b"):
+        together.outbox.put(frame)
+    with no_waiting_here():
+        together.outbox.flush_now()
+    assert (pipe.took, together.rung, len(together.outbox)) == ([["a", "b"]], 0, 0)
+    pipe.gone = False
+    together.outbox.put("c")
+    together.outbox.flush_now()
+    assert (together.rung, len(together.outbox)) == (1, 1)
+    bench.outbox.put("a")
+    bench.outbox.flush_now()
+    assert (bench.pipe.took, bench.rung) == ([], 1)
+
+
 def test_what_breaks_while_it_is_ended() -> None:
     """Nothing is written any more, and it counts no more."""
     bench, pipe = joining()

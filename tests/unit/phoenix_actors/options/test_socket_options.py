@@ -207,12 +207,24 @@ def test_given_mappings_are_copied() -> None:
     assert "token=1" in options.connect_url()
 
 
+def test_empty_mappings_and_defaults_are_copied() -> None:
+    """No two clients share one, and none is the caller's."""
+    empty: dict[str, Any] = {}
+    given = {"params": empty, "default_channel_params": empty, "topic_channel_map": empty}
+    one, two = (SocketOptions.of(url=URL, **given) for _ in range(2))
+    for name in given:
+        assert getattr(one, name) == {}
+        assert len({id(empty), id(getattr(one, name)), id(getattr(two, name))}) == 3
+    assert one.alert_thresholds == two.alert_thresholds
+    assert one.alert_thresholds is not two.alert_thresholds
+
+
 def test_defaults_pass_their_checks() -> None:
     """As they are: a default is not checked again for each client."""
     plain = {
         name: default
-        for name, default in _USUAL.items()
-        if name in _CHECKS and isinstance(default, bool | int | float | str | tuple | None)
+        for name, default in zip(_CHECKS, _USUAL, strict=True)
+        if isinstance(default, bool | int | float | str | tuple | None)
     }
     assert len(plain) > 30
     for name, default in plain.items():

@@ -71,6 +71,23 @@ def test_localhost_is_found() -> None:
     assert {address[4][0] for address in found} <= {"127.0.0.1", "::1"}
 
 
+def test_an_ipv4_address_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As getaddrinfo has it, which is not asked; what only looks like one is."""
+    numeric = socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+    asked: list[str] = []
+
+    def refuse(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert dial._resolve("127.0.0.1", 80, soon()) == numeric
+    assert asked == []
+    with pytest.raises(OSError):  # noqa: PT011  the system's
+        dial._resolve("256.0.0.1", 80, soon())
+    assert asked[0] == "256.0.0.1"
+
+
 def test_what_cannot_be_a_name_is_an_oserror() -> None:
     """As one that nobody has would be."""
     with pytest.raises(OSError, match="no name of a host"):

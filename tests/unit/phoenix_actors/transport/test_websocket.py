@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from phoenix_actors.errors import NotConnected
+from phoenix_actors.errors import ConnectError, NotConnected
 from phoenix_actors.options import TransportOptions
 from phoenix_actors.transport.deflate import Deflate
 from phoenix_actors.transport.frames import BrokenFrameError, FrameReader, Frames, TooBigError
@@ -200,6 +200,18 @@ def unopened() -> WebSocketHandle:
     """Return a handle that was never opened."""
     events: TransportEvents = None  # type: ignore[assignment]
     return WebSocketHandle(target_of("ws://h/s?token=x"), TransportOptions(), events)
+
+
+def test_a_reader_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is an error of the attempt."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    with pytest.raises(ConnectError) as error:
+        unopened().read_by_itself(lambda: None)
+    assert isinstance(error.value.__cause__, RuntimeError)
 
 
 def test_both_transports_have_the_shape() -> None:
