@@ -94,6 +94,7 @@ class Topic(TopicRecord):
                 deeds = self.core.orphan(Killed())
             generation, former = wire.attach(core)
             if former is not None:
+                # Of a record of the same name, so with the same lock.
                 deeds += former.give_way()
             # Before anybody can push to it, it must want to join and have the earlier pushes.
             deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
@@ -312,7 +313,8 @@ class Topic(TopicRecord):
 
     def deliver(self, frame: Frame) -> None:
         """Give a message to whoever listens; runs on the channel's actor."""
-        if frame.event in self.presence_events:
+        # As presence_events, without its calls: that is done for every message.
+        if frame.event in self.spec.start.presence_events:  # type: ignore[attr-defined]
             self.presence().take(frame)
         listeners = self._uses.listeners
         if listeners is not None:
