@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-# More messages at once are no answer to a lone caller, and for the reader thread.
+# More messages at once are no answer to a lone caller, and for the reader thread, unless all of
+# them look like answers: to pushes of a caller that has several in flight.
 _FEW: Final = 16
+_ANSWER: Final = b'"phx_reply"'
 
 # By topic: messages, and the size of each.
 Runs: TypeAlias = dict[str, tuple[list[Frame], list[int]]]
@@ -155,7 +157,7 @@ class Reader:
 
         The reader thread has to go on with what is left, even if that is empty.
         """
-        if len(messages) > _FEW:
+        if len(messages) > _FEW and not all(_ANSWER in data for data in messages):
             return messages
         self._lent = True
         try:
