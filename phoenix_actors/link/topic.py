@@ -210,14 +210,23 @@ class Topic(TopicRecord):
             ChannelClosed: the topic is not wanted any more.
         """
         session = self.session
-        prepared = session.codec.prepare(self.name, event, payload)
-        session.counters.add("pushes")
+        prepared = session.codec.prepare(self.name, event, payload, "pushes")
         if session.traffic is not None:
             session.traffic.pushed(self.name)
         reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
         try:
-            self._offer(event, prepared, reply, timeout)
+            core, wire = self.core, session.wire
+            # As good as always there is room; everything else is looked at in `_offer`.
+            if not (
+                core is not None
+                and core.orphaned_by is None
+                and wire is not None
+                and session.options.overflow is not Overflow.BLOCK
+                and wire.has_room()
+                and core.push(event, prepared, reply, timeout)
+            ):
+                self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
             if isinstance(error, QueueFull):
                 wire = session.wire

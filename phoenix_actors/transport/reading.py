@@ -222,8 +222,11 @@ class Reading:
         while not done() or (self._more and not last):
             # Under TLS only the next attempt to read tells whether something is left.
             last = done()
-            if not self._more and self._must_end(poll.poll(_milliseconds(wait))):
-                break
+            if not self._more:
+                ready = poll.poll(_milliseconds(wait))
+                # The one descriptor is the socket's, as good as always.
+                if (len(ready) != 1 or ready[0][0] == self._bell) and self._must_end(ready):
+                    break
             # From here on a signal's handler does not read; it may have done so before.
             self._dealing = True
             if self._left:

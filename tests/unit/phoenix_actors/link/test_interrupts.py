@@ -71,7 +71,7 @@ def test_the_lock_of_a_stream_is_given_back(way: str) -> None:
 def test_the_lock_of_a_lane_is_given_back_and_the_connection_given_up() -> None:
     """What was taken from the queue may be sent in part."""
     broken: list[str] = []
-    outbox = Outbox("w", lambda _: None, lambda _, error: broken.append(type(error).__name__))
+    outbox = Outbox("w", lambda *_: None, lambda _, error: broken.append(type(error).__name__))
     handle: Any = object()
     outbox.open(handle)
     lane: Any = outbox._lane
