@@ -151,6 +151,13 @@ class FrameReader:
         while end - position >= 2:
             first, length = data[position], data[position + 1]
             start = position + 2
+            if first == kind and length < 126:
+                # As good as always in a stream of short messages: one more of the same kind.
+                stop = start + length
+                if stop <= end and length <= limit and run is not None:
+                    run.append(data[start:stop])
+                    position = stop
+                    continue
             if length >= 126:
                 if length > 127:
                     raise BrokenFrameError("a masked frame")
