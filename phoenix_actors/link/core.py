@@ -189,10 +189,12 @@ class ChannelCore(CarryingOut):
         with topic.lock:
             machine = self._machine
             if isinstance(machine, int):
-                machine = self.machine
-            if machine.phase is Phase.JOINED:
+                join_ref = self.sent_ref
+            else:
+                join_ref = machine.join_ref if machine.phase is Phase.JOINED else None
+            if join_ref is not None:
                 # The one thing that `handle` says in this phase, without the words for it.
-                self._send_at_once(machine.join_ref or "", event, prepared, reply, timeout, now)
+                self._send_at_once(join_ref, event, prepared, reply, timeout, now)
                 deeds = refused = None
             else:
                 request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
