@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -93,4 +95,28 @@ def test_a_thread_may_wait_again() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         without_waiting(interrupted)
+    assert may_wait()
+
+
+def test_nothing_is_called_before_a_thread_may_wait_again() -> None:
+    """A signal's handler runs where something is called, and what it raises would end that."""
+    over: list[bool] = []
+
+    def call() -> None:
+        """Do nothing."""
+
+    def strike(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is call.__code__:
+            over.append(True)
+        elif over and event == "call":
+            raise KeyboardInterrupt
+
+    sys.setprofile(strike)
+    try:
+        without_waiting(call)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.setprofile(None)
+    assert over
     assert may_wait()
