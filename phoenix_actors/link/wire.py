@@ -115,8 +115,7 @@ class Wire:
         if attempt is None:
             return
         self.outbox.open(attempt.handle)
-        lends = hasattr(type(attempt.handle), "read_until")
-        self._lender = attempt.handle if lends else None
+        self._lender = attempt.handle if hasattr(type(attempt.handle), "read_until") else None
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())
@@ -272,8 +271,10 @@ class Wire:
             return
         if self._push_timer is not None:
             self._push_timer.cancel()
-        self._push_timer_at = deadline
+        # What a signal's handler raises in between has the next push arm it.
+        self._push_timer_at = math.inf
         self._push_timer = timers.after(max(0.0, deadline - timers.clock.now()), self._expire)
+        self._push_timer_at = deadline
 
     def _expire(self) -> None:
         with self._pushes_lock:
@@ -382,9 +383,8 @@ class Wire:
     def _sent(self, sizes: Sequence[int], pushes: int) -> None:
         self.last_active = timers.clock.now()
         self.session.counters.add_sent(len(sizes), sum(sizes), pushes)
-        if wanted(MESSAGE_SENT):
-            for size in sizes:
-                emit(MESSAGE_SENT, {"payload_bytes": size})
+        for size in sizes if wanted(MESSAGE_SENT) else ():
+            emit(MESSAGE_SENT, {"payload_bytes": size})
 
     def received(self, count: int, size: int, decoded: int = 0) -> None:
         """Count frames that came together, their bytes, and of them what no codec has counted."""
@@ -396,7 +396,5 @@ class Wire:
         self.session.counters.add("send_errors")
         emit(FAULT, component="transport", event="send", error=type(error).__name__)
         attempt = self._attempts.get(self._generation or 0)
-        if attempt is not None and attempt.handle is handle:
-            attempt.abort()
-        else:
-            handle.abort()
+        owner = attempt if attempt is not None and attempt.handle is handle else handle
+        owner.abort()
