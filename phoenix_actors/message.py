@@ -139,11 +139,12 @@ class Message(msgspec.Struct, frozen=True):
         )
 
 
-class Frame(msgspec.Struct, frozen=True, array_like=True):
+class Frame(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One frame as it came off the wire, whatever the version of the protocol.
 
     Made for each frame, so it has no more than the five places of the wire, in their order. The
-    wire has more of them in later versions: further elements are accepted (C18).
+    wire has more of them in later versions: further elements are accepted (C18). The garbage
+    collector does not look at it, for no code of the user's gets hold of one to put it in a cycle.
 
     Example:
         >>> Frame("1", None, "room:lobby", "shout", {"body": "secret"})

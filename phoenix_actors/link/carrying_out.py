@@ -189,6 +189,10 @@ class CarryingOut(OwnInbound):
     def _do_fail_join(self, command: events.FailJoin, after: Deeds) -> None:
         if self.orphaned_by is None:
             after.append(partial(command.token.fail, command.error))
+            if command.token is self.topic.joined_once:
+                # Whoever closes the topic meanwhile, as the end of its actor does, must not answer.
+                self.topic.joined_once = failed = Reply()
+                failed.fail(command.error)
 
     def _do_fail_push(self, command: events.FailPush, after: Deeds) -> None:
         after.append(partial(command.token.fail, command.error))

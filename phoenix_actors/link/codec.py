@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Codec"]
 
-_BYTES: Final = (bytes, bytearray, memoryview)
+# What is not encoded as JSON here.
+_NO_JSON: Final = (bytes, bytearray, memoryview, EncodedPayload)
 # Once in the life of most topics: the head would be kept for nothing.
 _SELDOM: Final = frozenset({PHX_JOIN, PHX_LEAVE})
 
@@ -50,22 +51,37 @@ class Codec:
         self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
 
-    def prepare(self, topic: str, event: str, payload: Any) -> Prepared:
-        """Encode everything but the refs.
+    def prepare(self, topic: str, event: str, payload: Any, counted: str | None = None) -> Prepared:
+        """Encode everything but the refs; then count one more of what is to be `counted`, too.
 
         Raises:
             EncodeError: when the payload, the topic or the event cannot be sent.
         """
-        if isinstance(payload, EncodedPayload):
-            return self._serializer.prepare_encoded(topic, event, payload.take())
-        serializer, templates = self._serializer, self._templates
-        named = type(topic) is str and type(event) is str
-        if templates is None or not named or event in _SELDOM or isinstance(payload, _BYTES):
-            self._counters.add("encoded")
-            return serializer.prepare(topic, event, payload)
-        head = templates.head(topic, event, serializer.head)
-        self._counters.add("encoded_by_template")
-        return serializer.prepare_after(head, topic, event, payload)
+        serializer, templates, kind = self._serializer, self._templates, type(payload)
+        by = "encoded"
+        if (
+            templates is not None
+            and (kind is dict or not isinstance(payload, _NO_JSON))
+            and type(topic) is str
+            and type(event) is str
+            and event not in _SELDOM
+        ):
+            by = "encoded_by_template"
+            known = templates.heads.get((topic, event))
+            head = templates.head(topic, event, serializer.head) if known is None else known[0]
+            prepared: Prepared = serializer.prepare_after(head, topic, event, payload)
+        elif isinstance(payload, EncodedPayload):
+            prepared = serializer.prepare_encoded(topic, event, payload.take())
+            if counted is not None:
+                self._counters.add(counted)
+            return prepared
+        else:
+            prepared = serializer.prepare(topic, event, payload)
+        if counted is None:
+            self._counters.add(by)
+        else:
+            self._counters.add_both(by, counted)
+        return prepared
 
     def payload_text(self, payload: Any) -> str:
         """Return a payload alone as JSON text.
@@ -81,13 +97,12 @@ class Codec:
         return self._serializer.complete(prepared, join_ref, ref)
 
     def decode_text(self, data: str | bytes) -> Frame:
-        """Return the frame of a text message.
+        """Return the frame of a text message; who takes it in counts it.
 
         Raises:
             DecodeError: when it is none.
         """
         frame = self._serializer.decode_text(data)
-        self._counters.add("decoded")
         return frame if self._shared is None else self._shared.frame(frame)
 
     def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
@@ -100,11 +115,9 @@ class Codec:
         return frames
 
     def decode_binary(self, data: bytes) -> Frame:
-        """Return the frame of a binary message.
+        """Return the frame of a binary message; who takes it in counts it.
 
         Raises:
             DecodeError: when it is none.
         """
-        frame = self._serializer.decode_binary(data)
-        self._counters.add("decoded")
-        return frame
+        return self._serializer.decode_binary(data)

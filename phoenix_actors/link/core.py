@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from phoenix_actors.link.carrying_out import CARRIED_OUT, CarryingOut
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import octets
-from phoenix_actors.link.scheduling import no_waiting_here
+from phoenix_actors.link.scheduling import may_wait, no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
@@ -182,25 +182,30 @@ class ChannelCore(CarryingOut):
             QueueFull, ChannelClosed: it is refused, and was neither sent nor kept. When it is
                 dropped, `reply` says so.
         """
-        wire = self.wire
-        self.touched()
+        wire, topic = self.wire, self.topic
+        # As touched(), without its call.
+        topic.idle_since = None
         now = timers.clock.now()
-        deeds: Deeds = []
-        refused: PhoenixError | None = None
-        with self.topic.lock:
+        with topic.lock:
             machine = self._machine
             if isinstance(machine, int):
-                machine = self.machine
-            if machine.phase is Phase.JOINED:
+                join_ref = self.sent_ref
+            else:
+                join_ref = machine.join_ref if machine.phase is Phase.JOINED else None
+            if join_ref is not None:
                 # The one thing that `handle` says in this phase, without the words for it.
-                self._send_at_once(machine.join_ref or "", event, prepared, reply, timeout, now)
+                self._send_at_once(join_ref, event, prepared, reply, timeout, now)
+                deeds = refused = None
             else:
                 request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
-                for command in machine.handle(request, now):
-                    if type(command) is events.FailPush and command.token is reply:
-                        refused = command.error
-                    else:
-                        self._carry_out(command, deeds)
+                deeds, refused = self._handle_push(request, now)
+        if deeds is None:
+            # As written(), without its look whether something waits.
+            if may_wait():
+                wire.outbox.flush()
+            else:
+                wire.outbox.ring()
+            return True
         if refused is None:
             wire.written(may_write=True)
         for deed in deeds:
@@ -208,6 +213,19 @@ class ChannelCore(CarryingOut):
         if refused is not None and self.orphaned_by is None:
             raise refused
         return refused is None
+
+    def _handle_push(
+        self, request: events.PushRequested, now: float
+    ) -> tuple[Deeds, PhoenixError | None]:
+        """Have the machine handle a push; return why it is refused, too. Requires the lock."""
+        deeds: Deeds = []
+        refused: PhoenixError | None = None
+        for command in self.machine.handle(request, now):
+            if type(command) is events.FailPush and command.token is request.token:
+                refused = command.error
+            else:
+                self._carry_out(command, deeds)
+        return deeds, refused
 
     def _send_at_once(
         self,

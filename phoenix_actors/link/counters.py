@@ -32,19 +32,29 @@ class Counters:
         with self._lock:
             self._counts[name] += amount
 
-    def add_frames(self, count: int, size: int) -> None:
-        """Count frames that were received together, and their bytes."""
+    def add_both(self, name: str, other: str) -> None:
+        """Count one more of each of two."""
+        with self._lock:
+            self._counts[name] += 1
+            self._counts[other] += 1
+
+    def add_frames(self, count: int, size: int, decoded: int = 0) -> None:
+        """Count frames that were received together, their bytes, and what was decoded."""
         with self._lock:
             counts = self._counts
             counts["frames_received"] += count
             counts["bytes_received"] += size
+            if decoded:
+                counts["decoded"] += decoded
 
-    def add_sent(self, size: int) -> None:
-        """Count a frame that was sent, and its size."""
+    def add_sent(self, count: int, size: int, pushes: int) -> None:
+        """Count frames that were sent together, their size, and the pushes among them."""
         with self._lock:
             counts = self._counts
-            counts["frames_sent"] += 1
+            counts["frames_sent"] += count
             counts["bytes_sent"] += size
+            if pushes:
+                counts["pushes_sent"] += pushes
 
     def __getitem__(self, name: str) -> int:
         """Return the count, 0 for what never happened."""

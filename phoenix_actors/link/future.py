@@ -43,6 +43,10 @@ def push_books(counts: dict[str, int]) -> dict[str, int]:
     return {"offered": offered, **books, "waiting": offered - sum(ends.values())}
 
 
+# More than one thread waits for a reply by reading.
+_SEVERAL: Final = object()
+
+
 class PushFuture(Reply):
     """What `push` returns; ignore it and the push is fire and forget.
 
@@ -59,7 +63,8 @@ class PushFuture(Reply):
 
     # Where the answer will come from, once the push is on its way.
     wire: Wire | None = None
-    _watched = False
+    # The thread that reads until it is there, or _SEVERAL.
+    _watcher: Any = None
     # Where somebody listens to the events of pushes.
     span: PushSpan | None = None
 
@@ -77,16 +82,19 @@ class PushFuture(Reply):
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
         """Count the end, then let whoever waits know of it."""
         counters = self._counters
-        if counters is None or self.done():
+        if counters is None or self._cell:
             return super()._settle(outcome)
         ok, error = outcome
         name = PUSH_REPLIED if ok else _failed(error)
         counters.add(name)
-        if not super()._settle(outcome):
+        if not self._is_first(outcome):
             # Another thread settled it in this very moment; its count is the one that is right.
             counters.add(name, -1)
             return False
-        if self._watched and self.wire is not None:
+        if self._callbacks is not None:
+            self._run_callbacks()
+        watcher = self._watcher
+        if watcher is not None and watcher is not current.here and self.wire is not None:
             # Its time-out, or the loss of the connection, while a caller reads until it is there.
             self.wire.stop_reading()
         if self.span is not None:
@@ -110,22 +118,26 @@ class PushFuture(Reply):
             CallTimeout: not within this `timeout`.
             WouldDeadlock: on the reader thread.
         """
-        reply: PushReply
-        if self.done():
-            reply = super().get(timeout=timeout)
-        else:
-            with reading_on():
-                if current.host is None and self.wire is not None:
-                    timeout = self._read(self.wire, timeout)
-                reply = super().get(timeout=timeout)
-        return reply
-
-    def _read(self, wire: Wire, timeout: float | timedelta | None) -> float | None:
-        """Read the answer in this thread, a plain one, where that can be; return what is left."""
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        # From here on who settles it has this thread look, which it does before it waits.
-        self._watched = True
-        return wire.read_for(self, seconds)
+        cell = self._cell
+        if not cell:
+            here, wire = current.here, self.wire
+            if here.host is not None or here.process is not None:
+                with reading_on():
+                    return super().get(timeout=timeout)  # type: ignore[no-any-return]
+            if wire is not None:
+                # A plain thread reads the answer itself, where that can be.
+                if isinstance(timeout, timedelta):
+                    timeout = timeout.total_seconds()
+                # From here on who settles it has this thread look, which it does before it waits.
+                self._watcher = here if self._watcher in (None, here) else _SEVERAL
+                timeout = wire.read_for(self, timeout)
+        if not cell:
+            return super().get(timeout=timeout)  # type: ignore[no-any-return]
+        ok, value = cell[0]
+        if ok:
+            reply: PushReply = value
+            return reply
+        raise value
 
     def result(self, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply like get()."""

@@ -257,9 +257,17 @@ class Inbound:
     @property
     def must_pause(self) -> bool:
         """Whether the reader must not read on."""
-        if not self._sizes or self.policy is not Overflow.BLOCK:
+        sizes = self._sizes
+        if not sizes or self.policy is not Overflow.BLOCK:
             return False
-        return self.full and not (self._closed or self._waiting)
+        # As `full`, without its calls: this is looked at for every message that comes alone.
+        options = self._options
+        most, most_bytes = options.max_inbound_messages, options.max_inbound_bytes
+        if (most is None or len(sizes) + len(self._next) < most) and (
+            most_bytes is None or self._bytes_in - self._bytes_out < most_bytes
+        ):
+            return False
+        return not (self._closed or self._waiting)
 
     def wait(self, released: Callable[[], bool]) -> None:
         """Wait until half of the messages are taken, or the reader is to read on otherwise."""

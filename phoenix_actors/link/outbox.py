@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.overflow import octets
@@ -128,8 +128,8 @@ class Outbox:
 
     Args:
         name: of the writer thread.
-        sent: called for each frame handed to the operating system, with its size.
-        pushed: called for each of them that carries a push.
+        sent: called for the frames of each send, once the operating system has them, with the size
+            of each and the number of pushes among them.
         broken: called with the handle whose send raised, and what it raised; the frames behind are
             dropped, and whoever waits for their answers is told when the connection's loss is.
     """
@@ -137,15 +137,13 @@ class Outbox:
     def __init__(
         self,
         name: str,
-        sent: Callable[[int], None],
+        sent: Callable[[Sequence[int], int], None],
         broken: Callable[[TransportHandle, BaseException], None],
-        pushed: Callable[[], None] = lambda: None,
     ) -> None:
         """Start closed: frames put before `open` are dropped."""
         self._name = name
         self._sent = sent
         self._broken = broken
-        self._pushed = pushed
         self._lane: _Lane | None = None
         self._lock = threading.Lock()
         # Who waits for room: below how many frames and bytes, and the future to settle.
@@ -159,7 +157,9 @@ class Outbox:
     def below(self, size: int, limit: int | None = None) -> bool:
         """Tell whether fewer than `size` frames and `limit` bytes wait."""
         lane = self._lane
-        return lane is None or (len(lane) < size and (limit is None or lane.octets < limit))
+        return lane is None or (
+            len(lane.queue) + lane.sending < size and (limit is None or lane.octets < limit)
+        )
 
     def open(self, handle: TransportHandle) -> None:
         """Write to this handle from now on."""
@@ -181,7 +181,7 @@ class Outbox:
         """Append a frame, with the push that it carries; `flush` or `ring` follows."""
         lane = self._lane
         if lane is not None:
-            size = octets(frame)
+            size = len(frame) if frame.isascii() else octets(frame)
             with lane.lock:
                 lane.queue.append((frame, push, size))
                 lane.octets += size
@@ -281,7 +281,8 @@ class Outbox:
             try:
                 if not lane.writing.acquire(blocking=False):
                     return True
-                if not self._write_some(lane, share):
+                alone = share is not None and lane.send_now is not None and self._write_one(lane)
+                if not alone and not self._write_some(lane, share):
                     return False
             except BaseException as error:
                 # The user's Ctrl-C, for one: what was taken may be sent in part.
@@ -301,6 +302,38 @@ class Outbox:
         self._broken(lane.handle, error)
         self._wake()
 
+    def _write_one(self, lane: _Lane) -> bool:
+        """Write the one frame that waits, as good as always; False where that is not all there is.
+
+        It does what `_write_some` does, in a third of its steps.
+        """
+        with lane.lock:
+            queue = lane.queue
+            if len(queue) != 1 or lane.unfinished is not None or len(queue[0][0]) > _LONG:
+                return False
+            entry = queue.popleft()
+            lane.sending = 1
+        frame, push, size = entry
+        frames = [frame]
+        try:
+            gone = lane.send_now(frames)
+        except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
+            self._break(lane, error)
+            return True
+        with lane.lock:
+            # Unless the lane was closed, and emptied, meanwhile.
+            if lane.sending:
+                if not gone:
+                    lane.unfinished = [entry], [] if gone is False else frames
+                    return False
+                lane.octets -= size
+                lane.sending = 0
+        if gone:
+            self._sent((len(frame),), int(push is not None))
+            if self._waiting:
+                self._wake()
+        return bool(gone)
+
     def _write_some(self, lane: _Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
         waiting = share is None
@@ -318,7 +351,11 @@ class Outbox:
                 batch = taken
                 frames = [batch[0][0]] if len(batch) == 1 else [entry[0] for entry in batch]
             try:
-                gone = self._send(lane, frames, waiting=waiting)
+                if waiting or lane.send_now is None:
+                    self._send(lane, frames)
+                    gone: bool | None = True
+                else:
+                    gone = lane.send_now(frames)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
                 self._break(lane, error)
                 return True
@@ -334,34 +371,29 @@ class Outbox:
                 left -= len(batch)
 
     @staticmethod
-    def _send(lane: _Lane, frames: list[str | bytes], *, waiting: bool) -> bool | None:
-        """Send frames; False or None, as `send_now` says, where that takes waiting."""
-        if lane.send_now is not None and not waiting:
-            gone: bool | None = lane.send_now(frames)
-            return gone
+    def _send(lane: _Lane, frames: list[str | bytes]) -> None:
+        """Send frames, waiting for the peer if need be."""
         if lane.send_all is not None:
             lane.send_all(frames)
-            return True
+            return
         for frame in frames:
             if isinstance(frame, str):
                 lane.handle.send_text(frame)
             else:
                 lane.handle.send_binary(frame)
-        return True
 
     def _account(self, lane: _Lane, batch: Batch) -> None:
         """The operating system has these frames."""
-        total = batch[0][2] if len(batch) == 1 else sum([entry[2] for entry in batch])
+        total = sum([entry[2] for entry in batch])
+        sizes = [len(entry[0]) for entry in batch]
+        pushes = sum([entry[1] is not None for entry in batch])
         with lane.lock:
             # Unless the lane was closed, and emptied, meanwhile.
             if lane.sending:
                 lane.octets -= total
                 lane.sending = 0
                 lane.unfinished = None
-        for frame, push, _ in batch:
-            self._sent(len(frame))
-            if push is not None:
-                self._pushed()
+        self._sent(sizes, pushes)
         if self._waiting:
             self._wake()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from phoenix_actors.errors import QueueFull
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.machines import channel_events as events
+from phoenix_actors.machines.channel_record import generation_of
 from phoenix_actors.machines.channel_rules import Phase, only_delivered
 from phoenix_actors.message import LIFECYCLE_EVENTS
 from phoenix_actors.options import Overflow
@@ -41,6 +42,7 @@ class OwnInbound:
     topic: Topic
     wire: Wire
     actor: ActorRef
+    sent_ref: str | None
     _machine: ChannelMachine | int
 
     @property
@@ -102,15 +104,12 @@ class OwnInbound:
         """
         self.touched()
         with self.topic.lock:
-            machine = self._machine
-            if isinstance(machine, int):
-                machine = self.machine
+            joined, join_ref = self._joined_on(generation)
             inbound = self._own_inbound()
             if (
-                inbound.policy is Overflow.BLOCK
-                and machine.open
-                and machine.generation == generation
-                and only_delivered(machine.phase, machine.join_ref, messages)
+                joined
+                and inbound.policy is Overflow.BLOCK
+                and only_delivered(Phase.JOINED, join_ref, messages)
             ):
                 taken = inbound.offer_all(sizes, unbounded=unbounded)
                 self.actor.cast_all(messages if taken == len(messages) else messages[:taken])
@@ -121,18 +120,25 @@ class OwnInbound:
                 return number
         return len(messages)
 
+    def _joined_on(self, generation: int) -> tuple[bool, str | None]:
+        """Tell whether it is joined on this connection, and by which ref; requires the lock.
+
+        A machine that was given back is not made for that: it is one that was joined, and idle.
+        """
+        machine = self._machine
+        if isinstance(machine, int):
+            return generation_of(machine) == generation, self.sent_ref
+        joined = machine.phase is Phase.JOINED and machine.open
+        return joined and machine.generation == generation, machine.join_ref
+
     def deliver_one(self, frame: Frame, size: int, generation: int) -> None:
         """Hand on one frame: what `feed` does with it, in one step where it is only delivered."""
         self.touched()
         with self.topic.lock:
-            machine = self._machine
-            if isinstance(machine, int):
-                machine = self.machine
+            joined, join_ref = self._joined_on(generation)
             if (
-                machine.phase is Phase.JOINED
-                and machine.open
-                and machine.generation == generation
-                and (frame.join_ref is None or frame.join_ref == machine.join_ref)
+                joined
+                and (frame.join_ref is None or frame.join_ref == join_ref)
                 and frame.event not in LIFECYCLE_EVENTS
             ):
                 inbound = self._own_inbound()

@@ -30,14 +30,18 @@ if TYPE_CHECKING:
 
     from phoenix_actors.link.inbound import Inbound
     from phoenix_actors.link.wire import Wire
+    from phoenix_actors.machines.push import PendingPush
 
 __all__ = ["Reader"]
 
-# More messages at once are no answer to a lone caller, and for the reader thread.
+# More messages at once are no answer to a lone caller, and for the reader thread, unless all of
+# them look like answers: to pushes of a caller that has several in flight.
 _FEW: Final = 16
+_ANSWER: Final = b'"phx_reply"'
 
-# By topic: messages, and the size of each.
-Runs: TypeAlias = dict[str, tuple[list[Frame], list[int]]]
+# Messages, and the size of each; and such by topic.
+Run: TypeAlias = tuple[list[Frame], list[int]]
+Runs: TypeAlias = dict[str, Run]
 
 
 class Reader:
@@ -89,14 +93,11 @@ class Reader:
 
     def text(self, data: str | bytes) -> None:
         """Take a text message."""
-        self._take(self._wire.session.codec.decode_text, data)
+        without_waiting(self._take_in, self._wire.session.codec.decode_text, data)
 
     def binary(self, data: bytes) -> None:
         """Take a binary message."""
-        self._take(self._wire.session.codec.decode_binary, data)
-
-    def _take(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
-        without_waiting(self._take_in, decode, data)
+        without_waiting(self._take_in, self._wire.session.codec.decode_binary, data)
 
     def _take_in(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
         try:
@@ -104,7 +105,7 @@ class Reader:
         except DecodeError as error:
             self._report_bad(error)
         else:
-            self._wire.received(1, len(data))
+            self._wire.received(1, len(data), decoded=1)
             self._dispatch(frame, len(data))
 
     def _report_bad(self, error: DecodeError) -> None:
@@ -129,33 +130,61 @@ class Reader:
             frames = self._wire.session.codec.decode_texts(messages)
             plain = self._is_plain()
             runs: Runs = {}
+            answers: Run | None = None
             for frame, data in zip(frames, messages, strict=True):
-                if plain and type(frame) is Frame and frame.event not in LIFECYCLE_EVENTS:
-                    run = runs.get(frame.topic)
-                    if run is None:
-                        run = runs[frame.topic] = ([], [])
-                    run[0].append(frame)
-                    run[1].append(len(data))
-                    continue
+                if plain and type(frame) is Frame:
+                    if answers is None and frame.event not in LIFECYCLE_EVENTS:
+                        run = runs.get(frame.topic)
+                        if run is None:
+                            run = runs[frame.topic] = ([], [])
+                        run[0].append(frame)
+                        run[1].append(len(data))
+                        continue
+                    if not runs and _may_answer(frame):
+                        if answers is None:
+                            answers = ([], [])
+                        answers[0].append(frame)
+                        answers[1].append(len(data))
+                        continue
                 if runs:
                     self._deliver(runs)
                     runs = {}
+                if answers is not None:
+                    self._answer(answers)
+                    answers = None
                 if isinstance(frame, DecodeError):
                     self._report_bad(frame)
                 else:
                     self._wire.received(1, len(data))
                     self._dispatch(frame, len(data))
-                    # That may have run code of the user's.
-                    plain = self._is_plain()
+                # That may have run code of the user's.
+                plain = self._is_plain()
+            if answers is not None:
+                self._answer(answers)
             if runs:
                 self._deliver(runs)
+
+    def _answer(self, answers: Run) -> None:
+        """Settle the pushes of answers that came one behind the other."""
+        wire, (frames, sizes) = self._wire, answers
+        wire.received(len(frames), sum(sizes))
+        pushes = wire.take_all_answered(frames)
+        now = timers.clock.now()
+        took = [push.seconds_to(now) for push in pushes if push is not None]
+        wire.session.response_times.add_all([seconds for seconds in took if seconds is not None])
+        for frame, size, push in zip(frames, sizes, pushes, strict=True):
+            if push is None:
+                # Nobody waits for it any more.
+                self._pass_on(frame, size)
+            else:
+                self._give(frame, push, now)
 
     def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
         """Take text messages in a caller's thread, which must not pause; return what is left.
 
         The reader thread has to go on with what is left, even if that is empty.
         """
-        if len(messages) > _FEW:
+        if len(messages) > _FEW and not all(_ANSWER in data for data in messages):
             return messages
         self._lent = True
         try:
@@ -202,10 +231,10 @@ class Reader:
 
     def _dispatch(self, frame: Frame, size: int) -> None:
         wire = self._wire
-        counters = wire.session.counters
+        session = wire.session
         if wanted(MESSAGE_RECEIVED):
             emit(MESSAGE_RECEIVED, {"payload_bytes": size}, topic=frame.topic, event=frame.event)
-        hooks = wire.session.hooks.message
+        hooks = session.hooks.message
         if hooks:
             hooks.run(Message(frame.topic, frame.event, frame.payload, frame.ref, frame.join_ref))
         if frame.topic == PHOENIX_TOPIC:
@@ -213,19 +242,25 @@ class Reader:
             if not self._settle(frame):
                 wire.on_heartbeat(frame.ref)
             return
-        if wire.session.message_hooks:
+        if session.message_hooks:
             passed = self._pass_hooks(frame)
             if passed is None:
                 return
             frame = passed
         if frame.event == PHX_REPLY and frame.ref != frame.join_ref and self._settle(frame):
             return
+        self._pass_on(frame, size)
+
+    def _pass_on(self, frame: Frame, size: int) -> None:
+        """Give a frame that answers no push to the channel of its topic."""
+        wire = self._wire
+        session = wire.session
         core = wire.core(frame.topic)
         if core is None:
-            counters.add("unknown_topic")
+            session.counters.add("unknown_topic")
             return
-        if wire.session.traffic is not None:
-            wire.session.traffic.received(frame.topic, 1)
+        if session.traffic is not None:
+            session.traffic.received(frame.topic, 1)
         core.deliver_one(frame, size, self._generation)
         if core.inbound.must_pause and not self._released:
             self._pause(core.inbound)
@@ -269,22 +304,36 @@ class Reader:
 
     def _settle(self, frame: Frame) -> bool:
         """Settle the push that a reply answers; tell whether there was one."""
-        push = self._wire.take_answered(frame)
+        wire = self._wire
+        push = wire.take_answered(frame)
         if push is None:
             return False
-        reply = read_reply(frame.payload)
-        if is_unmatched_topic(reply):
-            core = self._wire.core(frame.topic)
-            if core is not None:
-                core.feed(TopicUnmatched(push.join_ref), may_write=False)
+        now = timers.clock.now()
         # Not for a ping, which tells its caller how long it took.
         if frame.topic != PHOENIX_TOPIC:
-            session, took = self._wire.session, None
-            if push.deadline is not None and push.timeout is not None:
-                # The timeout runs from the call, so that is when the push was made.
-                took = timers.clock.now() - (push.deadline - push.timeout)
-                session.response_times.add(took)
-            if session.traffic is not None:
-                session.traffic.answered(frame.topic, took)
-        push.token.settle(reply_to(push, reply))
+            took = push.seconds_to(now)
+            if took is not None:
+                wire.session.response_times.add(took)
+        self._give(frame, push, now)
         return True
+
+    def _give(self, frame: Frame, push: PendingPush, now: float) -> None:
+        """Settle a push by its answer, which came now and is counted."""
+        wire = self._wire
+        reply = read_reply(frame.payload)
+        if reply.status != "ok":
+            if is_unmatched_topic(reply):
+                core = wire.core(frame.topic)
+                if core is not None:
+                    core.feed(TopicUnmatched(push.join_ref), may_write=False)
+            reply = reply_to(push, reply)
+        traffic = wire.session.traffic
+        if traffic is not None and frame.topic != PHOENIX_TOPIC:
+            traffic.answered(frame.topic, push.seconds_to(now))
+        push.token.settle(reply)
+
+
+def _may_answer(frame: Frame) -> bool:
+    """Tell whether a frame answers a push on a topic, unless nobody waits for that any more."""
+    answers = frame.event == PHX_REPLY and frame.ref != frame.join_ref
+    return answers and frame.topic != PHOENIX_TOPIC

@@ -64,12 +64,13 @@ def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
     Unlike the block's end, this one cannot be cut short by what a signal's handler raises, which
     would leave a main thread that can never wait again.
     """
-    before = current.host
+    here = current.here
+    before = here.host
     try:
-        current.host = _REFUSING
+        here.host = _REFUSING
         return call(*args, **options)
     finally:
-        current.host = before
+        here.host = before
 
 
 def may_wait() -> bool:

@@ -26,6 +26,7 @@ from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.shared import SharedValues
+from phoenix_actors.link.shared_lock import TopicLocks
 from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
@@ -77,6 +78,7 @@ class Session:
         self.response_times = Histogram()
         self.heartbeat_times = Histogram()
         self.sleepers = Sleepers(options)
+        self.topic_locks = TopicLocks()
         self.route_counts = RouteCounts()
         self.last_error: PhoenixError | None = None
         self._lock = threading.Lock()

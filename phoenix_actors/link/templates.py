@@ -28,7 +28,7 @@ class Templates:
         (1, 1)
     """
 
-    __slots__ = ("_heads", "_lock", "_max_age", "_now", "misses", "size")
+    __slots__ = ("_lock", "_max_age", "_now", "heads", "misses", "size")
 
     def __init__(self, size: int, max_age: float, clock: Clock | None = None) -> None:
         """Start with none."""
@@ -38,7 +38,7 @@ class Templates:
         self._now = (clock or MonotonicClock()).now
         self._lock = threading.Lock()
         # Topic and event → the head and when it was made, oldest first; read without the lock.
-        self._heads: dict[tuple[str, str], tuple[str, float]] = {}
+        self.heads: dict[tuple[str, str], tuple[str, float]] = {}
 
     def head(self, topic: str, event: str, make: Callable[[str, str], str]) -> str:
         """Return the head of frames of this topic and event; make it if need be.
@@ -46,30 +46,30 @@ class Templates:
         Raises:
             EncodeError: as `make` does.
         """
-        known = self._heads.get((topic, event))
+        known = self.heads.get((topic, event))
         if known is not None:
             return known[0]
         head = make(topic, event)
         with self._lock:
             self.misses += 1
-            self._heads[topic, event] = (head, self._now())
-            if len(self._heads) > self.size:
-                del self._heads[next(iter(self._heads))]
+            self.heads[topic, event] = (head, self._now())
+            if len(self.heads) > self.size:
+                del self.heads[next(iter(self.heads))]
         return head
 
     def sweep(self) -> tuple[int, int]:
         """Forget what is older than `max_age`; return how many that was, and their bytes."""
         oldest = self._now() - self._max_age
         with self._lock:
-            old = [key for key, (_, made_at) in self._heads.items() if made_at <= oldest]
-            return len(old), sum(self._heads.pop(key)[0].__sizeof__() for key in old)
+            old = [key for key, (_, made_at) in self.heads.items() if made_at <= oldest]
+            return len(old), sum(self.heads.pop(key)[0].__sizeof__() for key in old)
 
     def stats(self, lookups: int) -> dict[str, Any]:
         """Return what is kept, and how many of so many look-ups found what they looked for."""
         with self._lock:
             return {
-                "templates": len(self._heads),
-                "template_bytes": sum(head.__sizeof__() for head, _ in self._heads.values()),
+                "templates": len(self.heads),
+                "template_bytes": sum(head.__sizeof__() for head, _ in self.heads.values()),
                 "template_misses": self.misses,
                 "template_hits": max(0, lookups - self.misses),
             }

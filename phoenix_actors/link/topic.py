@@ -94,6 +94,7 @@ class Topic(TopicRecord):
                 deeds = self.core.orphan(Killed())
             generation, former = wire.attach(core)
             if former is not None:
+                # Of a record of the same name, so with the same lock.
                 deeds += former.give_way()
             # Before anybody can push to it, it must want to join and have the earlier pushes.
             deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
@@ -209,14 +210,23 @@ class Topic(TopicRecord):
             ChannelClosed: the topic is not wanted any more.
         """
         session = self.session
-        prepared = session.codec.prepare(self.name, event, payload)
-        session.counters.add("pushes")
+        prepared = session.codec.prepare(self.name, event, payload, "pushes")
         if session.traffic is not None:
             session.traffic.pushed(self.name)
         reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
         try:
-            self._offer(event, prepared, reply, timeout)
+            core, wire = self.core, session.wire
+            # As good as always there is room; everything else is looked at in `_offer`.
+            if not (
+                core is not None
+                and core.orphaned_by is None
+                and wire is not None
+                and session.options.overflow is not Overflow.BLOCK
+                and wire.has_room()
+                and core.push(event, prepared, reply, timeout)
+            ):
+                self._offer(event, prepared, reply, timeout)
         except PhoenixError as error:
             if isinstance(error, QueueFull):
                 wire = session.wire
@@ -312,7 +322,8 @@ class Topic(TopicRecord):
 
     def deliver(self, frame: Frame) -> None:
         """Give a message to whoever listens; runs on the channel's actor."""
-        if frame.event in self.presence_events:
+        # As presence_events, without its calls: that is done for every message.
+        if frame.event in self.spec.start.presence_events:  # type: ignore[attr-defined]
             self.presence().take(frame)
         listeners = self._uses.listeners
         if listeners is not None:

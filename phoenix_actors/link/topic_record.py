@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +91,6 @@ class TopicRecord(TopicChild):
         "manager",
         "name",
         "prepared",
-        "presence_events",
         "session",
         "spec",
         "timeout",
@@ -128,11 +126,12 @@ class TopicRecord(TopicChild):
         # What users hold, until the topic is closed; whether they do is told by its references, for
         # a weak reference takes 80 bytes.
         self._facade: Any = None
-        # Of the lives of the channel, too. Reentrant, for a life begins while it is held.
-        self.lock = threading.RLock()
+        # Of the lives of the channel, too. Reentrant, for a life begins while it is held. Other
+        # topics of the client may have the same one, see `TopicLocks`.
+        self.lock = session.topic_locks.of(name)
         self._uses = _NONE
         start: Any = spec.start
-        self.presence_events = checked_events(start.presence_events)
+        checked_events(start.presence_events)
         # Mostly the one of all topics with this class.
         self.spec = spec
 
@@ -143,6 +142,12 @@ class TopicRecord(TopicChild):
     def __str__(self) -> str:
         """Be shown by name, as the id of a child."""
         return self.name
+
+    @property
+    def presence_events(self) -> tuple[str, str]:
+        """The server's words for the state and the diffs of presences."""
+        start: Any = self.spec.start
+        return checked_events(start.presence_events)
 
     @property
     def facade(self) -> Any:

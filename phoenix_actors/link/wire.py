@@ -6,9 +6,9 @@ that ended, before its successor can open anything.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
@@ -34,7 +34,6 @@ from phoenix_actors.telemetry import (
 )
 from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
-from supervisors.clock import Deadline
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
@@ -65,14 +64,13 @@ class Wire:
         self.session = session
         self.on_heartbeat = on_heartbeat
         self.on_reading = on_reading
-        # Of all channels.
-        self.policies = Policies(session, self.next_ref)
-        name, add = f"phoenix-writer-{session.options.name or 'client'}", session.counters.add
-        self.outbox = Outbox(name, self._sent, self._broken, partial(add, "pushes_sent"))
+        self.policies = Policies(session, self.next_ref)  # of all channels
+        name = f"phoenix-writer-{session.options.name or 'client'}"
+        self.outbox = Outbox(name, self._sent, self._broken)
         self._pushes = PendingPushes()
         self._pushes_lock = threading.Lock()
         self._push_timer: Timer | None = None
-        self._push_timer_at = 0.0
+        self._push_timer_at = math.inf
         self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
         self._cores_lock = threading.Lock()
@@ -118,8 +116,7 @@ class Wire:
         if attempt is None:
             return
         self.outbox.open(attempt.handle)
-        lends = hasattr(type(attempt.handle), "read_until")
-        self._lender = attempt.handle if lends else None
+        self._lender = attempt.handle if hasattr(type(attempt.handle), "read_until") else None
         with self._cores_lock:
             self._generation = generation
             cores = list(self._cores.values())
@@ -247,21 +244,21 @@ class Wire:
         """Draw a ref and note the push that is about to be sent under it, in one step."""
         deadline = None if timeout is None else now + timeout
         with self._pushes_lock:
-            ref = self._pushes.next_ref()
-            push = PendingPush(topic, ref, join_ref, event, token, deadline, timeout)
-            self._pushes.add(push)
-            if deadline is not None and not (
-                self._push_timer is not None
-                and self._push_timer.waiting
-                and self._push_timer_at <= deadline
-            ):
+            push = self._pushes.enter(topic, join_ref, event, token, deadline, timeout)
+            if deadline is not None and deadline < self._push_timer_at:
                 self._arm(deadline)
         return push
 
     def take_answered(self, frame: Frame) -> PendingPush | None:
-        """Take out and return the push that this reply answers."""
+        """Take out and return the push that a reply answers."""
         with self._pushes_lock:
             return self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
+
+    def take_all_answered(self, frames: list[Frame]) -> list[PendingPush | None]:
+        """Do the same for each of several replies."""
+        with self._pushes_lock:
+            take = self._pushes.resolve
+            return [take(frame.topic, frame.ref, frame.join_ref) for frame in frames]
 
     def take_topic(self, topic: str) -> list[PendingPush]:
         """Take out and return the pushes of a topic."""
@@ -270,18 +267,19 @@ class Wire:
 
     def _arm(self, deadline: float | None) -> None:
         """Have the earliest deadline looked at in time; requires holding `_pushes_lock`."""
-        if deadline is None or self._closed:
+        if deadline is None or self._closed or deadline >= self._push_timer_at:
             return
         if self._push_timer is not None:
-            if self._push_timer.waiting and self._push_timer_at <= deadline:
-                return
             self._push_timer.cancel()
-        self._push_timer_at = deadline
+        # What a signal's handler raises in between has the next push arm it.
+        self._push_timer_at = math.inf
         self._push_timer = timers.after(max(0.0, deadline - timers.clock.now()), self._expire)
+        self._push_timer_at = deadline
 
     def _expire(self) -> None:
         with self._pushes_lock:
             expired = self._pushes.expire(timers.clock.now())
+            self._push_timer_at = math.inf
             self._arm(self._pushes.next_deadline())
         with no_waiting_here():
             for push in expired:
@@ -319,10 +317,14 @@ class Wire:
         Return the seconds that are left. Where a hook sees messages, the reader thread runs it.
         """
         handle, session = self._lender, self.session
-        deadline = Deadline(timeout, timers.clock)
-        if not (handle is None or session.hooks.message or session.message_hooks):
-            handle.read_until(reply.done, timeout)
-        return deadline.remaining()
+        if handle is None or session.hooks.message or session.message_hooks:
+            return timeout
+        began = timers.clock.now()
+        cell = reply._cell
+        handle.read_until(cell.__len__, timeout)  # as done(), for a reply without sources
+        if timeout is None or cell:
+            return timeout
+        return max(0.0, began + timeout - timers.clock.now())
 
     def stop_reading(self) -> None:
         """A reply is settled: whoever reads until then is to look."""
@@ -377,23 +379,21 @@ class Wire:
         if not self.has_room():
             raise QueueFull(limit, topic, event, dropped=True)
 
-    def _sent(self, size: int) -> None:
+    def _sent(self, sizes: Sequence[int], pushes: int) -> None:
         self.last_active = timers.clock.now()
-        self.session.counters.add_sent(size)
-        if wanted(MESSAGE_SENT):
+        self.session.counters.add_sent(len(sizes), sum(sizes), pushes)
+        for size in sizes if wanted(MESSAGE_SENT) else ():
             emit(MESSAGE_SENT, {"payload_bytes": size})
 
-    def received(self, count: int, size: int) -> None:
-        """Count frames that came together, and their bytes."""
+    def received(self, count: int, size: int, decoded: int = 0) -> None:
+        """Count frames that came together, their bytes, and of them what no codec has counted."""
         self.last_active = timers.clock.now()
-        self.session.counters.add_frames(count, size)
+        self.session.counters.add_frames(count, size, decoded)
 
     def _broken(self, handle: TransportHandle, error: BaseException) -> None:
         """A send failed: the connection is of no use; its reader tells everybody else."""
         self.session.counters.add("send_errors")
         emit(FAULT, component="transport", event="send", error=type(error).__name__)
         attempt = self._attempts.get(self._generation or 0)
-        if attempt is not None and attempt.handle is handle:
-            attempt.abort()
-        else:
-            handle.abort()
+        owner = attempt if attempt is not None and attempt.handle is handle else handle
+        owner.abort()

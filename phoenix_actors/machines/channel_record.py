@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from phoenix_actors.machines.channel_events import DropCause, FailPush
 
-__all__ = ["ChannelPolicy", "ChannelRecord"]
+__all__ = ["ChannelPolicy", "ChannelRecord", "generation_of"]
 
 _STATES: Final = {
     Phase.FRESH: ChannelState.CLOSED,
@@ -38,6 +38,16 @@ _STATES: Final = {
 
 # Timers that one channel arms in its life, for `packed`.
 _SERIALS: Final = 1 << 32
+
+
+def generation_of(packed: int) -> int:
+    """Return the generation of the connection on which a `packed` channel is joined.
+
+    Example:
+        >>> generation_of(3 << 32)
+        3
+    """
+    return packed >> 32
 
 
 class ChannelPolicy(msgspec.Struct, frozen=True):

@@ -51,6 +51,12 @@ class PendingPush(msgspec.Struct, frozen=True):
     deadline: float | None = None
     timeout: float | None = None
 
+    def seconds_to(self, now: float) -> float | None:
+        """Return how long it has waited, None where it has no timeout: that runs from the call."""
+        if self.deadline is None or self.timeout is None:
+            return None
+        return now - (self.deadline - self.timeout)
+
     def __repr__(self) -> str:
         return f"PendingPush(topic={self.topic!r}, ref={self.ref!r}, event={self.event!r})"
 
@@ -97,14 +103,47 @@ class PendingPushes:
         if push.deadline is not None:
             heapq.heappush(self._heap, (push.deadline, push.topic, push.ref))
 
+    def enter(
+        self,
+        topic: str,
+        join_ref: str | None,
+        event: str,
+        token: Any,
+        deadline: float | None,
+        timeout: float | None,
+    ) -> PendingPush:
+        """Enter a push under the next ref, and return it; as `next_ref` and `add` do."""
+        self._last += 1
+        ref = str(self._last)
+        push = PendingPush(topic, ref, join_ref, event, token, deadline, timeout)
+        pushes = self._by_topic.get(topic)
+        if pushes is None:
+            pushes = self._by_topic[topic] = {}
+        pushes[ref] = push
+        self._size += 1
+        if deadline is not None:
+            heapq.heappush(self._heap, (deadline, topic, ref))
+        return push
+
     def resolve(self, topic: str, ref: str | None, join_ref: str | None) -> PendingPush | None:
         """Take out and return the push that a reply answers; None for a reply nobody waits for."""
         pushes = self._by_topic.get(topic)
         push = None if pushes is None or ref is None else pushes.get(ref)
-        if push is None or (join_ref is not None and join_ref != push.join_ref):
+        if (
+            pushes is None
+            or ref is None
+            or push is None
+            or (join_ref is not None and join_ref != push.join_ref)
+        ):
             self.unmatched += 1
             return None
-        self._remove(push)
+        # As _remove, without its call.
+        del pushes[ref]
+        if not pushes:
+            del self._by_topic[topic]
+        self._size = size = self._size - 1
+        if len(self._heap) > 2 * size + _SWEEP_FROM:
+            self._sweep()
         if self._floor is not None and int(push.ref) > self._floor:
             self._answered = True
         return push

@@ -49,6 +49,12 @@ _CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(
 _SMALL: Final = 1024
 # From here on masking byte by byte, in C, is faster than as one number.
 _LONG: Final = 32_768
+# The first two bytes of a short, masked frame, by its first and its length.
+_HEADS: Final = {
+    (first, length): bytes((first, 0x80 | length))
+    for first in {_FIN | opcode | rsv for opcode in _KNOWN for rsv in (0, _RSV1)}
+    for length in range(126)
+}
 _XOR: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 # Keys that are drawn and not used yet; a forked process draws its own.
@@ -145,6 +151,13 @@ class FrameReader:
         while end - position >= 2:
             first, length = data[position], data[position + 1]
             start = position + 2
+            if first == kind and length < 126:
+                # As good as always in a stream of short messages: one more of the same kind.
+                stop = start + length
+                if stop <= end and length <= limit and run is not None:
+                    run.append(data[start:stop])
+                    position = stop
+                    continue
             if length >= 126:
                 if length > 127:
                     raise BrokenFrameError("a masked frame")
@@ -280,8 +293,11 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     first = _FIN | opcode | (_RSV1 if deflated else 0)
     key = _key()
     if length < 126:
-        head = bytes((first, 0x80 | length))
-    elif length < 65536:
+        # As _masked, without its call.
+        keys = int.from_bytes((key * 32)[:length], "little")
+        masked = (int.from_bytes(data, "little") ^ keys).to_bytes(length, "little")
+        return b"".join((_HEADS[first, length], key, masked))
+    if length < 65536:
         head = bytes((first, 0x80 | 126)) + length.to_bytes(2, "big")
     else:
         head = bytes((first, 0x80 | 127)) + length.to_bytes(8, "big")

@@ -5,11 +5,18 @@ socket wakes first: two switches of threads for one answer. So it may borrow the
 reader thread sleeps on, for the socket is taken out of what it waits for; what the caller reads and
 may not deal with, such as a ping or the end, it leaves to the reader thread.
 
+A caller that borrows again and again, at least once in `_KEEP` seconds, does not give the reading
+back each time: it is *kept*. Then the reader thread only looks now and then whether that is over.
+What comes when it has just become so, and for no caller that reads, waits for that look: up to
+`_KEEP` and the millisecond to which the system's timer is exact.
+
 Laws:
 
 - Whoever holds the turn reads, and nobody else; messages keep their order.
 - What was left is taken by the reader thread before it reads on.
 - While the reading is borrowed the borrower is woken by the socket and by `wake`, nothing else.
+- The socket is out of what the reader thread waits for only while somebody borrows, or while the
+  reading is kept and the reader thread looks again by itself.
 
 Where the system has no epoll nobody borrows.
 """
@@ -35,6 +42,8 @@ __all__ = ["Reading"]
 Done: TypeAlias = Callable[[], bool]
 DealWith: TypeAlias = "Callable[[list[Run]], list[Run]]"
 
+# Seconds from the end of a borrowing in which the next one has to end for the reading to be kept.
+_KEEP: Final = 0.001
 _CAN_LEND: Final = hasattr(select, "epoll") and hasattr(os, "eventfd")
 
 
@@ -58,6 +67,12 @@ class Reading:
         self._bell = -1
         self._bell_lock = threading.Lock()
         self._rung = False
+        # Whether the reading is kept, and when the last borrowing ended; changed under the lock.
+        self._keeping = threading.Lock()
+        self._kept = False
+        self._ended_at = 0.0
+        # Whether a thread waits by other means, for another one was borrowing.
+        self._crowded = False
         if _CAN_LEND:
             self._epoll = select.epoll()
             self._epoll.register(stream.fileno(), select.EPOLLIN)
@@ -73,9 +88,7 @@ class Reading:
         """Wait for what comes next and deal with it, in the turn; False when nothing more comes."""
         epoll, stream = self._epoll, self._stream
         if epoll is not None and not self._more:
-            for _, events in epoll.poll():
-                if events & select.EPOLLOUT:
-                    epoll.modify(stream.fileno(), select.EPOLLIN)
+            self._await(epoll)
         with self._turn:
             runs, self._left = self._left, []
             if runs:
@@ -90,6 +103,37 @@ class Reading:
                     runs = self._frames.feed(data)
             deal_with(runs)
         return True
+
+    def _await(self, epoll: select.epoll) -> None:
+        """Wait until there is something to read, or to deal with that a borrower has left."""
+        wait: float | None = None
+        while True:
+            ready = epoll.poll(wait)
+            with self._keeping:
+                found = ready[0][1] if ready else 0
+                if found & ~select.EPOLLOUT or (found and not self._kept):
+                    self._kept = False
+                    if found & select.EPOLLOUT:
+                        epoll.modify(self._stream.fileno(), select.EPOLLIN)
+                    return
+                wait = self._time_to_look(epoll, woken=bool(found))
+
+    def _time_to_look(self, epoll: select.epoll, *, woken: bool) -> float | None:
+        """Return the seconds to the next look whether the reading is kept; requires the lock.
+
+        None where it is not, or not any more.
+        """
+        if not self._kept:
+            return None
+        wait = self._ended_at + _KEEP - time.monotonic()
+        self._kept = wait > 0
+        if self._kept or self._holder:
+            # Who borrows puts the socket back when it ends.
+            if woken:
+                epoll.modify(self._stream.fileno(), 0)
+        else:
+            epoll.modify(self._stream.fileno(), select.EPOLLIN)
+        return wait if self._kept else None
 
     def close(self) -> None:
         """Give back what this needs. The stream is shut down already, so a borrower ends."""
@@ -123,6 +167,8 @@ class Reading:
                 self._closed or self._left or self._more
             ):
                 self._borrow(epoll, done, timeout, deal_with)
+            elif not is_mine(self._turn):
+                self._crowded = True
         finally:
             try:  # noqa: SIM105  see own_lock
                 self._turn.release()
@@ -133,22 +179,39 @@ class Reading:
         self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
     ) -> None:
         """Borrow; requires holding the turn."""
-        descriptor = self._stream.fileno()
-        events = select.EPOLLIN
         try:
-            epoll.modify(descriptor, 0)
-            self._holder = threading.get_ident()
+            with self._keeping:
+                self._holder = threading.get_ident()
+                if not self._kept:
+                    epoll.modify(self._stream.fileno(), 0)
             self._left += self._read_until(done, timeout, deal_with)
         except BaseException:
             if self._dealing:
                 self._stream.shutdown()
             raise
         finally:
+            self._end_borrowing(epoll)
+
+    def _end_borrowing(self, epoll: select.epoll) -> None:
+        """Give the reading back, or keep it; requires holding the turn."""
+        with self._keeping:
             self._holder, self._dealing = 0, False
+            former, self._ended_at = self._ended_at, time.monotonic()
+            crowded, self._crowded = self._crowded, False
+            # Writing is possible, as good as always: that wakes the reader thread.
+            events = select.EPOLLOUT
             if self._left or self._more or self._frames.error is not None:
-                # Writing is possible, as good as always: that wakes the reader thread.
-                events |= select.EPOLLOUT
-            epoll.modify(descriptor, events)
+                self._kept = False
+                events |= select.EPOLLIN
+            elif crowded or self._ended_at - former > _KEEP:
+                self._kept = False
+                events = select.EPOLLIN
+            elif self._kept:
+                return
+            else:
+                # From now on the reader thread looks.
+                self._kept = True
+            epoll.modify(self._stream.fileno(), events)
 
     def _read_until(self, done: Done, timeout: float | None, deal_with: DealWith) -> list[Run]:
         poll = self._poll or self._make_poll()
@@ -159,8 +222,11 @@ class Reading:
         while not done() or (self._more and not last):
             # Under TLS only the next attempt to read tells whether something is left.
             last = done()
-            if not self._more and self._must_end(poll.poll(_milliseconds(wait))):
-                break
+            if not self._more:
+                ready = poll.poll(_milliseconds(wait))
+                # The one descriptor is the socket's, as good as always.
+                if (len(ready) != 1 or ready[0][0] == self._bell) and self._must_end(ready):
+                    break
             # From here on a signal's handler does not read; it may have done so before.
             self._dealing = True
             if self._left:

@@ -212,8 +212,9 @@ class WebSocketHandle:
         if not self._framing.together:
             return None
         stream = self._open_stream()
+        frames = self._framed(messages[0]) if len(messages) == 1 else self._joined(messages)
         try:
-            return stream.send_now(self._joined(messages))
+            return stream.send_now(frames)
         except EndOfStream as error:
             raise self._send_error(error) from error
 
@@ -236,7 +237,10 @@ class WebSocketHandle:
         return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
-        opcode, encoded = (TEXT, utf8(data)) if isinstance(data, str) else (BINARY, bytes(data))
+        if isinstance(data, str):
+            opcode, encoded = TEXT, utf8(data)
+        else:
+            opcode, encoded = BINARY, bytes(data)
         if self._deflate is not None:
             deflated = self._deflate.compress(encoded)
             if deflated is not None:

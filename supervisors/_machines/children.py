@@ -33,9 +33,11 @@ class _Past:
     __slots__ = (
         "attempt",
         "budget",
+        "early_exit",
         "failure",
         "last_reason",
         "paid",
+        "restarts",
         "retry_at",
         "started_at",
     )
@@ -44,6 +46,9 @@ class _Past:
         """Begin with nothing."""
         # Only where each child has a budget of its own.
         self.budget: RestartIntensity | None = None
+        self.restarts = 0
+        # The reason of an end that was noticed while the supervisor was busy with something else.
+        self.early_exit: ExitReason | None = None
         # Restart attempts in a row, for the backoff; and when the last one succeeded.
         self.attempt = 0
         self.started_at = 0.0
@@ -62,9 +67,12 @@ _NO_PAST: Final = _Past()
 
 def _past(name: str) -> Any:
     """Return the property of a child that stands in its past."""
+    usual = getattr(_NO_PAST, name)
 
     def write(child: Child, value: Any) -> None:
         if child.past is _NO_PAST:
+            if value is usual:
+                return
             child.past = _Past()
         setattr(child.past, name, value)
 
@@ -74,16 +82,7 @@ def _past(name: str) -> Any:
 class Child:
     """One child and what its supervisor remembers of it."""
 
-    __slots__ = (
-        "early_exit",
-        "incarnation",
-        "key",
-        "past",
-        "ref",
-        "restarts",
-        "spec",
-        "state",
-    )
+    __slots__ = ("incarnation", "key", "past", "ref", "spec", "state")
 
     def __init__(self, key: Any, spec: ChildSpec) -> None:
         """Begin stopped."""
@@ -92,13 +91,12 @@ class Child:
         self.state = ChildState.STOPPED
         self.ref: Any = None
         self.incarnation = 0
-        self.restarts = 0
-        # The reason of an end that was noticed while the supervisor was busy with something else.
-        self.early_exit: ExitReason | None = None
-        # Most children have none: a shared one takes the place of 80 bytes for each.
+        # Most children have none: a shared one takes the place of 96 bytes for each.
         self.past = _NO_PAST
 
     budget = _past("budget")
+    restarts = _past("restarts")
+    early_exit = _past("early_exit")
     attempt = _past("attempt")
     started_at = _past("started_at")
     retry_at = _past("retry_at")
@@ -284,9 +282,9 @@ class ChildTable:
         if child.ref is not None and self._by_ref:
             self._by_ref.pop(child.ref, None)
         child.ref = None
-        child.early_exit = None
         past = child.past
         if past is not _NO_PAST:
+            past.early_exit = None
             past.retry_at = None
             past.paid = False
             past.failure = None

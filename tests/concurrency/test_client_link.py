@@ -64,7 +64,7 @@ class Pipe:
 def test_every_frame_is_written_once() -> None:
     """From many threads and the writer: no frame is lost or doubled, each thread's order kept."""
     pipe, sizes = Pipe(), Counters()
-    outbox = Outbox("phoenix-writer", lambda size: sizes.add("sent"), lambda *_: None)
+    outbox = Outbox("phoenix-writer", lambda sent, _: sizes.add("sent", len(sent)), lambda *_: None)
     outbox.open(pipe)
 
     def put(thread: int) -> None:
@@ -90,7 +90,7 @@ def test_every_frame_is_written_once() -> None:
 def test_who_waits_for_room_gets_it() -> None:
     """With a bound of 5 and 8 threads nobody is refused as long as the writer writes."""
     pipe = Pipe()
-    outbox = Outbox("phoenix-writer", lambda size: None, lambda *_: None)
+    outbox = Outbox("phoenix-writer", lambda *_: None, lambda *_: None)
     outbox.open(pipe)
     refused: list[int] = []
 
@@ -109,7 +109,7 @@ def test_who_waits_for_room_gets_it() -> None:
 
 def test_connections_that_change_under_way() -> None:
     """Frames of one connection never come out of another."""
-    outbox = Outbox("phoenix-writer", lambda size: None, lambda *_: None)
+    outbox = Outbox("phoenix-writer", lambda *_: None, lambda *_: None)
     pipes = [Pipe() for _ in range(20)]
     over = threading.Event()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -52,10 +52,13 @@ class Bench:
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.broken: list[Any] = []
-        self.outbox = Outbox("test", self.sizes.append, lambda *what: self.broken.append(what))
+        self.outbox = Outbox("test", self._sent, lambda *what: self.broken.append(what))
         self.rung = 0
         self.outbox._ring = self._ring  # type: ignore[method-assign]
         self.pipe = Pipe()
+
+    def _sent(self, sizes: Sequence[int], _: int) -> None:
+        self.sizes += sizes
 
     def _ring(self, lane: Any) -> None:
         self.rung += 1

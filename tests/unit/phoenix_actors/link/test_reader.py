@@ -18,7 +18,9 @@ from phoenix_actors.telemetry import FRAME_UNREADABLE, MESSAGE_RECEIVED
 from tests.e2e.rig import Log, listening
 from tests.unit.phoenix_actors.link.link_bench import Actor, LinkBench
 
-KINDS = ["t", "u", "of t", "stale", "unknown", "bad", "reply", "error", "heartbeat", "phoenix"]
+KINDS = ["t", "u", "of t", "stale", "unknown", "bad", "heartbeat", "phoenix", "error"]
+# Answers: to the push, to the one before it, and to the join.
+KINDS += ["reply", "earlier", "of join"]
 
 
 def text(kind: str, number: int, join_ref: str, pushed: str) -> bytes:
@@ -30,6 +32,8 @@ def text(kind: str, number: int, join_ref: str, pushed: str) -> bytes:
         "stale": ["0", None, "t", "old", {}],
         "unknown": [None, None, "nobody's", "x", {}],
         "reply": [join_ref, pushed, "t", "phx_reply", {"status": "ok", "response": number}],
+        "earlier": [None, str(int(pushed or 1) - 1), "t", "phx_reply", {"status": "error"}],
+        "of join": [join_ref, join_ref, "t", "phx_reply", {"status": "ok", "response": {}}],
         "error": [join_ref, join_ref, "t", "phx_error", {}],
         "heartbeat": [None, str(number), "phoenix", "phx_reply", {"status": "ok", "response": {}}],
         "phoenix": [None, None, "phoenix", "news", {}],
@@ -48,7 +52,7 @@ class Pausing(Inbound):
 
 
 class Run:
-    """A client with two joined topics, one push in flight, and what it made of the messages."""
+    """A client with two joined topics, two pushes in flight, and what it made of the messages."""
 
     def __init__(self, kinds: list[str], *, together: bool, **options: Any) -> None:
         self.bench = bench = LinkBench(**options)
@@ -66,8 +70,11 @@ class Run:
         for topic in self.topics:
             topic.inbound = topic.core.inbound = Pausing(bench.session.options)
             topic.inbound.pause = partial(self.pause, topic)
-        self.reply = self.topics[0].push("echo", {}, 100.0)
-        assert isinstance(self.reply, PushFuture)
+        self.settled: list[int] = []
+        self.replies = [self.topics[0].push("echo", {}, 100.0) for _ in range(2)]
+        for number, reply in enumerate(self.replies):
+            assert isinstance(reply, PushFuture)
+            reply.add_done_callback(partial(self._note, number))
         texts = [
             text(kind, n, join_ref, str(bench.wire._pushes._last)) for n, kind in enumerate(kinds)
         ]
@@ -76,6 +83,9 @@ class Run:
         else:
             for one in texts:
                 bench.reader.text(one)
+
+    def _note(self, number: int, _: Any) -> None:
+        self.settled.append(number)
 
     def pause(self, topic: Any) -> None:
         """The actor takes everything, and the reader goes on."""
@@ -92,7 +102,7 @@ class Run:
             ]
             for actor in self.actors
         ]
-        outcome = str(self.reply.exception()) if self.reply.done() else None
+        outcome = [str(reply._cell) for reply in self.replies], [*self.settled]
         states = [str(topic.state) for topic in self.topics]
         routes = self.bench.session.route_counts
         counts = (self.bench.session.counters.snapshot(), routes.hits, routes.misses)
@@ -167,4 +177,13 @@ def test_a_caller_that_reads_does_not_pause() -> None:
     assert run.bench.reader.some_texts(texts[:1]) is None
     many = texts * 4
     assert run.bench.reader.some_texts(many) is many
+    # Answers are what it waits for, however many.
+    pushes = [run.topics[0].push("echo", {}, 100.0) for _ in range(20)]
+    last, join_ref = run.bench.wire._pushes._last, run.topics[0].core.machine.join_ref
+    answers = [text("reply", n, join_ref, str(last - n)) for n in range(20)]
+    mixed = [*answers[:19], *texts]
+    assert run.bench.reader.some_texts(mixed) is mixed
+    assert not any(push.done() for push in pushes)
+    assert run.bench.reader.some_texts(answers) is None
+    assert [push.get().response for push in pushes] == [*range(19, -1, -1)]
     run.bench.close()

@@ -16,7 +16,8 @@ from phoenix_actors.errors import (
     QueueFull,
 )
 from phoenix_actors.link.scheduling import no_waiting_here
-from phoenix_actors.message import ChannelState, Left, ServerError
+from phoenix_actors.machines.channel_events import FrameArrived
+from phoenix_actors.message import ChannelState, Frame, Left, ServerError
 from supervisors import Normal
 from tests.e2e.rig import listening
 from tests.unit.phoenix_actors.link.link_bench import Actor, LinkBench
@@ -390,3 +391,19 @@ def test_pushes_where_nobody_may_wait(bench: LinkBench) -> None:
     with no_waiting_here():
         topic.push("e", {}, None)
     assert (handle.sent, len(bench.wire.outbox)) == ([], 1)
+
+
+@pytest.mark.contract("C56")
+def test_who_joins_gets_the_reason_whoever_closes_the_topic(bench: LinkBench) -> None:
+    """The actor of a refused join may end before the answer is given."""
+    bench.open()
+    topic = bench.topic("t")
+    _, core = bench.attach(topic)
+    joined_once, join_ref = topic.joined_once, core.machine.join_ref
+    refusal = {"status": "error", "response": {"reason": "full"}}
+    frame = Frame(join_ref, join_ref, "t", "phx_reply", refusal)
+    deeds = core.take_in([FrameArrived(frame, bench.generation)])
+    topic.close()
+    for deed in deeds:
+        deed()
+    assert isinstance(joined_once.exception(), JoinRejected)

@@ -231,7 +231,8 @@ def test_encoding_in_two_steps() -> None:
         codec.prepare("t", "e", {1, 2})
     decoded = codec.decode_text(frame)
     assert (decoded.topic, decoded.payload) == ("t", {"x": 1})
-    assert counters["decoded"] == 1
+    # What could not be encoded is not counted, and who takes a frame in counts that.
+    assert counters.snapshot() == {"encoded": 1}
 
 
 @pytest.mark.contract("C180")

@@ -259,3 +259,121 @@ def test_after_the_close_nothing_is_borrowed_or_woken(bench: Bench) -> None:
     bench.reading.wake()
     bench.borrow(timeout=None)
     bench.reading._epoll = None
+
+
+@pytest.fixture
+def kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A connection whose reading is kept, for a caller has borrowed it twice within `_KEEP`."""
+    monkeypatch.setattr(reading_module, "_KEEP", 3600.0)
+    bench.drained()
+    for count in (1, 2):
+        bench.far.sendall(ONE)
+        bench.borrow(count)
+    assert bench.reading._kept
+    bench.borrowed.clear()
+    return bench
+
+
+def over(bench: Bench) -> None:
+    """The time is over for which the reading is kept."""
+    bench.reading._ended_at -= 3600.0
+
+
+@lends
+def test_who_borrows_seldom_gives_the_reading_back(bench: Bench) -> None:
+    """The reader thread is woken by the next message, and by nothing else."""
+    bench.drained()
+    for count in (1, 2, 3):
+        bench.reading._ended_at = -1e9
+        bench.far.sendall(ONE)
+        bench.borrow(count)
+        assert not bench.reading._kept
+    bench.far.sendall(TWO)
+    assert bench.next()
+    assert bench.read == [(1, [b"two"])]
+
+
+@lends
+def test_a_kept_reading_is_not_the_reader_threads(kept: Bench) -> None:
+    """Until it is over: then it reads what came meanwhile, without another message."""
+    thread = threading.Thread(target=kept.next)
+    thread.start()
+    for _ in range(3):
+        kept.far.sendall(TWO)
+        kept.borrow(len(kept.borrowed) + 1)
+    assert kept.read == []
+    assert kept.reading._kept
+    kept.far.sendall(ONE)
+    over(kept)
+    # It looks when it is woken, too.
+    kept.reading._epoll.modify(kept.stream.fileno(), 4)  # type: ignore[union-attr]
+    thread.join(DEADLINE)
+    assert kept.read == [(1, [b"one"])]
+    assert not kept.reading._kept
+
+
+@lends
+def test_what_is_left_ends_the_keeping(kept: Bench) -> None:
+    """The reader thread has to deal with it, and what comes next is its own."""
+    kept.far.sendall(ONE + PING)
+    kept.borrow(count=2)
+    assert kept.next()
+    assert kept.read == [(9, [b""])]
+    kept.far.sendall(TWO)
+    while len(kept.read) < 2:
+        assert kept.next()
+    assert kept.borrowed == [(1, [b"one"])]
+
+
+@lends
+def test_the_reading_is_not_kept_where_others_wait(kept: Bench) -> None:
+    """They wait for the reader thread, which is to read for them at once."""
+    done = threading.Event()
+
+    def crowd() -> None:
+        kept.borrow()
+        done.set()
+
+    def look() -> bool:
+        if not done.is_set():
+            thread = threading.Thread(target=crowd)
+            thread.start()
+            thread.join(DEADLINE)
+        return bool(kept.borrowed)
+
+    kept.far.sendall(ONE)
+    kept.reading.borrow(look, DEADLINE, kept.deal)
+    assert done.is_set()
+    assert not kept.reading._kept
+    kept.far.sendall(TWO)
+    assert kept.next()
+    assert kept.read == [(1, [b"two"])]
+
+
+@lends
+def test_who_borrows_for_long_gives_a_kept_reading_back(kept: Bench) -> None:
+    """The reader thread looks no more, and is woken by what comes after that."""
+    looked = threading.Thread(target=kept.next)
+
+    def look() -> bool:
+        if not looked.is_alive() and not kept.borrowed:
+            over(kept)
+            looked.start()
+            while kept.reading._kept:
+                pass
+            kept.far.sendall(ONE)
+        return bool(kept.borrowed)
+
+    kept.reading.borrow(look, DEADLINE, kept.deal)
+    # That was more than an hour after the last one.
+    assert not kept.reading._kept
+    kept.far.sendall(TWO)
+    looked.join(DEADLINE)
+    assert kept.read == [(1, [b"two"])]
+
+
+@lends
+def test_the_end_is_found_while_the_reading_is_kept(kept: Bench) -> None:
+    """A connection that is aborted does not wait for the look."""
+    kept.stream.shutdown()
+    assert not kept.next()
