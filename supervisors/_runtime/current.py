@@ -23,7 +23,17 @@ class Host(Protocol):
 class Here:
     """What one thread knows of itself."""
 
-    __slots__ = ("depth", "forked", "helping", "host", "ident", "is_main", "next", "process")
+    __slots__ = (
+        "depth",
+        "even",
+        "forked",
+        "helping",
+        "host",
+        "ident",
+        "is_main",
+        "next",
+        "process",
+    )
 
     def __init__(self) -> None:
         """Made in the thread itself."""
@@ -38,6 +48,8 @@ class Here:
         self.next: Any = None
         self.helping = False
         self.depth = 0
+        # Until when it has slept away its share, see `giving_way`.
+        self.even = 0.0
         # Whether a handler has forked in this thread, which is the child's main thread now.
         self.forked = False
 

@@ -13,6 +13,7 @@ from pykka import ActorProxy, ActorRegistry
 
 from supervisors._runtime import signals
 from supervisors._runtime.current import current
+from supervisors._runtime.giving_way import PASSED, asked, give_way
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
 from supervisors._runtime.items import CALLS, Asked, Info, StopOrder, Told, as_cast
@@ -142,6 +143,8 @@ class ActorRef(pykka.ActorRef[Any]):
             mailbox.drain()
         elif mailbox.slot:
             process.dispatcher.offer(process)
+        elif asked:
+            give_way(asked)
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167).
@@ -225,7 +228,7 @@ class ActorRef(pykka.ActorRef[Any]):
                 raise SelfCallError(self)
             call.ref = asker.actor_ref
         # As soon as the actor's thread is awake this one is to wait, for it has the GIL.
-        gate = call.gate() if block and here.host is None else None
+        gate = call.gate() if block else None
         if process is None:
             call.fail(NoProcError(self))
         else:
@@ -238,9 +241,16 @@ class ActorRef(pykka.ActorRef[Any]):
                 mailbox.drain()
             elif mailbox.slot:
                 process.dispatcher.offer(process)
-        if not block:
+                if gate is not None:
+                    gate.expect()
+            elif asked and gate is None:
+                give_way(asked)
+        if gate is None:
             return call
-        return call.get(timeout=timeout) if gate is None else call.get_at(gate, timeout)
+        try:
+            return call.get_at(gate, timeout, here.host)
+        finally:
+            gate.until = PASSED
 
     def call(self, request: Any, timeout: float | timedelta | None = 5.0) -> Any:
         """Ask and wait up to `timeout` seconds, 5 by default; raises what ask() raises."""
