@@ -131,16 +131,20 @@ class ActorRef(pykka.ActorRef[Any]):
             MailboxFullError: it has a `mailbox_limit`, which is reached.
         """
         process = self.process
-        if process is None or (mailbox := process.mailbox).closed:
+        if process is None:
             raise NoProcError(self)
         # As Process.post, without its calls, which take half as long again.
+        mailbox = process.mailbox
         user = mailbox.user
         if user is NOTHING:
             user = mailbox.lane()
         # As `as_cast`.
-        user.append(Told(message) if type(message) in CALLS else message)
+        if type(message) in CALLS:
+            message = Told(message)
+        user.append(message)
         if mailbox.closed:
-            mailbox.drain()
+            if mailbox.take_back(message):
+                raise NoProcError(self)
         elif mailbox.slot:
             process.dispatcher.offer(process)
         elif asked:
