@@ -40,12 +40,12 @@ _STRETCH: Final = 0.001
 PASSED: Final = -1.0
 _now = time.monotonic
 _sleep = time.sleep
-# Without the GIL nobody is in anybody's way.
-_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+# Without the GIL nobody is in anybody's way, and so nothing is kept.
+_ROOM: Final = 64 if getattr(sys, "_is_gil_enabled", lambda: True)() else 0
 
 # Who looks takes out what no longer counts; where nobody does, the oldest go.
-asked: Final[deque[Gate]] = deque(maxlen=64)
-answered: Final[deque[Gate]] = deque(maxlen=64)
+asked: Final[deque[Gate]] = deque(maxlen=_ROOM)
+answered: Final[deque[Gate]] = deque(maxlen=_ROOM)
 
 
 class Gate:
@@ -66,14 +66,13 @@ class Gate:
 
     def expect(self) -> None:
         """Have others give way: an idle actor was asked, and is soon to run."""
-        if _GIL:
-            self.until = _now() + _WHILE
-            asked.append(self)
+        self.until = _now() + _WHILE
+        asked.append(self)
 
     def release(self) -> None:
         """Open the gate, and have others give way to who waits there."""
         until = self.until
-        if until != PASSED and _GIL:
+        if until != PASSED:
             now = _now()
             self.until = now + _WHILE
             answered.append(self)
