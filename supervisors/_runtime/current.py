@@ -26,6 +26,7 @@ class Here:
     __slots__ = (
         "bottom",
         "depth",
+        "even",
         "forked",
         "height",
         "helping",
@@ -52,6 +53,8 @@ class Here:
         # The first frame of the thread, where it is known, and how far below it was; `handover`'s.
         self.bottom: Any = None
         self.height = 0
+        # Until when it has slept away its share, see `giving_way`.
+        self.even = 0.0
         # Whether a handler has forked in this thread, which is the child's main thread now.
         self.forked = False
 

@@ -57,4 +57,8 @@ class DozingActor(StashingActor):
         waits = self._otp_asleep or self._otp_idle is not None
         self._process.unusual = waits or self._otp_gets_everything
         watched = "_otp_receive" in self.__dict__
-        self._process.direct = self._otp_direct and not waits and not watched
+        process = self._process
+        process.direct = self._otp_direct and not waits and not watched
+        # Looked at afterwards, for who ends it does it the other way round.
+        if process.ended:
+            process.direct = False

@@ -96,6 +96,7 @@ def _bury(process: Process) -> None:
     """Make a process dead without telling anybody who lives in the parent."""
     process.claim = threading.RLock()
     process.ended = True
+    process.direct = False
     process.reason = Killed()
     process.initialised = False
     mailbox = process.mailbox

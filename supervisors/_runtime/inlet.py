@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._runtime.current import current
+from supervisors._runtime.giving_way import asked, give_way
 from supervisors._runtime.handover import runs_here
 from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
@@ -83,6 +84,8 @@ class Inlet(Ties):
         """Have a turn run, unless one runs or will: who ends that looks into the mailbox again."""
         if self.mailbox.slot:
             self.dispatcher.offer(self._self)
+        elif asked:
+            give_way(asked)
 
     def schedule(self) -> None:
         """Have a turn run; only for who has just taken the mailbox's slot."""

@@ -200,6 +200,11 @@ class Mailbox:
 
     def drain(self) -> None:
         """Reject everything that waits. Several threads may do this at once."""
+        self.take_back(NOTHING)
+
+    def take_back(self, own: Any) -> bool:
+        """Reject as `drain` does, except one message; False where another thread rejected that."""
+        found = False
         lanes: tuple[ControlLane | deque[Any], ...] = (self.control, self.user)
         for lane in lanes:
             while True:
@@ -207,4 +212,8 @@ class Mailbox:
                     item = lane.popleft()
                 except IndexError:
                     break
-                self.owner._reject(item)
+                if item is own and not found:
+                    found = True
+                else:
+                    self.owner._reject(item)
+        return found

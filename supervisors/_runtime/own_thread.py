@@ -12,6 +12,7 @@ from collections import deque
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
+from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.pool import pool
 from supervisors._runtime.turns import run_turn
 
@@ -129,7 +130,8 @@ class ThreadDispatcher:
             while not process.ended:
                 rung = bell.get()
                 while rung is not None and run_turn(process):
-                    pass
+                    if answered:
+                        give_way(answered)
                 if self._bells.get(process) is not bell:
                     return  # parked or detached
         finally:

@@ -24,6 +24,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
+from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.handover import flush, runs_here
 from supervisors._runtime.turns import BATCH, fail_turn, run_turn
 from supervisors.telemetry import execute
@@ -248,6 +249,8 @@ class PoolDispatcher:
             self._moved = True
             if here.next is not None:
                 self._follow_up()
+            if answered and ready:
+                give_way(answered)
 
     def _park(self, gate: threading.Lock) -> threading.Lock | None:
         """Wait for a process in the queue; return the next gate, None when one too many waits."""

@@ -249,6 +249,7 @@ class Process(Turning):
                 self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
             self.ended = True
+            self.direct = False
             # What it is busy with now: before all is told, the handler may leave it unanswered.
             doing = self.handling
             stuck = doing is not IDLE
@@ -267,6 +268,7 @@ class Process(Turning):
             if self.ended:
                 return
             self.ended = True
+            self.direct = False
             self.reason = reason
         self._tell_the_end()
 

@@ -13,6 +13,7 @@ from pykka import ActorProxy, ActorRegistry
 
 from supervisors._runtime import signals
 from supervisors._runtime.current import current
+from supervisors._runtime.giving_way import PASSED, asked, give_way
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
 from supervisors._runtime.items import CALLS, Asked, Info, StopOrder, Told, as_cast
@@ -130,18 +131,24 @@ class ActorRef(pykka.ActorRef[Any]):
             MailboxFullError: it has a `mailbox_limit`, which is reached.
         """
         process = self.process
-        if process is None or (mailbox := process.mailbox).closed:
+        if process is None:
             raise NoProcError(self)
         # As Process.post, without its calls, which take half as long again.
+        mailbox = process.mailbox
         user = mailbox.user
         if user is NOTHING:
             user = mailbox.lane()
         # As `as_cast`.
-        user.append(Told(message) if type(message) in CALLS else message)
+        if type(message) in CALLS:
+            message = Told(message)
+        user.append(message)
         if mailbox.closed:
-            mailbox.drain()
+            if mailbox.take_back(message):
+                raise NoProcError(self)
         elif mailbox.slot:
             process.dispatcher.offer(process)
+        elif asked:
+            give_way(asked)
 
     def cast(self, message: Any) -> None:
         """Send a message to handle_cast; never raises, even to a dead actor (S167).
@@ -225,7 +232,7 @@ class ActorRef(pykka.ActorRef[Any]):
                 raise SelfCallError(self)
             call.ref = asker.actor_ref
         # As soon as the actor's thread is awake this one is to wait, for it has the GIL.
-        gate = call.gate() if block and here.host is None else None
+        gate = call.gate() if block else None
         if process is None:
             call.fail(NoProcError(self))
         else:
@@ -238,9 +245,16 @@ class ActorRef(pykka.ActorRef[Any]):
                 mailbox.drain()
             elif mailbox.slot:
                 process.dispatcher.offer(process)
-        if not block:
+                if gate is not None:
+                    gate.expect()
+            elif asked and gate is None:
+                give_way(asked)
+        if gate is None:
             return call
-        return call.get(timeout=timeout) if gate is None else call.get_at(gate, timeout)
+        try:
+            return call.get_at(gate, timeout, here.host)
+        finally:
+            gate.until = PASSED
 
     def call(self, request: Any, timeout: float | timedelta | None = 5.0) -> Any:
         """Ask and wait up to `timeout` seconds, 5 by default; raises what ask() raises."""

@@ -9,14 +9,18 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 
 from supervisors._runtime.current import current
+from supervisors._runtime.giving_way import Gate
 from supervisors._runtime.mailbox import making
 from supervisors.errors import CallTimeout
 from supervisors.telemetry import execute, is_interrupt
+
+if TYPE_CHECKING:
+    from supervisors._runtime.current import Host
 
 __all__ = ["Reply"]
 
@@ -188,15 +192,16 @@ class Reply(pykka.Future[Any]):
         sources = self._sources
         return bool(sources) and all(isinstance(s, Reply) and s.done() for s in sources)
 
-    def gate(self) -> threading.Lock:
+    def gate(self) -> Gate:
         """Return what opens when there is an outcome; only for who has just made this reply."""
-        gate = threading.Lock()
-        gate.acquire()
+        gate = Gate()
         self._callbacks = deque((gate.release,))
         return gate
 
-    def get_at(self, gate: threading.Lock, timeout: float | timedelta | None) -> Any:
-        """Return the value like get(), in a thread without a host."""
+    def get_at(self, gate: Gate, timeout: float | timedelta | None, host: Host | None) -> Any:
+        """Return the value like get(), in a thread of this host."""
+        if host is not None:
+            return self.get(timeout=timeout)
         if isinstance(timeout, timedelta):
             timeout = timeout.total_seconds()
         if not self._cell:
@@ -213,7 +218,7 @@ class Reply(pykka.Future[Any]):
         self._call_when_settled(gate.release)
         self._wait_at(gate, timeout)
 
-    def _wait_at(self, gate: threading.Lock, timeout: float | None) -> None:
+    def _wait_at(self, gate: threading.Lock | Gate, timeout: float | None) -> None:
         bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
         if sys.is_finalizing():
             # The threads of actors are gone, so nobody is left to settle it.

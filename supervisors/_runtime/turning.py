@@ -2,14 +2,15 @@
 
 This is run for every message, so the ways that nearly all of them take are the short ones, and what
 most processes never are has one flag for all of it. `steady`: there is nothing to look at before a
-turn, for the process neither boots nor is suspended,
-and has a control lane. `direct`: there is nothing to look at before a
-message, for the actor is a GenServer that takes every cast in its `handle_cast`; it neither sleeps
-nor waits for a Timeout, and nobody watches it. Who makes either untrue says so first; that one is
-untrue too long costs time alone.
+turn, for the process neither boots nor is suspended, and has a control lane. `direct`: there is
+nothing to look at before a message, for the actor is a GenServer that takes every cast in its
+`handle_cast`; it neither sleeps nor waits for a Timeout, nobody watches it, and it has not ended.
+Who makes either untrue says so first, but who ends it right after `ended`; that one is untrue too
+long costs time alone.
 
-Before and after each handler `handling` is set first, and `ended` looked at then; `kill` does the
-two the other way round. Most turns have one message, so to count them begins with the second.
+Before and after each handler `handling` is set first, and `direct`, or `ended`, looked at then;
+`kill` does it the other way round. Most turns have one message, so to count them begins with the
+second.
 """
 
 from __future__ import annotations
@@ -61,28 +62,26 @@ class Turning(Inlet):
         here.process = self
         while True:
             if control:
-                if self._obey_next() or self.ended:
+                if self._obey_next() or self.ended or not (user or control):
                     break
                 continue
-            if not user:
-                break
             try:
                 item = user.popleft()
             except IndexError:  # drained by who ended the process
                 break
             self.handling = item
-            if self.ended:
-                self._reject(item)
-                break
             try:
                 if not self.direct:
+                    if self.ended:
+                        self._reject(item)
+                        break
                     actor._otp_receive(item)
                 # As that does, without its call.
-                elif (kind := type(item)) not in NO_CASTS:
+                elif type(item) not in NO_CASTS:
                     result = actor.handle_cast(item)
                     if result is not None:
                         actor._otp_follow(result, None)
-                elif kind is Asked:
+                elif type(item) is Asked:
                     actor._otp_answer(item)
                 else:
                     actor._otp_receive(item)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisors import GenServer, dead_letters, telemetry
+import pytest
+
+from supervisors import GenServer, NoProcError, Reply, dead_letters, telemetry
 from supervisors.dead_letters import DeadLetter, Why
 from supervisors.testing import ManualDispatcher
 
@@ -33,6 +35,21 @@ def test_what_is_a_dead_letter(turns: ManualDispatcher) -> None:
     ref.cast(1)
     assert len(letters) == 3
     assert not subscription.cancel()
+
+
+@pytest.mark.parametrize("message", [7, Reply()])
+def test_a_tell_that_raises_is_no_dead_letter(turns: ManualDispatcher, message: Any) -> None:
+    """Its sender knows; that holds as soon as the mailbox is closed, before the rest is told."""
+    letters: list[DeadLetter] = []
+    ref = Quiet.start(dispatcher=turns)
+    assert ref.process is not None
+    ref.process.mailbox.close()
+    with dead_letters.subscribe(letters.append), pytest.raises(NoProcError):
+        ref.tell(message)
+    assert not letters
+    assert len(ref.process.mailbox) == 0
+    ref.process.mailbox.closed = False
+    ref.stop()
 
 
 def test_letters_of_a_subscriber(turns: ManualDispatcher) -> None:

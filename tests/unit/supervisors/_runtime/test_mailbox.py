@@ -54,6 +54,18 @@ def test_put_after_close() -> None:
     assert rejected == ["a", "b"]
 
 
+def test_a_message_that_comes_too_late_may_be_taken_back() -> None:
+    """Once, by who put it; what else waits is rejected, and so is the same message of another."""
+    box, rejected = mailbox()
+    late = object()
+    for item in ("other", late, late):
+        box.lane().append(item)
+    box.closed = True
+    assert box.take_back(late)
+    assert rejected == ["other", late]
+    assert not box.take_back(late)
+
+
 def test_message_between_the_look_and_the_close() -> None:
     """A message that was appended when the mailbox closed is found by one of the two."""
     box, rejected = mailbox()

@@ -228,6 +228,22 @@ def test_kill_between_two_messages(turns: ManualDispatcher) -> None:
     assert isinstance(reply.exception(0), NoProcError)
 
 
+@pytest.mark.parametrize("by", ["kill", "finish"])
+def test_who_has_ended_is_looked_at_before_each_message(turns: ManualDispatcher, by: str) -> None:
+    """The short way, on which it is not, ends with it; that an observer comes or goes is no way."""
+    ref = Probe.start(dispatcher=turns)
+    process = ref.process
+    assert process is not None
+    assert process.direct
+    if by == "kill":
+        process.kill()
+    else:
+        process.finish(Killed())
+    assert not process.direct
+    process.actor._otp_look_again()
+    assert not process.direct
+
+
 def test_abandoned_terminate(turns: ManualDispatcher) -> None:
     """A crash whose terminate hangs: the asker is told when the actor is fenced."""
     told: list[Any] = []
