@@ -220,13 +220,14 @@ class Session:
         """Whether nobody holds the client or a channel of it, and no code hears of it (C158).
 
         It is looked at where the garbage is collected too, by a thread that may hold any lock, so
-        it takes none; `tuple` of a dictionary's values is atomic.
+        it takes none; `list` of a dictionary's values is one step, with the GIL and without it,
+        which `tuple` of them is not.
         """
         hooks = self.hooks
         heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
         if not self.dropped or self.stopping or heard:
             return False
-        return all(topic.stray for topic in tuple(self._topics.values()))
+        return all(topic.stray for topic in list(self._topics.values()))
 
     def drop(self) -> None:
         """Nobody holds the client any more; said where the last reference to it goes."""
