@@ -7,7 +7,6 @@ so that they are joined again after anything.
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply, whereis
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Session:
         self.sleepers = Sleepers(options)
         self.route_counts = RouteCounts()
         self.last_error: PhoenixError | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._topics: dict[str, Topic] = {}
         self._custom: dict[str, Any] = {}
         self._status = ConnectionStatus.DISCONNECTED

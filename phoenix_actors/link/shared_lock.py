@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from supervisors._locks import new_lock
+
 __all__ = ["shared_lock"]
 
 
@@ -19,7 +21,7 @@ def shared_lock() -> threading.Lock:
         ...     lock.locked()
         True
     """
-    lock = threading.Lock()
+    lock = new_lock()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

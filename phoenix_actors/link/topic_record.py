@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from phoenix_actors.link.topic_child import TopicChild
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import FRAME_DROPPED, emit
 from supervisors import ChildSpec, Reply
+from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -129,7 +129,7 @@ class TopicRecord(TopicChild):
         # a weak reference takes 80 bytes.
         self._facade: Any = None
         # Of the lives of the channel, too. Reentrant, for a life begins while it is held.
-        self.lock = threading.RLock()
+        self.lock = new_rlock()
         self._uses = _NONE
         start: Any = spec.start
         self.presence_events = checked_events(start.presence_events)

@@ -6,7 +6,6 @@ that ended, before its successor can open anything.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from phoenix_actors.telemetry import (
     emit,
 )
 from supervisors import Reply
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import Timer, timers
 from supervisors.clock import Deadline
 from supervisors.telemetry import wanted
@@ -69,12 +69,12 @@ class Wire:
         name, add = f"phoenix-writer-{session.options.name or 'client'}", session.counters.add
         self.outbox = Outbox(name, self._sent, self._broken, partial(add, "pushes_sent"))
         self._pushes = PendingPushes()
-        self._pushes_lock = threading.Lock()
+        self._pushes_lock = new_lock()
         self._push_timer: Timer | None = None
         self._push_timer_at = 0.0
         self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
-        self._cores_lock = threading.Lock()
+        self._cores_lock = new_lock()
         self._attempts: dict[int, Attempt] = {}
         self._generation: int | None = None
         # The open connection, where it lets a caller read that waits for an answer.

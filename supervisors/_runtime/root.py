@@ -7,9 +7,9 @@ within one deadline, so that their terminate() runs although their threads are d
 from __future__ import annotations
 
 import atexit
-import threading
 from typing import TYPE_CHECKING
 
+from supervisors._locks import new_rlock
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.timers import timers
@@ -32,7 +32,7 @@ class Root:
     def __init__(self) -> None:
         """Start empty; the exit hook is installed with the first member."""
         # Reentrant: a signal handler may start or end an actor at any moment.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._members: dict[Process, None] = {}
         self._hooked = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, KeysView
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ class Meddling(dict[Any, Any]):
         self._meddle()
         return super().__iter__()
 
-    def keys(self) -> KeysView[Any]:
+    def keys(self) -> Any:
         self._meddle()
         return super().keys()
 
