@@ -7,6 +7,8 @@ within one deadline, so that their terminate() runs although their threads are d
 from __future__ import annotations
 
 import atexit
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from supervisors._locks import new_rlock
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["root"]
 
 _EXIT_DEADLINE = 10.0
+# Python 3.12 starts no thread while the functions of `atexit` run; 3.11, 3.13 and 3.14 do.
+_NO_THREADS_AT_EXIT = sys.version_info[:2] == (3, 12)
 
 
 class Root:
@@ -42,6 +46,10 @@ class Root:
             if not self._hooked:
                 self._hooked = True
                 atexit.register(self.stop_all)
+                if _NO_THREADS_AT_EXIT:
+                    # The orders to stop have deadlines; refused where that time has come already.
+                    with suppress(RuntimeError):
+                        timers.man()
             self._members[process] = None
         if process.has_ended():
             self.discard(process)

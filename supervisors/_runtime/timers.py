@@ -80,6 +80,12 @@ class TimerService:
                 self._changed.notify()
         return Timer(self, armed)
 
+    def man(self) -> None:
+        """See to it that there is a thread, for whom none may be started later."""
+        with self._lock:
+            if self._thread is None:
+                self._start_thread()
+
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name="supervisors-timer", daemon=True)
         # A signal handler may have armed a timer since the caller looked.

@@ -78,6 +78,10 @@ def test_other_endings(ending: str, status: int) -> None:
     assert code in {status, -2}
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12),
+    reason="Python 3.12 starts no thread at exit: two that are stuck have the pool's only two",
+)
 def test_actors_that_would_not_stop() -> None:
     """One deadline for all: the program ends, the others have terminated, it is reported."""
     lines, status, seconds = run("""

@@ -17,9 +17,16 @@ from supervisors._locks import new_lock, new_rlock
 from supervisors._runtime.timers import TimerService
 from tests.concurrency.conftest import DEADLINE
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="this system has no setitimer: nothing to interrupt by"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(signal, "setitimer"),
+        reason="this system has no setitimer: nothing to interrupt by",
+    ),
+    # See `AGAIN`.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored.*WeakSet:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 INTERRUPTS = 200
 # What is raised in the callback of a weak reference is lost, as of a thread's in `threading`: then
