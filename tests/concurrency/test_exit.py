@@ -220,5 +220,6 @@ def test_a_finalizer_that_starts_and_asks_when_the_interpreter_is_taken_down() -
         last.ref = GenServer.start()
         last.itself = last
     """)
-    assert lines == ["CallTimeout", "StartError"]
+    # The second is a wait too where the pool has all its threads by then.
+    assert lines in (["CallTimeout", "StartError"], ["CallTimeout", "CallTimeout"])
     assert status == 0
