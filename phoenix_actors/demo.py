@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from supervisors import (
     via,
     whereis,
 )
+from supervisors._locks import new_lock
 from supervisors.observer import render, snapshot
 
 __all__ = ["EXIT_FAILED", "EXIT_OK", "run"]
@@ -99,7 +99,7 @@ class _Story:
         self.failed: list[str] = []
         self.held = 0
         self._began = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def say(self, who: str, what: str) -> None:
         """Print one line."""

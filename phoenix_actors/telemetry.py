@@ -13,12 +13,12 @@ process; by default all are told.
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from phoenix_actors.errors import InvalidOption
+from supervisors._locks import new_lock
 from supervisors.clock import chance
 from supervisors.telemetry import execute, wanted
 
@@ -167,7 +167,7 @@ class _Policy:
         self._limit: int | None = config["max_events_per_second"]
         self.excluded = frozenset(config["exclude"])
         self._now, self._sample = now, sample
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._room, self._since = float(self._limit or 0), now()
         self.sampled_out = self.dropped = 0
 

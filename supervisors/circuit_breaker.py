@@ -14,12 +14,12 @@ supervisors.errors.CircuitOpenError: circuit 'db' is open: try again in 60 s
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from supervisors._locks import new_lock
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.circuit import CircuitMachine, CircuitState, Permit, Refusal
 from supervisors.clock import Clock, MonotonicClock, as_seconds, chance
@@ -88,7 +88,7 @@ class CircuitBreaker:
         self.name = name
         self._failures = failures
         self._clock = MonotonicClock() if clock is None else clock
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._machine = CircuitMachine(failure_threshold, _pauses(reset_timeout), chance)
 
     def __repr__(self) -> str:

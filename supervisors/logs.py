@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from supervisors._locks import new_lock
 from supervisors.telemetry import Event, attach_many, detach
 
 __all__ = ["install", "uninstall"]
@@ -131,7 +131,7 @@ class _Limit:
 
     def __init__(self, lines: int) -> None:
         self._most = lines
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._until = 0.0
         self._lines = 0
         self._left_out = 0

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from supervisors._locks import new_lock
 from supervisors._runtime.current import current
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.signals import unlink
@@ -93,7 +93,7 @@ class Task(Generic[T]):
         # Gone once the result was taken or given up, so that a late one is kept by nobody.
         self._reply: TaskReply | None = reply
         self._shutdown = shutdown
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __repr__(self) -> str:
         """Tell the function and what has become of it, not its result."""

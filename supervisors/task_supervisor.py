@@ -202,9 +202,9 @@ class TaskSupervisor(DynamicSupervisor):
         >>> tasks = TaskSupervisor.start_link(max_children=10)
         >>> tasks.run(divmod, 7, 2).result(timeout=5)
         (3, 1)
-        >>> tasks.run_nolink(divmod, 7, 0).result(timeout=5)
+        >>> tasks.run_nolink(int, "seven").result(timeout=5)
         Traceback (most recent call last):
-        ZeroDivisionError: integer division or modulo by zero
+        ValueError: invalid literal for int() with base 10: 'seven'
         Raised in an actor: ...
         >>> tasks.stop()
         True

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from supervisors._locks import new_rlock
+
 __all__ = [
     "Event",
     "Handler",
@@ -45,7 +47,7 @@ _HANDLER_FAILED: Event = ("supervisors", "telemetry", "handler_failed")
 _Entry: TypeAlias = tuple[str, Handler, Any, Callable[[Event, bool], bool] | None]
 # Reentrant, and the table is exchanged only if it is still the one that was looked at: a signal
 # handler may attach and detach too.
-_lock = threading.RLock()
+_lock = new_rlock()
 # Replaced as a whole under the lock and never changed in place, so execute() reads it without one.
 _table: dict[Event, tuple[_Entry, ...]] = {}
 

@@ -11,7 +11,6 @@ from tests.sources import ROOT
 
 HEAVY = {
     "asyncio",
-    "dataclasses",
     "http",
     "pytest",
     "python_socks",
@@ -27,6 +26,9 @@ HEAVY = {
     "supervisors._runtime.task_actor",
     "supervisors.dead_letters",
 }
+if sys.version_info < (3, 14):
+    # From then on `logging` brings it.
+    HEAVY |= {"dataclasses"}
 LATER = {
     "supervisors": HEAVY
     | {

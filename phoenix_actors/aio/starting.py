@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
 from phoenix_actors.client import SocketClient
+from supervisors._locks import new_lock
 
 __all__ = ["Starting"]
 
@@ -29,7 +29,7 @@ class Starting(Generic[C]):
         self._make = make
         self._options = options
         self._client: C | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._started: SocketClient | None = None
         self._cancelled = False
 

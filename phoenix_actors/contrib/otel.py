@@ -21,10 +21,11 @@ not "ok".
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
+
+from supervisors._locks import new_lock
 
 try:
     from opentelemetry import context, trace
@@ -86,7 +87,7 @@ class ClientTracing:
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         self._tracer = trace.get_tracer("phoenix_actors", tracer_provider=tracer_provider)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # By the number of the events: what was begun, and what was told to end before it began.
         self._open: dict[int, Span] = {}
         self._early: dict[int, tuple[Facts, Facts, int]] = {}

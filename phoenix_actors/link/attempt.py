@@ -20,6 +20,7 @@ from phoenix_actors.machines.connection_events import (
     TransportConnected,
 )
 from supervisors import CallTimeout, Reply
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import Timer, timers
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Attempt:
         self._tell = tell
         self._tell_here = tell_here or tell
         self._before = before
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._handle: TransportHandle | None = None
         self._reader = Reader(wire, generation, self._connected, self._closed)
         self._aborted = False

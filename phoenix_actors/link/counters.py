@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
+
+from supervisors._locks import new_lock
 
 __all__ = ["Counters"]
 
@@ -24,7 +25,7 @@ class Counters:
     def __init__(self) -> None:
         """Start at zero."""
         # `+=` on a shared number loses updates between threads, so there is a lock.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._counts: Counter[str] = Counter()
 
     def add(self, name: str, amount: int = 1) -> None:

@@ -5,7 +5,6 @@ One per client, so that what is known outlives a crash of the Socket actor.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from phoenix_actors.machines import fallback as machine
 from phoenix_actors.machines.fallback import Carrier
 from phoenix_actors.telemetry import TRANSPORT_FALLBACK, emit
 from phoenix_actors.transport.aborted import AttemptAborted
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     from phoenix_actors.link.attempt import Attempt
@@ -71,7 +71,7 @@ class FallbackTransport:
         """Give the primary `limit` seconds to open, and again to answer a ping."""
         self._carriers = {Carrier.PRIMARY: primary, Carrier.LONG_POLL: fallback}
         self._machine = machine.FallbackMachine(limit)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._probe: float | None = None
         # Which of the two opened last.
         self.carrier = primary

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Final
+
+from supervisors._locks import new_lock
 
 __all__ = ["Histogram"]
 
@@ -30,7 +31,7 @@ class Histogram:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._counts = [0] * (len(_BOUNDS) + 1)
         self._total = self._longest = 0.0
         self._recent: float | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.telemetry import HOOK_FAILED, emit
+from supervisors._locks import new_lock
 from supervisors.telemetry import is_interrupt
 
 __all__ = ["HookList", "Hooks", "Subscription"]
@@ -45,7 +45,7 @@ class HookList:
     def __init__(self, name: str) -> None:
         """Start empty; `name` is for reports."""
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
         self._functions: tuple[tuple[object, Callable[..., object]], ...] = ()
 

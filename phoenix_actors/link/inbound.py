@@ -28,6 +28,7 @@ import msgspec
 
 from phoenix_actors.message import Frame
 from phoenix_actors.options import Overflow
+from supervisors._locks import new_lock
 from supervisors._runtime.current import current
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Inbound:
         self.policy = options.inbound_overflow
         self._options = options
         self._keeps = self.policy is Overflow.DROP_OLDEST
-        self._lock: Any = threading.Lock() if lock is None else lock
+        self._lock: Any = new_lock() if lock is None else lock
         # There while the reader pauses. One reader at most does: that of the open connection.
         self._reader: threading.Condition | None = None
         # Of what waits. Sizes are appended under the lock; from time to time the actor takes the

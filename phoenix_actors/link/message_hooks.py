@@ -12,7 +12,6 @@ The rules:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
@@ -21,6 +20,7 @@ from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.hooks import Subscription
 from phoenix_actors.message import Message
 from phoenix_actors.telemetry import HOOK_FAILED, emit
+from supervisors._locks import new_lock
 from supervisors.telemetry import is_interrupt
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class MessageHooks:
     def __init__(self, counters: Counters) -> None:
         """Start with none."""
         self._counters = counters
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
         self._hooks: tuple[tuple[object, Callable[[Message, Any], Any]], ...] = ()
 

@@ -10,6 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from supervisors._locks import new_lock
+
 __all__ = ["Notices"]
 
 
@@ -27,7 +29,7 @@ class Notices:
     def __init__(self, name: str) -> None:
         """Start with nothing to do; `name` is that of the thread."""
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._deeds: deque[Callable[[], object]] = deque()
         self._thread: threading.Thread | None = None
         self._running = False

@@ -15,12 +15,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
 from phoenix_actors.transport.own_lock import is_mine
 from supervisors import CallTimeout, Reply
+from supervisors._locks import new_lock, new_rlock
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
@@ -71,7 +73,7 @@ class _Lane:
         # Not every transport knows; one that does not is taken to be quick.
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
         # Guards the queue and what is counted of it; never held while anything is written.
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self.queue: deque[Entry] = deque()
         self.octets = 0
         # How many are taken from the queue, and the operating system does not have them yet.
@@ -84,8 +86,9 @@ class _Lane:
         # What a caller could not send without waiting, and what of it the handle did not take.
         self.unfinished: tuple[Batch, list[str | bytes]] | None = None
         # Reentrant only for its owner to be told; see own_lock.
-        self.writing = threading.RLock()
-        self.bell = threading.Event()
+        self.writing = new_rlock()
+        # Rung in one step, unlike an Event: a signal's handler may raise in the middle of that.
+        self.bell: SimpleQueue[None] = SimpleQueue()
         self.closed = False
         # Started by the first ring.
         self.writer: threading.Thread | None = None
@@ -145,7 +148,7 @@ class Outbox:
         self._sent = sent
         self._broken = broken
         self._lane: _Lane | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Who waits for room: below how many frames and bytes, and the future to settle.
         self._waiting: list[tuple[int, int | None, Reply]] = []
 
@@ -173,7 +176,7 @@ class Outbox:
             return None
         lane.closed = True
         lane.clear()
-        lane.bell.set()
+        lane.bell.put(None)
         self._wake()
         return lane.writer
 
@@ -213,9 +216,9 @@ class Outbox:
                         target=self._write_when_rung, args=(lane,), name=self._name, daemon=True
                     )
                     lane.writer.start()
-        if not lane.bell.is_set():
+        if lane.bell.empty():
             # Else the writer has not looked yet, and finds what was put before this.
-            lane.bell.set()
+            lane.bell.put(None)
 
     def flush(self) -> None:
         """Write what waits, unless another thread is writing, which then writes that too."""
@@ -399,6 +402,5 @@ class Outbox:
 
     def _write_when_rung(self, lane: _Lane) -> None:
         while not lane.closed:
-            lane.bell.wait()
-            lane.bell.clear()
+            lane.bell.get()
             self._write(lane, None)

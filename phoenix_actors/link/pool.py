@@ -6,12 +6,12 @@ for `binary_max_age` seconds.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from phoenix_actors.link.shared import SharedValues
+from supervisors._locks import new_lock
 from supervisors.clock import Clock, MonotonicClock
 
 __all__ = ["EncodedPayload", "EncodedPool"]
@@ -79,7 +79,7 @@ class EncodedPool:
         self._size = size
         self._max_age = max_age
         self._now = (clock or MonotonicClock()).now
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Key → (since when it is kept, the payload), the longest unused first.
         self._kept: OrderedDict[Hashable, tuple[float, EncodedPayload]] = OrderedDict()
         self._encoded = self._encoded_characters = self._uses = self._reused_characters = 0

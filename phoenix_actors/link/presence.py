@@ -6,7 +6,6 @@ reconnects. Frames reach it on that actor, before anybody else gets them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 
@@ -24,6 +23,7 @@ from phoenix_actors.machines.presence import (
     copy,
 )
 from phoenix_actors.telemetry import PRESENCE_UNREADABLE, emit
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     from phoenix_actors.message import Frame
@@ -64,7 +64,7 @@ class Presence:
         self._events = events
         self._machine = PresenceMachine()
         # An abandoned actor may still be in a handler while the next one takes frames.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._on_join = HookList(f"presence on_join of {topic}")
         self._on_leave = HookList(f"presence on_leave of {topic}")
         self._on_sync = HookList(f"presence on_sync of {topic}")

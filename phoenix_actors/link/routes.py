@@ -11,12 +11,12 @@ per topic. `benchmarks/bench_routes.py` and `bench_parts.py` have both.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
 from phoenix_actors.machines.topic_map import TopicMap
 from phoenix_actors.telemetry import ROUTES_EVICTION, emit
+from supervisors._locks import new_lock
 from supervisors.clock import Clock
 
 __all__ = ["RouteCounts", "Routes"]
@@ -78,7 +78,7 @@ class Routes:
         self._default = default
         self._ttl = ttl
         self._now = clock.now
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Topic → (when it is too old, where it leads), oldest first; read without the lock.
         self._known: dict[str, tuple[float, Any]] = {}
         self._hits = self._misses = self._evictions = self._insertions = 0

@@ -7,7 +7,6 @@ so that they are joined again after anything.
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
 from supervisors import NoProcError, Reply, whereis
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Session:
         self.topic_locks = TopicLocks()
         self.route_counts = RouteCounts()
         self.last_error: PhoenixError | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._topics: dict[str, Topic] = {}
         self._custom: dict[str, Any] = {}
         self._status = ConnectionStatus.DISCONNECTED
@@ -222,13 +222,14 @@ class Session:
         """Whether nobody holds the client or a channel of it, and no code hears of it (C158).
 
         It is looked at where the garbage is collected too, by a thread that may hold any lock, so
-        it takes none; `tuple` of a dictionary's values is atomic.
+        it takes none; `list` of a dictionary's values is one step, with the GIL and without it,
+        which `tuple` of them is not.
         """
         hooks = self.hooks
         heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
         if not self.dropped or self.stopping or heard:
             return False
-        return all(topic.stray for topic in tuple(self._topics.values()))
+        return all(topic.stray for topic in list(self._topics.values()))
 
     def drop(self) -> None:
         """Nobody holds the client any more; said where the last reference to it goes."""

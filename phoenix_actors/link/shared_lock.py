@@ -6,6 +6,8 @@ import os
 import threading
 from typing import Any, Final
 
+from supervisors._locks import new_lock, new_rlock
+
 __all__ = ["TopicLocks", "shared_lock"]
 
 # A lock takes 96 bytes, and two threads seldom are busy with two topics of one client at once.
@@ -30,7 +32,7 @@ class TopicLocks:
 
     def __init__(self) -> None:
         """Make the locks."""
-        self._locks = tuple([threading.RLock() for _ in range(_LOCKS)])
+        self._locks = tuple([new_rlock() for _ in range(_LOCKS)])
 
     def of(self, topic: str) -> Any:
         """Return the lock of a topic."""
@@ -48,7 +50,7 @@ def shared_lock() -> threading.Lock:
         ...     lock.locked()
         True
     """
-    lock = threading.Lock()
+    lock = new_lock()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
+
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
@@ -19,7 +20,7 @@ class Sleepers:
     def __init__(self, options: SocketOptions) -> None:
         """Start with none."""
         self._options = options
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._total = self._saved = self._threads = 0
 
     def add(self, given_back: GivenBack) -> None:

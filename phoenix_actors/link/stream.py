@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
 from phoenix_actors.errors import WouldDeadlock
 from supervisors import CallTimeout, Reply
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     from phoenix_actors.message import Message
@@ -31,7 +31,7 @@ class MessageStream:
         self.dropped = 0
         self.timeout = timeout
         self._on_close = on_close
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._messages: deque[Message] = deque()
         self._waiter: Reply | None = None
         self._closed = False

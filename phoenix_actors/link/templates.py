@@ -6,10 +6,10 @@ half the time. `binary_pool_size` of them are kept, each for `binary_max_age`; 0
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
+from supervisors._locks import new_lock
 from supervisors.clock import Clock, MonotonicClock
 
 __all__ = ["Templates"]
@@ -36,7 +36,7 @@ class Templates:
         self.misses = 0
         self._max_age = max_age
         self._now = (clock or MonotonicClock()).now
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Topic and event → the head and when it was made, oldest first; read without the lock.
         self.heads: dict[tuple[str, str], tuple[str, float]] = {}
 

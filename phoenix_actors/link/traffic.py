@@ -6,10 +6,11 @@ then it costs the paths of messages one comparison for each batch, each push and
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
 import msgspec
+
+from supervisors._locks import new_lock
 
 __all__ = ["Traffic", "TrafficOf"]
 
@@ -36,7 +37,7 @@ class Traffic:
 
     def __init__(self, wanted: Callable[[str], object]) -> None:
         """Start at zero; of topics that are not `wanted` nothing is kept."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._wanted = wanted
         self._topics: dict[str, TrafficOf] = {}
 

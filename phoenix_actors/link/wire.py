@@ -7,7 +7,6 @@ that ended, before its successor can open anything.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from phoenix_actors.telemetry import (
     emit,
 )
 from supervisors import Reply
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import Timer, timers
 from supervisors.telemetry import wanted
 
@@ -68,12 +68,12 @@ class Wire:
         name = f"phoenix-writer-{session.options.name or 'client'}"
         self.outbox = Outbox(name, self._sent, self._broken)
         self._pushes = PendingPushes()
-        self._pushes_lock = threading.Lock()
+        self._pushes_lock = new_lock()
         self._push_timer: Timer | None = None
         self._push_timer_at = math.inf
         self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
-        self._cores_lock = threading.Lock()
+        self._cores_lock = new_lock()
         self._attempts: dict[int, Attempt] = {}
         self._generation: int | None = None
         # The open connection, where it lets a caller read that waits for an answer.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from phoenix_actors.testing.override import override
+from supervisors._locks import new_lock
 from supervisors.testing.probe import Received
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Recorder:
     """Keeps the newest handshakes and frames. Every method is safe from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._accepted = 0
         self._handshakes: deque[Handshake] = deque(maxlen=MAX_HANDSHAKES)
         self._frames: deque[RecordedFrame] = deque(maxlen=MAX_FRAMES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.testing.channel import JoinRefused, Reply, ServerChannel, Stop
 from phoenix_actors.testing.override import override
 from phoenix_actors.testing.phoenix_socket import check_pattern, matches_topic
+from supervisors._locks import new_lock
 from supervisors.testing.matching import described, fits
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Script:
     """The rules, the newest first. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._rules: list[Rule] = []
 
     def add(self, rule: Rule) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -16,6 +15,7 @@ from phoenix_actors.testing.recorder import Handshake, RecordedFrame, Recorder
 from phoenix_actors.testing.reference import REFERENCE_CHANNELS
 from phoenix_actors.testing.script import ReceivedPush, Rule, Script, fitting, wait_for
 from supervisors import ANY
+from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -92,7 +92,7 @@ class PhoenixServer:
         self._port = port
         self._thread: EndpointThread | None = None
         # Guards start and stop against one another.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
 
     @override
     def __repr__(self) -> str:

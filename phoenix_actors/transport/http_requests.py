@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ import msgspec
 from phoenix_actors.transport import dial
 from phoenix_actors.transport.opening import open_socket
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     import socket
@@ -55,7 +55,7 @@ class HttpConnection:
         self._options = options
         self._stream: Stream | None = None
         self._held: socket.socket | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._aborted = False
 
     def request(

@@ -37,6 +37,7 @@ from phoenix_actors.transport.handshake import retry_after, target_of
 from phoenix_actors.transport.http_requests import BodyTooLongError, HttpConnection
 from phoenix_actors.transport.opening import failed_opening
 from phoenix_actors.transport.stream import EndOfStream
+from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,9 @@ class LongPollHandle:
         self._events = events
         self._machine = machine.LongPollMachine()
         # Guards the machine and the POST to be made; told of every change.
-        self._changed = threading.Condition()
+        self._lock = new_rlock()
+        # To be waited at and notified; never taken itself, see `_locks`.
+        self._changed = threading.Condition(self._lock)
         self._post: machine.Post | None = None
         self._polls = HttpConnection(target, options)
         self._posts = HttpConnection(target, options)
@@ -173,7 +176,7 @@ class LongPollHandle:
     def _poll(self, poll: machine.Poll) -> machine.LongPollEvent:
         """Ask for messages; return what came of it."""
         if poll.delay:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._ending is not None, poll.delay)
         asked = time.monotonic()
         try:
@@ -214,11 +217,11 @@ class LongPollHandle:
     # ---- the machine ----
 
     def _feed(self, event: machine.LongPollEvent) -> list[machine.LongPollCommand]:
-        with self._changed:
+        with self._lock:
             return self._feed_locked(event)
 
     def _feed_locked(self, event: machine.LongPollEvent) -> list[machine.LongPollCommand]:
-        """Hand in an event; this method requires holding `_changed`. Never waits.
+        """Hand in an event; this method requires holding `_lock`. Never waits.
 
         What threads wait for is carried out here; the rest is for the poller, which gets it back.
         """
@@ -267,7 +270,7 @@ class LongPollHandle:
         return queue.queued < _MAX_QUEUED and queue.queued_bytes < _MAX_QUEUED_BYTES
 
     def _queue(self, line: Line) -> None:
-        with self._changed:
+        with self._lock:
             if not self._changed.wait_for(self.writable, self._options.send_timeout):
                 took = f"the peer took nothing for {self._options.send_timeout} seconds"
                 raise ConnectionLost(1006, took)
@@ -307,7 +310,7 @@ class LongPollHandle:
             following: machine.Poll | None = first
             while following is not None:
                 following = self._take(self._feed(self._poll(following)))
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._ending is not None)
                 ending = self._ending or ending
         finally:
@@ -343,7 +346,7 @@ class LongPollHandle:
                 self._feed(self._send_post(post))
 
     def _next_post(self) -> machine.Post | None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._post is not None or self._ending is not None)
             post, self._post = self._post, None
             return None if self._ending is not None else post

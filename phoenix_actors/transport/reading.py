@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from phoenix_actors.transport.own_lock import is_mine
 from phoenix_actors.transport.stream import LONGEST_WAIT, EndOfStream, Stream
+from supervisors._locks import new_lock, new_rlock
 
 if TYPE_CHECKING:
     from phoenix_actors.transport.frames import Frames, Run
@@ -55,7 +56,7 @@ class Reading:
         self._stream = stream
         self._frames = frames
         # Reentrant only for its owner to be told; see own_lock.
-        self._turn = threading.RLock()
+        self._turn = new_rlock()
         self._left: list[Run] = []
         self._more = True  # there may be more behind what was read last
         self._closed = False
@@ -65,7 +66,7 @@ class Reading:
         self._dealing = False
         self._poll: select.poll | None = None
         self._bell = -1
-        self._bell_lock = threading.Lock()
+        self._bell_lock = new_lock()
         self._rung = False
         # Whether the reading is kept, and when the last borrowing ended; changed under the lock.
         self._keeping = threading.Lock()

@@ -11,11 +11,11 @@ import contextlib
 import select
 import socket
 import sys
-import threading
 import time
 from typing import Any, Final
 
 from phoenix_actors.transport.own_lock import is_mine
+from supervisors._locks import new_lock, new_rlock
 
 __all__ = ["DEFAULT_READ_SIZE", "LONGEST_WAIT", "EndOfStream", "Stream"]
 
@@ -37,9 +37,9 @@ class Stream:
         sock.setblocking(False)
         self._read_size = read_size
         self._sock = sock
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # Reentrant only for its owner to be told; see own_lock.
-        self._write_lock = threading.RLock()
+        self._write_lock = new_rlock()
         self._sealed = False  # nothing may be sent any more
         self._unsent = b""
         self._buffer = b""

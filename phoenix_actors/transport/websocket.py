@@ -35,6 +35,7 @@ from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.opening import failed_opening, open_socket
 from phoenix_actors.transport.reading import Reading
 from phoenix_actors.transport.stream import DEFAULT_READ_SIZE, EndOfStream, Stream
+from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
     import socket
@@ -118,7 +119,7 @@ class WebSocketHandle:
         self._stream: Stream | None = None
         self._deflate: Deflate | None = None
         self._reader: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._aborted = False
         self._closing = False
         self._ended = False

@@ -13,11 +13,11 @@ every message that is dropped is counted and told as `("supervisors", "mailbox",
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from supervisors._locks import new_lock
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Told
 from supervisors._runtime.pykka_names import PYKKA_STOP
@@ -76,7 +76,7 @@ class BoundedLane(deque[Any]):
         self.overflow = Overflow(overflow)
         self.dropped = 0
         self._exempt = (*_EXEMPT, *exempt)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._waiting: deque[Reply] = deque()
 
     def append(self, item: Any) -> None:

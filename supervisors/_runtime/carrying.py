@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Protocol
 
+from supervisors._locks import new_lock
 from supervisors._runtime import ref as refs
 from supervisors._runtime.items import Asked, Carried
 from supervisors._runtime.reply import Reply
@@ -20,7 +21,7 @@ from supervisors._runtime.reply import Reply
 __all__ = ["Carrier", "carry", "carry_no_more", "ended"]
 
 _plain_ask = refs.ActorRef.ask
-_lock = threading.Lock()
+_lock = new_lock()
 # Who carries: one, or none.
 _carrying: list[Carrier] = []
 

@@ -28,6 +28,7 @@ from typing import Any
 import pykka
 from pykka import ActorDeadError, ActorRegistry
 
+from supervisors._locks import new_lock
 from supervisors._runtime import unstopped
 from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.first_turn import refuse
@@ -51,7 +52,7 @@ _HOOKS = (
 )
 _MUTED = ("on_stop", "on_failure")
 
-_lock = threading.Lock()
+_lock = new_lock()
 _known: dict[Any, ForeignProcess] = {}
 
 

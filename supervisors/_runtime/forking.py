@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pykka import ActorRegistry
 
 from supervisors import telemetry
+from supervisors._locks import new_rlock
 from supervisors._runtime import mailbox, unstopped
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call, StopOrder
@@ -50,8 +51,8 @@ def _before() -> None:
     # None of them is ever taken while another one is held, so any order will do. Pykka's is a
     # reentrant one, which lets the child look into the registry.
     locks: list[Any] = [root._lock, process_names._lock, unstopped._lock, telemetry._lock]
-    locks += [timers._changed, pool._lock, own_thread._lock, mailbox.making]
-    locks += [getattr(ActorRegistry, "_actor_refs_lock", threading.RLock())]
+    locks += [timers._lock, pool._lock, own_thread._lock, mailbox.making]
+    locks += [getattr(ActorRegistry, "_actor_refs_lock", new_rlock())]
     stack = ExitStack()
     for lock in locks:
         stack.enter_context(lock)
@@ -68,10 +69,10 @@ def _release() -> bool:
 
 def _in_child() -> None:
     # Some thread of the parent may have had one.
-    claims[:] = [threading.RLock() for _ in claims]
+    claims[:] = [new_rlock() for _ in claims]
     plain = sys.modules.get("supervisors._runtime.foreign_process")
     for foreign in () if plain is None else list(plain._known.values()):
-        foreign.claim = threading.RLock()
+        foreign.claim = new_rlock()
     stuck = list(unstopped._stuck)
     refs = [ref for ref in ActorRegistry.get_all() if isinstance(ref, ActorRef)]
     for ref in refs:
@@ -94,7 +95,7 @@ def _in_child() -> None:
 
 def _bury(process: Process) -> None:
     """Make a process dead without telling anybody who lives in the parent."""
-    process.claim = threading.RLock()
+    process.claim = new_rlock()
     process.ended = True
     process.direct = False
     process.reason = Killed()

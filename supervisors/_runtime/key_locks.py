@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from supervisors._locks import new_lock
 from supervisors._machines.key_locks import KeyLocks
 from supervisors._runtime.current import current
 from supervisors._runtime.reply import Reply
@@ -36,7 +37,7 @@ class LockBook:
 
     def __init__(self, keeper: Process, book: NameBook) -> None:
         """Start with every key free; `book` is told of the ends of the actors that come here."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._locks: KeyLocks[Turn] = KeyLocks()
         self._keeper = keeper
         self._book = book

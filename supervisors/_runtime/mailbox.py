@@ -15,9 +15,10 @@ Laws: what is put is handled, rejected by the closer, or rejected by a putter, e
 from __future__ import annotations
 
 import sys
-import threading
 from collections import deque
 from typing import Any, Final
+
+from supervisors._locks import new_rlock
 
 __all__ = ["NOTHING", "NO_CONTROL", "Mailbox", "making"]
 
@@ -27,7 +28,7 @@ NOTHING: Final[deque[Any]] = deque(maxlen=0)
 # Held for the making of a lane, or of a reply's callbacks, only, and for giving a lane back. A
 # signal handler that interrupts its holder may send too, so it is reentrant, and what is made is
 # made before the look whether it is needed: no handler runs between that look and the assignment.
-making = threading.RLock()
+making = new_rlock()
 
 
 def _unshared() -> int:

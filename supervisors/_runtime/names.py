@@ -6,12 +6,12 @@ delivered (S128). Reading needs no message to anybody.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from supervisors._locks import new_rlock
 from supervisors._machines.name_table import Entry, NameTable
 from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, UnknownRegistryError
 
@@ -33,7 +33,7 @@ class NameBook:
         """Start empty."""
         # Reentrant: a key's own `__eq__`, a signal handler or a finalizer may look names up, or end
         # a named actor, in here.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._table: NameTable[Process] | DuplicateTable[Process] = NameTable()
         # What each owner has that has names in no other book.
         self.alone = (self,)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from supervisors._locks import new_lock
 from supervisors._machines.vocabulary import RequestVerb
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.supervising import SupervisingActor, SupervisorRequest
@@ -38,7 +38,7 @@ class Notifier:
         """Read the environment, as the manager has set it for this process."""
         self._address = environment.get("NOTIFY_SOCKET") or None
         self._period = _watchdog_period(environment)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._timer: Timer | None = None
         self._open = self._address is not None
 
@@ -107,7 +107,7 @@ class _Walk:
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._waiting = 0
 
     def visit(self, ref: ActorRef) -> None:

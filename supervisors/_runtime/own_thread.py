@@ -12,6 +12,7 @@ from collections import deque
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
+from supervisors._locks import new_rlock
 from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.pool import pool
 from supervisors._runtime.turns import run_turn
@@ -33,7 +34,7 @@ class ThreadDispatcher:
     def __init__(self) -> None:
         """Start without threads."""
         # Reentrant, and so is a bell: a signal handler may start, tell and end actors too.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         # What wakes each thread; None where the process is parked and has none.
         self._bells: dict[Process, Any] = {}
 

@@ -23,6 +23,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from supervisors._locks import new_rlock
 from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.handover import flush, runs_here
@@ -73,7 +74,7 @@ class PoolDispatcher:
         # The locks at which workers wait, each until one more process is queued.
         self._parked: deque[threading.Lock] = deque()
         # Reentrant, and so is the bell: a signal handler, or a finalizer, may send and start too.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._target = workers
         self._max_workers = max_workers
         self._tick = tick

@@ -7,7 +7,6 @@ those of Elixir's Registry do.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from pykka import ActorDeadError
 
+from supervisors._locks import new_lock
 from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.name_table import Entry, NameTable, strict
 from supervisors._runtime.key_locks import LockBook
@@ -73,7 +73,7 @@ class RegistryBook(NameBook):
         self._keeper = keeper
         self._listeners = listeners
         # Held while an owner's link is made what its keys say; never inside `_lock`.
-        self._tying = threading.Lock()
+        self._tying = new_lock()
         self._meta: dict[Hashable, Any] = {}
         self.locks = LockBook(keeper, self)
         keeper.keep_names_in(self)

@@ -7,9 +7,11 @@ within one deadline, so that their terminate() runs although their threads are d
 from __future__ import annotations
 
 import atexit
-import threading
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from supervisors._locks import new_rlock
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.timers import timers
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["root"]
 
 _EXIT_DEADLINE = 10.0
+# Python 3.12 starts no thread while the functions of `atexit` run; 3.11, 3.13 and 3.14 do.
+_NO_THREADS_AT_EXIT = sys.version_info[:2] == (3, 12)
 
 
 class Root:
@@ -32,7 +36,7 @@ class Root:
     def __init__(self) -> None:
         """Start empty; the exit hook is installed with the first member."""
         # Reentrant: a signal handler may start or end an actor at any moment.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._members: dict[Process, None] = {}
         self._hooked = False
 
@@ -42,6 +46,10 @@ class Root:
             if not self._hooked:
                 self._hooked = True
                 atexit.register(self.stop_all)
+                if _NO_THREADS_AT_EXIT:
+                    # The orders to stop have deadlines; refused where that time has come already.
+                    with suppress(RuntimeError):
+                        timers.man()
             self._members[process] = None
         if not process.tie() or process.has_ended():
             self.discard(process)

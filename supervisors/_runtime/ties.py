@@ -14,10 +14,11 @@ look whether it is needed, and from a look to what it decides on there is one st
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
     from supervisors._runtime.names import NameBook
@@ -33,7 +34,7 @@ _FIRST_SWEEP = 16
 # Links up to which a tuple holds them.
 _FEW = 4
 
-claims: Final = [threading.RLock() for _ in range(64)]
+claims: Final = [new_rlock() for _ in range(64)]
 """Each is the `claim` of the processes at certain addresses. After a fork the child has others."""
 LAST_CLAIM: Final = len(claims) - 1
 

@@ -10,6 +10,7 @@ import math
 import threading
 from collections.abc import Callable
 
+from supervisors._locks import new_rlock
 from supervisors._machines.timer_heap import ArmedTimer, TimerHeap
 from supervisors.clock import Clock, MonotonicClock
 from supervisors.telemetry import execute
@@ -56,19 +57,21 @@ class TimerService:
         self.clock = clock or MonotonicClock()
         self._by_hand = False
         self._heap = TimerHeap()
-        self._changed = threading.Condition()
+        self._lock = new_rlock()
+        # To be waited at and notified; never taken itself, see `_locks`.
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         # When the thread looks at the heap by itself; while it is awake, that is now.
         self._wakes_at = -math.inf
 
     def __len__(self) -> int:
         """Return the number of timers that wait."""
-        with self._changed:
+        with self._lock:
             return len(self._heap)
 
     def after(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call `callback()` on the timer thread in `delay` seconds."""
-        with self._changed:
+        with self._lock:
             at = self.clock.now() + delay
             armed = self._heap.arm(at, callback)
             if self._thread is None:
@@ -76,6 +79,12 @@ class TimerService:
             elif at < self._wakes_at:
                 self._changed.notify()
         return Timer(self, armed)
+
+    def man(self) -> None:
+        """See to it that there is a thread, for whom none may be started later."""
+        with self._lock:
+            if self._thread is None:
+                self._start_thread()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name="supervisors-timer", daemon=True)
@@ -90,7 +99,7 @@ class TimerService:
 
     def cancel(self, armed: ArmedTimer) -> bool:
         """Cancel what `after` armed; tell whether it was still waiting."""
-        with self._changed:
+        with self._lock:
             return self._heap.cancel(armed)
 
     # ---- time by hand, for tests --------------------------------------------------------------
@@ -102,7 +111,7 @@ class TimerService:
             clock: tells the time from now on.
             by_hand: it stands still until somebody moves it, who then calls `fire_due()`.
         """
-        with self._changed:
+        with self._lock:
             self._heap.shift(clock.now() - self.clock.now())
             self.clock = clock
             self._by_hand = by_hand
@@ -110,18 +119,18 @@ class TimerService:
 
     def next_at(self) -> float | None:
         """Return when the next timer is due, or None."""
-        with self._changed:
+        with self._lock:
             return self._heap.next_at()
 
     def due_times(self) -> list[float]:
         """Return in how many seconds each waiting timer is due, earliest first."""
-        with self._changed:
+        with self._lock:
             now = self.clock.now()
             return [timer.at - now for timer in self._heap.waiting()]
 
     def fire_due(self) -> None:
         """Call back in this thread what is due now, in order."""
-        with self._changed:
+        with self._lock:
             due = self._heap.pop_due(self.clock.now())
         _fire(due)
 
@@ -129,7 +138,7 @@ class TimerService:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 due = self._heap.pop_due(self.clock.now())
                 if not due:
                     at = None if self._by_hand else self._heap.next_at()

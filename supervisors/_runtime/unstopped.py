@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from supervisors._locks import new_rlock
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Unstopped(msgspec.Struct, frozen=True):
         return f"{self.path} [{self.thread}] for {self.seconds:.1f} s at {where}"
 
 
-_lock = threading.RLock()
+_lock = new_rlock()
 _stuck: dict[Process, tuple[int, str, float]] = {}
 # Abandoned child → the supervisor that took the place of its own, and the child's number there.
 _heirs: dict[Process, tuple[Process, int]] = {}

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
+from supervisors._locks import new_lock
+
 __all__ = ["HttpHandler", "HttpPort", "is_loopback"]
 
 _MOST_CONNECTIONS: Final = 16
@@ -98,7 +100,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, handler: Any) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         # In the order in which they came; whether the request is still being read.
         self._open: dict[Any, bool] = {}
         super().__init__((host, port), handler)

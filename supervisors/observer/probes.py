@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from supervisors._locks import new_lock
 from supervisors._runtime.ref import ActorRef
 from supervisors.clock import as_seconds
 from supervisors.observer.collect import snapshot
@@ -79,7 +79,7 @@ class _Look:
     def __init__(self, tops: list[ActorRef] | None, timeout: float | None) -> None:
         self._tops = tops
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._last: Health | None = None
         self._until = 0.0
 

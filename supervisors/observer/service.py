@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from supervisors import introspect, logs
+from supervisors._locks import new_lock
 from supervisors._runtime import observed, plugged
 from supervisors._runtime.actor_list import living
 from supervisors._runtime.inquiry import Inquiry
@@ -78,7 +79,7 @@ class Service:
         self._count = count_messages
         self._counted: weakref.WeakSet[Any] = weakref.WeakSet()
         self._began = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._last: tuple[LookRequest, float, Look] | None = None
         # Appended to where events happen; a bounded deque's append is atomic, with the GIL and
         # without it.
@@ -123,7 +124,7 @@ class Service:
                 fresh_for = _SHARE * (time.thread_time() - begun)
                 self._last = (asked, time.monotonic() + fresh_for, look)
             look = self._last[2]
-        log = tuple(entry for entry in list(self._log) if entry.number > request.after)
+        log = tuple(entry for entry in self._entries() if entry.number > request.after)
         return msgspec.structs.replace(look, log=log)
 
     def _gather(self, request: LookRequest) -> Look:
@@ -211,6 +212,13 @@ class Service:
         level = logging.getLevelName(self._levels[event]).lower()
         number = next(self._numbers)
         self._log.append(LogEntry(number, time.time(), level, ".".join(event), text[:_LONGEST]))
+
+    def _entries(self) -> list[LogEntry]:
+        """Return what is kept, oldest first."""
+        while True:
+            # Without the GIL one more may come while this is copied.
+            with suppress(RuntimeError):
+                return list(self._log)
 
 
 class _Listener:

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import msgspec
 
+from supervisors._locks import new_lock
 from supervisors.errors import NotAvailableError
 from supervisors.observer import frames
 from supervisors.observer.facts import Refusal
@@ -76,7 +77,7 @@ class Observer:
         self.path = os.fspath(path)
         self._service = service
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._closed = False
         self._connections: dict[socket.socket, threading.Thread] = {}
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from supervisors._locks import new_lock
 from supervisors._machines.patterns import ANY
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -51,7 +51,7 @@ class Received:
 
     def __init__(self, limit: int | None = None) -> None:
         """Start empty; beyond `limit` messages the oldest are forgotten."""
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._messages: deque[Any] = deque(maxlen=limit)
         self._arrival: Reply | None = None
 

@@ -6,17 +6,27 @@ import gc
 import itertools
 import random
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from supervisors import DynamicSupervisor, GenServer
+from supervisors._locks import new_lock, new_rlock
+from supervisors._runtime.timers import TimerService
 from tests.concurrency.conftest import DEADLINE
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="this system has no setitimer: nothing to interrupt by"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(signal, "setitimer"),
+        reason="this system has no setitimer: nothing to interrupt by",
+    ),
+    # What is raised in the callback of a weak reference is lost, as of a thread's in `threading`.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored.*WeakSet:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 INTERRUPTS = 200
 
@@ -91,3 +101,36 @@ def test_no_supervisor_is_forgotten() -> None:
         interrupted(lambda: parent.start_child(Idle))
         assert parent.count_children().active >= 0
         assert parent.start_child(Idle).ask(7, timeout=DEADLINE) == 7
+
+
+def can_be_taken(lock: Any) -> bool:
+    """Tells whether another thread gets the lock."""
+    got: list[bool] = []
+    thread = threading.Thread(target=lambda: got.append(lock.acquire(timeout=1.0)))
+    thread.start()
+    thread.join()
+    return got == [True]
+
+
+@pytest.mark.parametrize("new", [new_lock, new_rlock], ids=["lock", "rlock"])
+def test_no_lock_is_left_locked(new: Callable[[], Any]) -> None:
+    """What `with` has taken it gives back, in every version of Python."""
+    lock = new()
+
+    def take() -> None:
+        with lock:
+            pass
+
+    interrupted(take)
+    assert can_be_taken(lock)
+
+
+def test_timers_go_on() -> None:
+    """A timer that was armed, or cancelled, in vain stops no other one."""
+    service, fired = TimerService(), threading.Event()
+    service.after(0.0, fired.set)
+    assert fired.wait(DEADLINE)
+    interrupted(lambda: service.after(600.0, int).cancel())
+    fired.clear()
+    threading.Thread(target=lambda: service.after(0.0, fired.set), daemon=True).start()
+    assert fired.wait(DEADLINE)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from supervisors import GenServer
+from supervisors._runtime.mailbox import _GIL
 from supervisors._runtime.resting import holds, rest
 
 DEADLINE = 10.0
@@ -50,11 +51,15 @@ def test_an_actor_that_is_busy() -> None:
 
 @pytest.mark.parametrize("dispatcher", ["pool", "thread"])
 def test_no_message_is_lost(dispatcher: str) -> None:
-    """While others tell, it gives back what it can; what one tells keeps its order."""
+    """While others tell, it gives back what it can; what one tells keeps its order.
+
+    Without the GIL lanes are kept, so an actor of the pool has nothing to give back.
+    """
     ref = Adding.start(dispatcher=dispatcher)
     process = ref.process
     assert process is not None
     given_back = 0
+    gives = _GIL or dispatcher == "thread"
 
     def tell(who: int) -> None:
         pause = threading.Event()
@@ -68,13 +73,13 @@ def test_no_message_is_lost(dispatcher: str) -> None:
         thread.start()
     pause = threading.Event()
     # Idle in the end, it must give something back at the latest then.
-    while not given_back or any(thread.is_alive() for thread in threads):
+    while (gives and not given_back) or any(thread.is_alive() for thread in threads):
         given = rest(process)
         given_back += given is not None and (given.bytes > 0 or given.thread)
         pause.wait(0.0001)
     seen = ref.call(None, timeout=DEADLINE)
     for who in range(2):
         assert [number for teller, number in seen if teller == who] == list(range(200))
-    assert given_back
+    assert bool(given_back) == gives
     assert holds(process) > 0
     ref.stop()

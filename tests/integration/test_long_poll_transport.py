@@ -361,7 +361,10 @@ def test_an_answer_that_is_none_is_a_connect_error(answer: bytes, said: str) -> 
 
 @pytest.mark.parametrize("what", [b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000])
 def test_opening_has_a_deadline(what: bytes) -> None:
-    """Over everything, whether nothing comes or more than can be read."""
+    """Over everything, whether nothing comes or more than can be read.
+
+    Newer versions of `http.client` give up sooner where interim answers do not end.
+    """
 
     def script(peer: Any) -> None:
         peer.recv(65536)
@@ -372,7 +375,7 @@ def test_opening_has_a_deadline(what: bytes) -> None:
 
     with raw_server(script) as url:
         started = time.monotonic()
-        with pytest.raises(ConnectTimeout):
+        with pytest.raises(ConnectError if what else ConnectTimeout):
             connect(url, connect_timeout=0.3)
         assert time.monotonic() - started < QUICK
 

@@ -189,6 +189,7 @@ def test_the_control_client_names_what_is_wrong(server: PhoenixServer) -> None:
     """A URL that leads nowhere is a ValueError, an error status an OSError."""
     with pytest.raises(ValueError, match="http://"):
         ControlClient("localhost:4000")
-    with pytest.raises(urllib.error.HTTPError, match="400"):
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         ControlClient(server.http_url).disconnect(5)  # type: ignore[arg-type]
+    caught.value.close()
     assert ControlClient(server.url).http_url == server.http_url

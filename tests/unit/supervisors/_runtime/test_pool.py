@@ -191,8 +191,10 @@ def parked(pool: PoolDispatcher) -> threading.Lock:
     return gate
 
 
-def test_another_thread_wakes_a_worker() -> None:
-    """Who is no worker wakes the one that went to wait last; a worker takes it itself."""
+@pytest.mark.parametrize("parallel", [False, True])
+def test_another_thread_wakes_a_worker(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
+    """Who is no worker wakes the one that went to wait last; under the GIL no worker does."""
+    monkeypatch.setattr("supervisors._runtime.pool._PARALLEL", parallel)
     pool = PoolDispatcher()
     pool._is_watched = True
     first, last = parked(pool), parked(pool)
@@ -201,14 +203,15 @@ def test_another_thread_wakes_a_worker() -> None:
         pool.schedule(Fake())  # type: ignore[arg-type]
     finally:
         current.host = None
-    assert last.locked()
-    pool.schedule(Fake())  # type: ignore[arg-type]
+    assert last.locked() != parallel
+    if not parallel:
+        pool.schedule(Fake())  # type: ignore[arg-type]
     assert not last.locked()
     assert first.locked()
     pool.schedule_elsewhere(Fake())  # type: ignore[arg-type]
     assert not first.locked()
     pool.schedule(Fake())  # type: ignore[arg-type]
-    assert len(pool._queue) == 4
+    assert len(pool._queue) == (3 if parallel else 4)
 
 
 @pytest.mark.parametrize("thread", ["main", "plain"])
