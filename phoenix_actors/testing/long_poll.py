@@ -2,15 +2,18 @@
 
 The status of an answer stands in its body, the HTTP status is 200. A GET without a session that
 lives makes a new one and is told 410 with its token; a POST without one is told 410 and no more.
+Phoenix does not know that a session has ended: it looks for it in the cluster first, for 2 seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
 import re
 import secrets
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.testing.http_messages import HttpResponse
@@ -33,6 +36,10 @@ _MAX_BATCH: Final = 100
 _MAX_BODY: Final = 8_000_000
 _MAX_LINE: Final = 10_000_000
 _LINE_BREAK: Final = re.compile(r"\r\n|\n")
+# How many ended sessions are remembered, and the part of a window for which each is looked for:
+# Phoenix's pubsub_timeout_ms is 2 s, its window 10 s, and tests set shorter windows.
+_REMEMBERED: Final = 1000
+_LOOKED_FOR: Final = 0.2
 _ANYBODY: Final = ("access-control-allow-origin", "*")
 
 
@@ -40,18 +47,23 @@ class LongPoll:
     """The sessions of one server, by token. Only from the server's loop.
 
     `open_session(request, params, token)` makes one, or returns the response that refuses it.
+    `window` is how long a poll waits, in seconds.
     """
 
     def __init__(
         self,
         open_session: Callable[[HttpRequest, dict[str, Any], str], LongPollSession | HttpResponse],
+        window: float,
     ) -> None:
         self._open_session = open_session
+        self._window = window
         self._sessions: dict[str, LongPollSession] = {}
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
 
     def forget(self, session: LongPollSession) -> None:
         """Finds a session that has ended no more."""
-        self._sessions.pop(session.token, None)
+        if self._sessions.pop(session.token, None) is not None:
+            self._ended.append(session.token)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answers one request, a poll up to a window later."""
@@ -61,6 +73,8 @@ class LongPoll:
             return HttpResponse.text(400, str(error))
         given = request.header(TOKEN_HEADER) or params.get("token")
         session = self._sessions.get(given) if isinstance(given, str) else None
+        if given in self._ended and request.method in ("GET", "POST"):
+            await asyncio.sleep(self._window * _LOOKED_FOR)
         match request.method, session:
             case "GET", None:
                 return self._begin(request, params)
