@@ -70,7 +70,7 @@ class LongPoll:
         try:
             params = decode_query(request.query)
         except ValueError as error:
-            return HttpResponse.text(400, str(error))
+            return HttpResponse.text(500, str(error))
         given = request.header(TOKEN_HEADER) or params.get("token")
         session = self._sessions.get(given) if isinstance(given, str) else None
         if given in self._ended and request.method in ("GET", "POST"):
@@ -88,7 +88,7 @@ class LongPoll:
             case "OPTIONS", _:
                 return _preflight(request)
             case _:
-                return HttpResponse(400)
+                return HttpResponse(400, headers=[_ANYBODY])
 
     def _begin(self, request: HttpRequest, params: dict[str, Any]) -> HttpResponse:
         token = f"SFMyNTY.{secrets.token_urlsafe(48)}"
@@ -145,7 +145,7 @@ def _answer_poll(status: int, token: str, messages: list[str | bytes]) -> HttpRe
 def _json(value: dict[str, Any]) -> HttpResponse:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     kind = ("content-type", "application/json; charset=utf-8")
-    return HttpResponse(200, body, [_ANYBODY, kind, ("cache-control", "no-store")])
+    return HttpResponse(200, body, [("cache-control", "no-store"), _ANYBODY, kind])
 
 
 def _preflight(request: HttpRequest) -> HttpResponse:
