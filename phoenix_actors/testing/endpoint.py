@@ -75,7 +75,7 @@ class Endpoint:
         try:
             params = decode_query(request.query)
         except ValueError as error:
-            return self._refuse(request, {}, HttpResponse.text(500, str(error)), writer)
+            return self._refuse(request, {}, HttpResponse.text(400, str(error)), writer)
         serializer = serializer_for(params.get("vsn", "1.0.0"))
         if self._refusal is not None:
             return self._refuse(request, params, self._refusal, writer)

@@ -21,7 +21,7 @@ from phoenix_actors.testing.long_poll_session import LongPollSession
 from phoenix_actors.testing.query import decode_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from phoenix_actors.testing.http_messages import HttpRequest
 
@@ -70,7 +70,7 @@ class LongPoll:
         try:
             params = decode_query(request.query)
         except ValueError as error:
-            return HttpResponse.text(500, str(error))
+            return HttpResponse.text(400, str(error))
         given = request.header(TOKEN_HEADER) or params.get("token")
         session = self._sessions.get(given) if isinstance(given, str) else None
         if given in self._ended and request.method in ("GET", "POST"):
@@ -104,33 +104,42 @@ def status_answer(status: int) -> HttpResponse:
     return _json({"status": status})
 
 
+class _Unreadable(Exception):
+    """A body or a line that cannot be read; `status` is the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 async def _publish(session: LongPollSession, request: HttpRequest) -> HttpResponse:
     try:
-        messages = _read_batch(request)
-    except ValueError:
-        return HttpResponse(400, headers=[_ANYBODY])
-    return status_answer(await session.publish(messages))
+        return status_answer(await session.publish(_read_batch(request)))
+    except _Unreadable as error:
+        return HttpResponse(error.status, headers=[_ANYBODY])
 
 
-def _read_batch(request: HttpRequest) -> list[str | bytes]:
-    """Returns the messages of a POST; what does not begin with a bracket is base64."""
+def _read_batch(request: HttpRequest) -> Iterator[str | bytes]:
+    """Yields the messages of a POST; what does not begin with a bracket is base64."""
     if len(request.body) > _MAX_BODY:
-        raise ValueError("the body is too long")
+        raise _Unreadable(400)
     text = request.body.decode(errors="surrogateescape")
     if request.header("content-type") != "application/x-ndjson":
-        return [text]
-    lines = _LINE_BREAK.split(text)[:_MAX_BATCH]
-    return [line if line.startswith("[") else _decode(line) for line in lines]
+        yield text
+        return
+    # One by one: those before one that cannot be read are handled.
+    for line in _LINE_BREAK.split(text)[:_MAX_BATCH]:
+        yield line if line.startswith("[") else _decode(line)
 
 
 def _decode(line: str) -> bytes:
     # Elixir's Base.decode64!: the standard alphabet, padded, strictly.
     if len(line) > _MAX_LINE:
-        raise ValueError("the line is too long")
+        raise _Unreadable(400)
     try:
         return base64.b64decode(line, validate=True)
     except binascii.Error as error:
-        raise ValueError("the line is no base64") from error
+        raise _Unreadable(500) from error
 
 
 def _answer_poll(status: int, token: str, messages: list[str | bytes]) -> HttpResponse:

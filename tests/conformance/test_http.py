@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
         ("/socket/websocket/?vsn=2.0.0", 101),
         ("//socket//websocket", 101),
         ("/socket/websocket?a=%zz&b=%", 101),
-        ("/socket/websocket?a=%ff", 500),
+        ("/socket/websocket?a=%ff", 400),
         ("/socket/websocket?a[b]=1&a=2", 101),
         ("/socket/websocket?vsn=2", 403),
         ("/socket/websocket?vsn=3.0.0", 403),

@@ -135,7 +135,7 @@ def test_a_broadcast_that_cannot_be_written_is_answered_with_400(server: Phoenix
         ("POST /socket/websocket HTTP/1.1", 400),
         ("GET /socket/websocket?vsn=2.0.0 HTTP/1.1", 400),
         ("GET /socket/websocket?vsn=2.0.0&a=%zz HTTP/1.1", 400),
-        ("GET /socket/longpoll?vsn=9.0.0&a=%ff HTTP/1.1", 500),
+        ("GET /socket/longpoll?vsn=9.0.0&a=%ff HTTP/1.1", 400),
         ("DELETE /socket/longpoll?vsn=2.0.0 HTTP/1.1", 400),
         ("GET /socket/longpoll?vsn=9.0.0&a=%zz HTTP/1.1", 200),
         ("nonsense", 400),
