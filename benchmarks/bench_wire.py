@@ -1,21 +1,26 @@
 """The client on the wire, against a bare socket, websocket-client and phoenix.js, in one run.
 
 The server is `replay.py`, whose frames are ready before the clock starts, and PhoenixServer, each
-in a process of its own. With `--all`, every number of channels, length of payload and deflating,
-one round of each; with `--cpu`, the processor time of the client's process instead of the wall
-clock.
-Rates that were measured elsewhere, such as those of the Elixir client, are no rows here.
+in a process of its own. With `PHOENIX_URL=ws://127.0.0.1:PORT/socket`, the reference application
+that listens there is one more server, and `BENCH_PEER=NAME=COMMAND` one more client of it; with
+`--phoenix` nothing else is measured. With `--all`, every number of channels, length of payload and
+deflating, one round of each; with `--cpu`, the processor time of the client's process instead of
+the wall clock.
+Rates that were measured elsewhere are no rows here.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from urllib.parse import urlsplit
 
 import wire_ours as ours
 from clocks import CPU
 from harness import Aim, Way, main
 from replay import serving
 from wire_peers import (
+    other,
     phoenix_js,
     raw,
     raw_alone,
@@ -115,6 +120,36 @@ def of_pushes(port: int, phoenix: int) -> Cases:
     }
 
 
+def of_phoenix(port: int) -> Cases:
+    """Return the rows on a real Phoenix; a flood counts from its push."""
+
+    def others(row: str) -> list[Way]:
+        return [*phoenix_js(port, row), *other(port, row)]
+
+    return {
+        "push and reply, PHOENIX_URL": (
+            500,
+            [raw_alone(port), *others("alone"), ours.alone(port)],
+        ),
+        "push and reply, 100 in flight, PHOENIX_URL": (
+            5_000,
+            [*others("flight"), ours.flight(port)],
+        ),
+        "inbound, 60 B, PHOENIX_URL": (
+            10_000,
+            [*others("inbound"), ours.inbound(port, "handler", 60, 1)],
+        ),
+        "connect and join, PHOENIX_URL": (
+            40,
+            [raw_connect(port), *others("connect"), ours.connect(port)],
+        ),
+        "a join of 1,000, one by one, PHOENIX_URL": (
+            1_000,
+            [*others("joins"), ours.joins(port)],
+        ),
+    }
+
+
 def of_latency(port: int) -> Cases:
     """Return the rows of the time from frame to handler."""
     return {
@@ -148,18 +183,26 @@ def of_everything(port: int) -> Cases:
 
 
 if __name__ == "__main__":
-    everything = "--all" in sys.argv
+    options = {word for word in sys.argv if word in ("--all", "--cpu", "--phoenix")}
     clock = "processor time" if CPU else "wall clock"
-    sys.argv = [word for word in sys.argv if word not in ("--all", "--cpu")]
+    sys.argv = [word for word in sys.argv if word not in options]
+    everything = "--all" in options
+    phoenix = urlsplit(os.environ.get("PHOENIX_URL", "")).port
+    title = f"the client on the wire, {clock}: others against the first of each row"
+    real = {} if phoenix is None else of_phoenix(phoenix)
+    if "--phoenix" in options:
+        main(title, real, rounds=3)
+        sys.exit()
     with serving() as replay, ServerProcess() as phoenix_server:
         phoenix_port = int(phoenix_server.url.split(":")[2].split("/")[0])
         cases = {
+            **real,
             **of_inbound(replay),
             **of_pushes(replay, phoenix_port),
             **({} if CPU else of_latency(replay)),
         }
         main(
-            f"the client on the wire, {clock}: others against the first of each row",
+            title,
             {**cases, **(of_everything(replay) if everything else {})},
             rounds=1 if everything else 3,
             aims={} if CPU else AIMS,

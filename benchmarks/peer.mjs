@@ -55,7 +55,8 @@ const rows = {
         }),
       )
     }
-    push(channels[0], "flood", { frames: count, topics, size })
+    began = seconds()
+    push(channels[0], "flood", { frames: count, n: count, topics, size })
     return (await all) / count
   },
   async alone() {

@@ -17,6 +17,11 @@ from supervisors import GenServer
 __all__ = ["alone", "connect", "flight", "inbound", "joins", "latency"]
 
 
+def flood_of(count: int, size: int, topics: int) -> dict[str, int]:
+    """Return the payload of a flood: for the replay server, and `n` for the reference one."""
+    return {"frames": count, "n": count, "topics": topics, "size": size}
+
+
 class Tally:
     """Counts messages down; `done` is set by the last."""
 
@@ -26,7 +31,7 @@ class Tally:
         self.done = threading.Event()
 
     def take(self, event: str) -> None:
-        """Count one message; the first is the server's word that it begins."""
+        """Count one message; the replay server's first one says that it begins."""
         if event == "go":
             self.began = now()
             return
@@ -94,7 +99,8 @@ def inbound(
             channel = client.channel("room:0")
             if channel is None:
                 raise RuntimeError("the topic is not joined")
-            channel.push("flood", {"frames": count, "topics": topics, "size": size}, timeout=120)
+            tally.began = now()
+            channel.push("flood", flood_of(count, size, topics), timeout=120)
             took = tally.wait()
         if subscriber is not None:
             subscriber.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import socket
 import statistics
@@ -18,6 +20,7 @@ from replay import frame, message
 
 __all__ = [
     "PATH",
+    "other",
     "phoenix_js",
     "raw",
     "raw_alone",
@@ -46,6 +49,23 @@ def phoenix_js(port: int, row: str, size: int = 60, topics: int = 1) -> list[Way
         return float(done.stdout)
 
     return [Way("phoenix.js", run, measures=True)]
+
+
+def other(port: int, row: str, size: int = 60) -> list[Way]:
+    """Return the way of the program in BENCH_PEER, `NAME=COMMAND`, or none.
+
+    It is called as `peer.mjs` is, with port, row, count, size and topics, and prints one number.
+    """
+    name, given, command = os.environ.get("BENCH_PEER", "").partition("=")
+    if not given or CPU:
+        return []
+
+    def run(count: int) -> float:
+        words = [*shlex.split(command), *map(str, (port, row, count, size, 1))]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+        return float(done.stdout)
+
+    return [Way(name, run, measures=True)]
 
 
 def _flood(count: int, size: int, topics: int) -> str:

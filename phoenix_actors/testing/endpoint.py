@@ -51,7 +51,7 @@ class Endpoint:
         script: Script,
     ) -> None:
         self.hub = Hub()
-        self.long_poll = LongPoll(self._open_session)
+        self.long_poll = LongPoll(self._open_session, options.window_seconds)
         # Upgrades and the requests of long poll wait for it.
         self.unstalled = asyncio.Event()
         self.unstalled.set()

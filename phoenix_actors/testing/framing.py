@@ -2,8 +2,8 @@
 
 Two things differ from that core. Control frames and violations are not answered while bytes are
 read but come out as events in their order, for a Phoenix server handles one frame after the other.
-And every close frame that the server sends has an empty reason, and answers a client's close with
-1000, as Bandit does.
+And codes and limits are those of Bandit: every close frame that the server sends has an empty
+reason, and answers a client's close with 1000, or with 1002 if its code or its reason is wrong.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 from websockets.datastructures import Headers
 from websockets.exceptions import ProtocolError
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from phoenix_actors.testing.http_messages import HttpResponse
+from phoenix_actors.testing.inflating import Deflating
 from phoenix_actors.testing.override import override
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ _logger.setLevel(logging.WARNING)
 
 ABNORMAL = 1006
 INVALID_UTF8 = 1007
+TOO_BIG = 1009
+
+# Bandit's max_fragmented_message_size.
+MOST_IN_FRAGMENTS = 8_000_000
+# What Bandit takes as the code of a close frame, beside 3000 and more.
+CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1012)})
+LEAST_OWN_CODE = 3000
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -71,11 +78,10 @@ class Framing(ServerProtocol):
     """Bytes in, events out; messages in, bytes out. Only from the server's loop."""
 
     def __init__(self, *, compress: bool, max_frame_size: int) -> None:
-        deflate = ServerPerMessageDeflateFactory(client_max_window_bits=15)
         super().__init__(
             # The HTTP request is read elsewhere, since control routes share the port.
             state=OPEN,
-            extensions=[deflate] if compress else [],
+            extensions=[Deflating(self.fail)] if compress else [],
             max_size=max_frame_size,
             logger=_logger,
         )
@@ -83,6 +89,8 @@ class Framing(ServerProtocol):
         self._broken: int | None = None
         self._opcode = Opcode.TEXT
         self._fragments: list[bytes] = []
+        # Bytes of the message that is read.
+        self._in_fragments = 0
 
     def feed(self, data: bytes) -> list[Inbound]:
         """Reads bytes from the client; b"" is the end of the stream."""
@@ -129,14 +137,21 @@ class Framing(ServerProtocol):
         if self._client_closed:
             return
         if frame.opcode is Opcode.CLOSE:
-            # Raises for a malformed one, which is a violation.
-            Close.parse(frame.data)
+            _check_close(bytes(frame.data))
             self._client_closed = True
             self.events.append(frame)
         elif frame.opcode is Opcode.PING:
             self.events.append(frame)
         else:
             super().recv_frame(frame)
+            self._count(frame)
+
+    def _count(self, frame: Frame) -> None:
+        before = self._in_fragments if frame.opcode is Opcode.CONT else 0
+        self._in_fragments = before + len(frame.data)
+        if before and self._in_fragments > MOST_IN_FRAGMENTS:
+            self.fail(TOO_BIG)
+            raise ProtocolError("too long in fragments")
 
     def _read(self, frame: Frame) -> list[Inbound]:
         match frame.opcode:
@@ -162,6 +177,17 @@ class Framing(ServerProtocol):
             return Text(data.decode())
         except UnicodeDecodeError:
             return Broken(INVALID_UTF8)
+
+
+def _check_close(data: bytes) -> None:
+    """Raises ProtocolError for the data of a close frame that Bandit answers with 1002."""
+    code = int.from_bytes(data[:2], "big")
+    try:
+        data[2:].decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a reason that is not UTF-8") from error
+    if len(data) == 1 or (data and code not in CLOSE_CODES and code < LEAST_OWN_CODE):
+        raise ProtocolError("a wrong close code")
 
 
 def upgrade(

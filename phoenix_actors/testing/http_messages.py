@@ -59,7 +59,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """One response; `headers` come after date, length and vary, before a cache-control of ours."""
+    """One response; `headers` come after date, length, vary and a cache-control of ours."""
 
     status: int
     body: bytes = b""
@@ -85,8 +85,8 @@ class HttpResponse(msgspec.Struct, frozen=True):
                 ("date", email.utils.formatdate(usegmt=True)),
                 ("content-length", str(len(self.body))),
                 ("vary", "accept-encoding"),
-                *self.headers,
                 *([] if own else [CACHE_CONTROL]),
+                *self.headers,
             ],
         ) + bytes(self.body)
 

@@ -121,14 +121,17 @@ class Listener:
         writer: asyncio.StreamWriter,
     ) -> bool:
         """Answers one request; tells whether another may follow on this connection."""
-        if request.path == WEBSOCKET_PATH and request.method == "GET":
+        # As Plug takes a path: slashes too many are none.
+        path = "/".join(["", *filter(None, request.path.split("/"))])
+        upgrade = (request.method, request.version) == ("GET", "HTTP/1.1")
+        if path == WEBSOCKET_PATH and upgrade and request.header("host") is not None:
             await self._endpoint.unstalled.wait()
             client.upgraded = True
             client.upgraded = await self._endpoint.serve(request, reader, writer)
             return request.keeps_alive and not client.upgraded
-        if request.path == WEBSOCKET_PATH:
+        if path == WEBSOCKET_PATH:
             response = HttpResponse(400)
-        elif request.path == LONGPOLL_PATH:
+        elif path == LONGPOLL_PATH:
             await self._endpoint.unstalled.wait()
             response = await self._endpoint.long_poll.answer(request)
             await self._endpoint.unstalled.wait()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from phoenix_actors.testing.wire import BadFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from phoenix_actors.testing.phoenix_socket import PhoenixSocket
     from phoenix_actors.testing.recorder import Recorder
@@ -83,7 +83,7 @@ class LongPollSession:
             self._poll = None
         return NO_CONTENT, []
 
-    async def publish(self, messages: Sequence[str | bytes]) -> int:
+    async def publish(self, messages: Iterable[str | bytes]) -> int:
         """Handles what was posted, one after the other; returns 200, or 408 when one takes long.
 
         One that takes longer than the window is handled nevertheless, those behind it are not.

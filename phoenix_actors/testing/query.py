@@ -9,14 +9,15 @@ from urllib.parse import unquote_plus
 __all__ = ["decode_query"]
 
 _NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def decode_query(query: str) -> dict[str, Any]:
     """Returns the params of a query; of two equal keys the last one counts.
 
+    A percent sign that begins no escape stands for itself.
+
     Raises:
-        ValueError: when a percent escape is not one, or what it stands for is not UTF-8.
+        ValueError: when what an escape stands for is not UTF-8.
 
     Example:
         >>> decode_query("vsn=2.0.0&t=a%20b%2Bc+d&user[name]=al&tags[]=x&tags[]=y&empty=")
@@ -24,8 +25,6 @@ def decode_query(query: str) -> dict[str, Any]:
         >>> decode_query("a[][b]=1&a[][b]=2&c[d][e]=3&c[d][f]=4&odd]=5&alone")
         {'a': [{'b': '1'}, {'b': '2'}], 'c': {'d': {'e': '3', 'f': '4'}}, 'odd]': '5', 'alone': ''}
     """
-    if _BAD_ESCAPE.search(query):
-        raise ValueError("the query has a percent sign that begins no escape")
     params: dict[str, Any] = {}
     for part in query.split("&"):
         if part:

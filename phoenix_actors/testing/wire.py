@@ -12,6 +12,7 @@ code: the client has another, so that neither hides a mistake of the other.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Protocol, TypeAlias
 
@@ -212,13 +213,21 @@ def serializer_for(vsn: object) -> Serializer | None:
 
 def _parse(text: str) -> Json:
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_read_float)
         if "\\u" in text:
             # A lone surrogate cannot be written back as UTF-8.
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadFrame("a text frame must be JSON") from error
     return value
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        # A float of Erlang is finite.
+        raise ValueError("a number out of range")
+    return number
 
 
 def _refuse_constant(name: str) -> Json:

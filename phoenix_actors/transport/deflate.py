@@ -6,6 +6,7 @@ refer back to former messages, unless it says otherwise.
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Final
 
@@ -17,6 +18,12 @@ OFFER: Final = f"{_NAME}; client_no_context_takeover"
 _TAIL: Final = b"\x00\x00\xff\xff"
 # Shorter messages are sent as they are: deflating costs more than it saves.
 _WORTH: Final = 128
+# A server may take what inflates to many times its length for an attack, and end the connection:
+# Bandit does with 1009, at more than 25 times, for messages over two of its buffers of 16 KiB.
+_RATIO: Final = 25
+_UNSUSPECTED: Final = 16 * 1024
+# A block of deflate that holds nothing. The last one of a message goes without its tail.
+_NOTHING: Final = b"\x00" + _TAIL
 
 
 class Deflate:
@@ -37,11 +44,17 @@ class Deflate:
         self._inflater = zlib.decompressobj(wbits=-15)
 
     def compress(self, data: bytes) -> bytes | None:
-        """Return a message deflated, or None where that is not worth it."""
+        """Return a message deflated, or None where that is not worth it.
+
+        One of more than 16 KiB has at least a 25th of its bytes: empty blocks make up for the rest.
+        """
         if len(data) < _WORTH:
             return None
         deflater = zlib.compressobj(wbits=-15)
         deflated = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        if len(data) > _UNSUSPECTED:
+            missing = len(data) / _RATIO - (len(deflated) - len(_TAIL))
+            deflated += _NOTHING * math.ceil(missing / len(_NOTHING))
         return deflated[: -len(_TAIL)] if len(deflated) < len(data) else None
 
     def inflate(self, data: bytes, limit: int) -> bytes | None:

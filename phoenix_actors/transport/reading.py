@@ -69,7 +69,7 @@ class Reading:
         self._bell_lock = new_lock()
         self._rung = False
         # Whether the reading is kept, and when the last borrowing ended; changed under the lock.
-        self._keeping = threading.Lock()
+        self._keeping = new_lock()
         self._kept = False
         self._ended_at = 0.0
         # Whether a thread waits by other means, for another one was borrowing.

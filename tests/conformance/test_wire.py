@@ -17,6 +17,7 @@ import pytest
 
 from phoenix_actors.testing import ControlClient, PhoenixServer, ServerProcess
 from tests.conformance.replay import Mismatch, NothingCame, Replay
+from tests.e2e.rig import eventually
 
 FOLDER = Path(__file__).with_name("wire")
 PHOENIX_URL = os.environ.get("PHOENIX_URL")
@@ -69,8 +70,11 @@ def _replay(capture: dict[str, Any], stack: ExitStack) -> Replay:
         process = stack.enter_context(ServerProcess())
         return Replay(process.url, process.http_url, signal=lambda: process.stop() or 0)
     if PHOENIX_URL is not None:
-        url, http_url = PHOENIX_URL, ControlClient(PHOENIX_URL).http_url
-        return Replay(url, http_url)
+        control = ControlClient(PHOENIX_URL)
+        # What other tests left is none of the capture's.
+        control.kill_sockets()
+        eventually(lambda: control.stats()["transports"] == 0)
+        return Replay(PHOENIX_URL, control.http_url)
     server = stack.enter_context(PhoenixServer(**capture.get("server", {})))
     return Replay(server.url, server.http_url)
 

@@ -106,6 +106,6 @@ class RoomChannel(ServerChannel):
 def _binary(payload: Any) -> bytes:
     if isinstance(payload, bytes):
         return payload
-    if "size" in payload:
+    if isinstance(payload, dict) and "size" in payload:
         return FILL * int(payload["size"])
     return DEFAULT_BINARY

@@ -295,7 +295,8 @@ const checks = {
 
   async "large binary echo"() {
     const channel = await join(await open(), room("large"))
-    const data = new Uint8Array(1 << 20).map((_, index) => index * 7)
+    // Of no pattern: Bandit refuses what inflates to more than 25 times its length.
+    const data = new Uint8Array(1 << 20).map(() => Math.random() * 256)
     const [, response] = await push(channel, "binary_echo", data.buffer)
     assert.deepEqual(Buffer.from(response), Buffer.from(data))
   },

@@ -18,6 +18,7 @@ config :phoenix_app, PhoenixAppWeb.Endpoint,
   adapter: Bandit.PhoenixAdapter,
   url: [host: "localhost"],
   pubsub_server: PhoenixApp.PubSub,
+  render_errors: [formats: [json: PhoenixAppWeb.ErrorJSON], layout: false],
   # For tests on loopback; signs nothing that matters.
   secret_key_base: String.duplicate("reference application ", 4),
   # Clients that are no browsers send no Origin, and those of a test may send any.
