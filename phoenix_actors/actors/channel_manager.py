@@ -31,7 +31,6 @@ from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import Plan
-from supervisors._runtime.timers import timers
 from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.telemetry import wanted
 
@@ -156,7 +155,7 @@ class ChannelManager(DynamicSupervisor):
             # It has told so itself, which is the next message.
             return True
         ref = process.actor_ref
-        if not finish_start(machine, child, ref, timers.clock.now()):
+        if not finish_start(machine, child, ref):
             self._otp_feed(ChildStarted(child.incarnation, ref))
         elif wanted(_STARTED, quiet=True):
             self._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))

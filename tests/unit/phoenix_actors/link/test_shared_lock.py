@@ -40,7 +40,7 @@ class _Watched:
 def bench() -> Iterator[LinkBench]:
     """A client whose locks are watched."""
     bench = LinkBench()
-    bench.session.topic_locks._locks = tuple(_Watched() for _ in range(16))  # type: ignore[misc]
+    bench.session.topic_locks._locks = tuple(_Watched() for _ in range(16))
     _Watched.most = 0
     yield bench
     bench.close()
