@@ -84,11 +84,12 @@ class EnsureChannel(Call):
 class ChannelManager(DynamicSupervisor):
     """Starts, restarts and forgets channel actors; made by the client's tree."""
 
+    _phx_given: tuple[Session]
     _phx_session: Session
     _phx_stopping: bool = False
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
-        self._phx_session = session = args[0]
+        self._phx_session = session = self._phx_given[0]
         session.manager = self._process
         return Plan(
             Flags(
