@@ -37,13 +37,9 @@ from supervisors import (
     SupervisorSpec,
     UnknownRegistryError,
 )
-from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, StartChild
-from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._machines.vocabulary import EmitReport, Report
 from supervisors._runtime.names import NameBook, book_and_key
-from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
-from supervisors._runtime.starting import Begun, failed_start, launch_of
 from supervisors._runtime.supervising import Plan
 from supervisors._runtime.timers import timers
 from supervisors.child_spec import ChildType, Strategy
@@ -125,33 +121,6 @@ class ClientSupervisor(Supervisor):
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
         return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
 
-    def _otp_start_child(self, command: StartChild, *, in_row: bool) -> Begun | None:
-        """Start a component with what of the client it works with, in this turn if that is quick.
-
-        Its init runs nothing of a user's but handlers of telemetry.
-        """
-        incarnation, spec = command.incarnation, command.spec
-        launch = launch_of(spec)
-        if _OURS.get(spec.id) is not spec or launch is None:
-            # A user's own, who may start more children in here.
-            return super()._otp_start_child(command, in_row=in_row)
-        try:
-            given = _GIVEN.get(spec.id)
-            args = (self.session,) if given is None else given(self)
-            if not launch.is_quick or not self._otp_looks_at_nothing():
-                command = msgspec.structs.replace(command, args=args)
-                return super()._otp_start_child(command, in_row=in_row)
-            pool.man()
-            process, here = self._otp_make(launch, incarnation, spec, pool), current.here
-        except BaseException as error:  # noqa: BLE001  it fails this start alone
-            self._otp_news.append(failed_start(incarnation, spec, error))
-            return None
-        started = run_init(process, args, launch.kwargs, here)
-        hand_on(process, here)
-        if started is not None:
-            self._otp_news.append(ChildStarted(incarnation, process.actor_ref))
-        return None
-
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Have the registry stand under its name, and a component in it, before it can run."""
         book: NameBook | None
@@ -164,6 +133,9 @@ class ClientSupervisor(Supervisor):
             book, key = self._registry.name_book, spec.id
             if book is None or self._registry.ended:
                 raise UnknownRegistryError(self.session.registry_name)
+        given = _GIVEN.get(spec.id)
+        actor: Any = process.actor  # a Part, or the ChannelManager; the registry takes nothing
+        actor._phx_given = (self.session,) if given is None else given(self)
         process.actor_ref.name = key
         # Without a link, for what stands below the registry is stopped by this supervisor when that
         # ends.

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.session import Session
 from phoenix_actors.telemetry import POOL_CLEANUP, POOL_TERMINATING, emit
-from supervisors import ExitReason, GenServer
+from supervisors import ExitReason
 
 __all__ = ["BinaryPool"]
 
 _SWEEP = "sweep"
 
 
-class BinaryPool(GenServer):
+class BinaryPool(Part):
     """Keeps the counts of encoded payloads, and sweeps; made by the client's tree."""
 
     def init(self, pool: EncodedPool, session: Session) -> None:

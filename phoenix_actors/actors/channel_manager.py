@@ -14,7 +14,7 @@ from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
-from supervisors._machines.at_once import begin_start, finish_start
+from supervisors._machines.at_once import begin_start
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import (
     ChildExited,
@@ -32,12 +32,10 @@ from supervisors._runtime.process import Process
 from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import Plan
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.telemetry import wanted
 
 __all__ = ["ChannelManager", "EnsureChannel"]
 
 _WINDOW = 5.0
-_STARTED = ("supervisors", "child", "started")
 
 
 class EnsureChannel(Call):
@@ -83,11 +81,12 @@ class EnsureChannel(Call):
 class ChannelManager(DynamicSupervisor):
     """Starts, restarts and forgets channel actors; made by the client's tree."""
 
+    _phx_given: tuple[Session]
     _phx_session: Session
     _phx_stopping: bool = False
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
-        self._phx_session = session = args[0]
+        self._phx_session = session = self._phx_given[0]
         session.manager = self._process
         return Plan(
             Flags(
@@ -151,14 +150,9 @@ class ChannelManager(DynamicSupervisor):
         here = current.here
         started = run_init(process, topic.args, launch.kwargs, here)
         hand_on(process, here)
-        if started is None:
-            # It has told so itself, which is the next message.
-            return True
-        ref = process.actor_ref
-        if not finish_start(machine, child, ref):
-            self._otp_feed(ChildStarted(child.incarnation, ref))
-        elif wanted(_STARTED, quiet=True):
-            self._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
+        if started is not None:
+            self._otp_feed(ChildStarted(child.incarnation, process.actor_ref))
+        # Else it has told so itself, which is the next message.
         return True
 
     def _phx_stats(self) -> dict[str, Any]:

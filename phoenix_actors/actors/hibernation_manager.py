@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.sleepers import sleeps
@@ -49,7 +50,7 @@ class _Asleep(msgspec.Struct, frozen=True):
     topic: Topic
 
 
-class HibernationManager(GenServer):
+class HibernationManager(Part):
     """Looks for idle channels now and then; made by the client's tree."""
 
     def init(self, session: Session) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.link.session import Session
-from supervisors import ActorRef, Down, GenServer, Monitor
+from supervisors import ActorRef, Down, Monitor
 
 __all__ = ["Intents", "WatchSubscriber"]
 
@@ -23,7 +24,7 @@ class WatchSubscriber(msgspec.Struct, frozen=True):
     ref: ActorRef
 
 
-class Intents(GenServer):
+class Intents(Part):
     """Monitors subscribers; made by the client's tree."""
 
     def init(self, session: Session) -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.link.session import Session
 from phoenix_actors.telemetry import PROCESSOR_STARTED, emit
-from supervisors import GenServer
 
 __all__ = ["MessageProcessor"]
 
 
-class MessageProcessor(GenServer):
+class MessageProcessor(Part):
     """Makes the codec anew with each of its lives, and counts; made by the client's tree."""
 
     def init(self, session: Session) -> None:

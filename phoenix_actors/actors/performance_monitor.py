@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.pool import EncodedPool
@@ -29,7 +30,7 @@ from phoenix_actors.telemetry import (
     MONITOR_TERMINATING,
     emit,
 )
-from supervisors import ExitReason, GenServer
+from supervisors import ExitReason
 from supervisors._runtime.timers import timers
 
 __all__ = ["PerformanceMonitor"]
@@ -58,7 +59,7 @@ class DataPoint(msgspec.Struct, frozen=True):
     push_p99_seconds: float | None
 
 
-class PerformanceMonitor(GenServer):
+class PerformanceMonitor(Part):
     """Reads the counters when asked, and now and then by itself; made by the client's tree."""
 
     def init(self, session: Session, pool: EncodedPool, routes: Routes) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.telemetry import ROUTES_CLEANUP, ROUTES_STARTED, ROUTES_TERMINATING, emit
-from supervisors import ExitReason, GenServer
+from supervisors import ExitReason
 from supervisors.telemetry import wanted
 
 __all__ = ["RouteCache"]
@@ -17,7 +18,7 @@ __all__ = ["RouteCache"]
 _SWEEP = "sweep"
 
 
-class RouteCache(GenServer):
+class RouteCache(Part):
     """Sweeps the routes; made by the client's tree."""
 
     def init(self, routes: Routes) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from phoenix_actors.actors.part import Part
 from phoenix_actors.errors import ConnectionLost
 from phoenix_actors.link.fallback import forget_fallback
 from phoenix_actors.link.schedules import guarded
@@ -32,7 +33,7 @@ from phoenix_actors.telemetry import (
     TRANSPORT_CLOSE,
     emit,
 )
-from supervisors import ActorRef, Down, ExitReason, GenServer, Timer
+from supervisors import ActorRef, Down, ExitReason, Timer
 from supervisors._runtime.in_place import take_turn
 from supervisors._runtime.timers import timers
 from supervisors.clock import chance
@@ -66,7 +67,7 @@ class Disconnect(msgspec.Struct, frozen=True):
     """Close the connection and stay disconnected."""
 
 
-class Socket(GenServer):
+class Socket(Part):
     """Owns the one connection of a client; made by the client's tree."""
 
     def init(self, session: Session) -> None:
