@@ -10,6 +10,7 @@ from tests.sources import ROOT
 OTHERWISE = {
     "phoenix_actors/transport/own_lock.py",
     "supervisors/_locks.py",
+    "supervisors/_runtime/giving_way.py",
     "supervisors/_runtime/inquiry.py",
     "supervisors/_runtime/pool.py",
     "supervisors/_runtime/reply.py",

@@ -13,16 +13,15 @@ Each connection has a lane of its own, so that nothing of one is ever written to
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from phoenix_actors.link.lane import LONG, Batch, Lane
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
 from phoenix_actors.transport.own_lock import is_mine
 from supervisors import CallTimeout, Reply
-from supervisors._locks import new_lock, new_rlock
+from supervisors._locks import new_lock
 from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
@@ -34,96 +33,8 @@ __all__ = ["Outbox"]
 
 # How many frames a caller writes, its own and those of others, before the writer takes over.
 _SHARE: Final = 64
-# A frame of more bytes or characters is for the writer: it may not fit into what a socket takes.
-_LONG: Final = 16_384
 # Seconds between two looks at a peer that takes frames, where only a stuck one is not waited for.
 _LOOK: Final = 0.01
-
-
-# A frame, the push that it carries, if it does, and its bytes.
-Entry: TypeAlias = "tuple[str | bytes, PendingPush | None, int]"
-Batch: TypeAlias = "list[Entry]"
-
-
-def _always() -> bool:
-    return True
-
-
-class _Lane:
-    """The way to one connection."""
-
-    __slots__ = (
-        "bell",
-        "closed",
-        "handle",
-        "lock",
-        "octets",
-        "queue",
-        "send_all",
-        "send_now",
-        "sending",
-        "unfinished",
-        "writable",
-        "writer",
-        "writing",
-    )
-
-    def __init__(self, handle: Any) -> None:
-        self.handle = handle
-        # Not every transport knows; one that does not is taken to be quick.
-        self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
-        # Guards the queue and what is counted of it; never held while anything is written.
-        self.lock = new_lock()
-        self.queue: deque[Entry] = deque()
-        self.octets = 0
-        # How many are taken from the queue, and the operating system does not have them yet.
-        self.sending = 0
-        # Where the handle sends several at once, and tells whether it can without waiting. One
-        # that wraps another, and so has its attributes, may have a send_text of its own.
-        together = hasattr(type(handle), "send_all") and hasattr(type(handle), "send_now")
-        self.send_all: Any = handle.send_all if together else None
-        self.send_now: Any = handle.send_now if together else None
-        # What a caller could not send without waiting, and what of it the handle did not take.
-        self.unfinished: tuple[Batch, list[str | bytes]] | None = None
-        # Reentrant only for its owner to be told; see own_lock.
-        self.writing = new_rlock()
-        # Rung in one step, unlike an Event: a signal's handler may raise in the middle of that.
-        self.bell: SimpleQueue[None] = SimpleQueue()
-        self.closed = False
-        # Started by the first ring.
-        self.writer: threading.Thread | None = None
-
-    def __len__(self) -> int:
-        return len(self.queue) + self.sending
-
-    def clear(self) -> None:
-        """Drop what waits."""
-        with self.lock:
-            self.queue.clear()
-            self.octets = self.sending = 0
-            self.unfinished = None
-
-    def take(self, most: int, *, waiting: bool) -> Batch | None:
-        """Take out the next frames, up to `most` and a short read's worth of bytes.
-
-        None where they are for the writer, which may be `waiting` for the peer: a frame is long, or
-        was sent in part, or `most` are written already.
-        """
-        with self.lock:
-            queue = self.queue
-            if not waiting and self.unfinished is not None:
-                return None
-            if not queue:
-                return []
-            room = _LONG - len(queue[0][0])
-            if not waiting and (room < 0 or most <= 0):
-                return None
-            batch = [queue.popleft()]
-            if queue and self.send_all is not None:
-                while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
-                    batch.append(queue.popleft())
-            self.sending = len(batch)
-            return batch
 
 
 class Outbox:
@@ -147,7 +58,7 @@ class Outbox:
         self._name = name
         self._sent = sent
         self._broken = broken
-        self._lane: _Lane | None = None
+        self._lane: Lane | None = None
         self._lock = new_lock()
         # Who waits for room: below how many frames and bytes, and the future to settle.
         self._waiting: list[tuple[int, int | None, Reply]] = []
@@ -167,7 +78,7 @@ class Outbox:
     def open(self, handle: TransportHandle) -> None:
         """Write to this handle from now on."""
         self.close()
-        self._lane = _Lane(handle)
+        self._lane = Lane(handle)
 
     def close(self) -> threading.Thread | None:
         """Write no more; what waits is dropped. Return the writer thread, which ends."""
@@ -208,7 +119,7 @@ class Outbox:
         if lane is not None:
             self._ring(lane)
 
-    def _ring(self, lane: _Lane) -> None:
+    def _ring(self, lane: Lane) -> None:
         if lane.writer is None:
             with self._lock:
                 if lane.writer is None and not lane.closed:
@@ -278,7 +189,7 @@ class Outbox:
         for entry in ready:
             entry[2].settle(value=True)
 
-    def _write(self, lane: _Lane, share: int | None) -> bool:
+    def _write(self, lane: Lane, share: int | None) -> bool:
         """Write at most `share` frames; False when more wait and nobody writes them."""
         while (lane.queue or lane.unfinished) and not is_mine(lane.writing):
             try:
@@ -299,20 +210,20 @@ class Outbox:
                     pass  # another thread writes
         return True
 
-    def _break(self, lane: _Lane, error: BaseException) -> None:
+    def _break(self, lane: Lane, error: BaseException) -> None:
         """Drop what waits: this connection can send no more."""
         lane.clear()
         self._broken(lane.handle, error)
         self._wake()
 
-    def _write_one(self, lane: _Lane) -> bool:
+    def _write_one(self, lane: Lane) -> bool:
         """Write the one frame that waits, as good as always; False where that is not all there is.
 
         It does what `_write_some` does, in a third of its steps.
         """
         with lane.lock:
             queue = lane.queue
-            if len(queue) != 1 or lane.unfinished is not None or len(queue[0][0]) > _LONG:
+            if len(queue) != 1 or lane.unfinished is not None or len(queue[0][0]) > LONG:
                 return False
             entry = queue.popleft()
             lane.sending = 1
@@ -337,7 +248,7 @@ class Outbox:
                 self._wake()
         return bool(gone)
 
-    def _write_some(self, lane: _Lane, share: int | None) -> bool:
+    def _write_some(self, lane: Lane, share: int | None) -> bool:
         """Write until the queue is empty (True), or it is for the writer to go on (False)."""
         waiting = share is None
         left = _SHARE if share is None else share
@@ -374,7 +285,7 @@ class Outbox:
                 left -= len(batch)
 
     @staticmethod
-    def _send(lane: _Lane, frames: list[str | bytes]) -> None:
+    def _send(lane: Lane, frames: list[str | bytes]) -> None:
         """Send frames, waiting for the peer if need be."""
         if lane.send_all is not None:
             lane.send_all(frames)
@@ -385,7 +296,7 @@ class Outbox:
             else:
                 lane.handle.send_binary(frame)
 
-    def _account(self, lane: _Lane, batch: Batch) -> None:
+    def _account(self, lane: Lane, batch: Batch) -> None:
         """The operating system has these frames."""
         total = sum([entry[2] for entry in batch])
         sizes = [len(entry[0]) for entry in batch]
@@ -400,7 +311,7 @@ class Outbox:
         if self._waiting:
             self._wake()
 
-    def _write_when_rung(self, lane: _Lane) -> None:
+    def _write_when_rung(self, lane: Lane) -> None:
         while not lane.closed:
             lane.bell.get()
             self._write(lane, None)

@@ -21,15 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PhoenixError
 from phoenix_actors.transport import dial
-from phoenix_actors.transport.frames import (
-    BINARY,
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    Run,
-    TooBigError,
-)
+from phoenix_actors.transport.frames import BINARY, CLOSE, PING, PONG, TEXT, Run, TooBigError
 from phoenix_actors.transport.framing import Framing, framing_of, utf8
 from phoenix_actors.transport.handshake import Target, target_of, upgrade
 from phoenix_actors.transport.opening import failed_opening, open_socket
