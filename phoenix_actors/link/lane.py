@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LONG", "Batch", "Entry", "Lane"]
 
 LONG: Final = 16_384
-"""A frame of more bytes or characters is for the writer: it may not fit into what a socket takes."""
+"""A frame of more bytes or characters is for the writer: a socket may not take it at once."""
 
 Entry: TypeAlias = "tuple[str | bytes, PendingPush | None, int]"
 """A frame, the push that it carries, if it does, and its bytes."""
