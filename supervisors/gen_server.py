@@ -244,6 +244,18 @@ class GenServer(DozingActor):
 
     # ---- how the runtime calls it -------------------------------------------------------------
 
+    @classmethod
+    def _otp_starts_plainly(cls) -> bool:
+        return (
+            cls.init is GenServer.init
+            and cls.__new__ is object.__new__
+            and cls.mailbox_limit is None
+            and cls.ref_class is ActorRef
+            and cls.on_start is GenServer.on_start
+            and cls._otp_begin is GenServer._otp_begin
+            and cls._otp_after_start is GenServer._otp_after_start
+        )
+
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Without arguments it costs half.
         result = self.init(*args, **kwargs) if args or kwargs else self.init()

@@ -148,6 +148,11 @@ class Actor(pykka.Actor):
     def _otp_furnish_mailbox(self) -> None:
         """Change the new mailbox before anybody can know of it."""
 
+    @classmethod
+    def _otp_starts_plainly(cls) -> bool:
+        """Tell whether a start runs nothing that a user wrote, and cannot fail."""
+        return False
+
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the class's own init; return what the launcher is to make of it."""
         raise NotImplementedError

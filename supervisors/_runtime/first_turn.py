@@ -110,7 +110,11 @@ def start_here(
     Raises:
         StartError: it did not start.
     """
-    if not cls._otp_comes_up_at_once or cls.dispatcher != "pool" or only_waits(4):
+    if not cls._otp_comes_up_at_once or cls.dispatcher != "pool":
+        return UNDONE
+    if cls._otp_starts_plainly():
+        return _start_plainly(cls, tie)
+    if only_waits(4):
         return UNDONE
     process = make(cls)
     ref = process.actor_ref
@@ -139,6 +143,29 @@ def start_here(
     if isinstance(outcome, StartFailed):
         raise outcome.error
     return None
+
+
+def _start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> Any:
+    """Start an actor whose start runs nothing of a user's, without a turn, in any thread.
+
+    Nobody knows it before it is up, so what interrupts this in the main thread, a signal's handler
+    that raises or that calls actors, never meets one that has half started.
+    """
+    try:
+        pool.man()
+    except Exception:  # noqa: BLE001  a refused thread, which is told in the other way
+        return UNDONE
+    # As make, which takes whatever is raised for an error of the class.
+    actor = _new(cls)
+    furnish(actor)
+    process: Process = actor._process
+    process.dispatcher = pool
+    process.initialised = process._came_up = True
+    process.mailbox.slot.append(process)
+    if tie is not None:
+        tie(process)
+    enlist(process.actor_ref)
+    return process.actor_ref
 
 
 def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here) -> bool:
