@@ -232,7 +232,7 @@ def test_what_interrupts_the_giving_back_leaves_the_reading_to_somebody(
     called = step = 0
 
     def interrupt(frame: FrameType, _: str, __: Any) -> None:
-        """At the beginning of functions, where Python looks for signals; tracing lines is not so."""
+        """At the beginning of functions, where Python looks for signals; at a line it may not."""
         nonlocal called
         before = frame.f_back
         if frame.f_code is code or (before is not None and before.f_code is code):
