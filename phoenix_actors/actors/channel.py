@@ -60,16 +60,8 @@ class ChannelActor(GenServer):
     _phx_topic: Topic
     _phx_ticketed: Frame
     _phx_over: bool = False
-    _phx_hears_joins: ClassVar[bool] = False
-    _phx_starts_here: ClassVar[bool] = True
     # How the actors of topics with the class alone are started, once one was.
     _phx_spec: ClassVar[ChildSpec]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Notice whether the class has something to do when it starts and when it is joined."""
-        super().__init_subclass__(**kwargs)
-        cls._phx_starts_here = cls.init is GenServer.init and cls.on_start is GenServer.on_start
-        cls._phx_hears_joins = cls.handle_join is not ChannelActor.handle_join
 
     # ---- what a user overrides ----------------------------------------------------------------
 
@@ -137,6 +129,18 @@ class ChannelActor(GenServer):
         super().stash()
 
     # ---- how the runtime calls it -------------------------------------------------------------
+
+    # Both are looked at anew each time: a class may get methods later, mocks for one.
+
+    @classmethod
+    def _phx_starts_here(cls) -> bool:
+        """Tell whether nothing of a user's runs when it starts."""
+        return cls.init is GenServer.init and cls.on_start is GenServer.on_start
+
+    @classmethod
+    def _phx_hears_joins(cls) -> bool:
+        """Tell whether it has something to do when it is joined."""
+        return cls.handle_join is not ChannelActor.handle_join
 
     def _otp_after_start(self) -> None:
         topic = self._phx_topic

@@ -136,7 +136,7 @@ class ChannelManager(DynamicSupervisor):
         topic = request.topic
         launch, machine = topic._launch, self._otp_machine
         cls = launch.cls
-        if not (launch.is_quick and cls._phx_starts_here and cls.dispatcher == "pool"):
+        if not (launch.is_quick and cls._phx_starts_here() and cls.dispatcher == "pool"):
             return False
         child = None if machine is None else begin_start(machine, topic, request)  # type: ignore[arg-type]
         if child is None or machine is None:

@@ -16,6 +16,7 @@ from phoenix_actors.actors.part import Part
 from phoenix_actors.errors import ConnectionLost
 from phoenix_actors.link.fallback import forget_fallback
 from phoenix_actors.link.schedules import guarded
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.link.wire import Wire
 from phoenix_actors.machines import connection_events as events
 from phoenix_actors.machines.connection import ConnectionMachine
@@ -29,6 +30,7 @@ from phoenix_actors.telemetry import (
     HEARTBEAT_TIMEOUT,
     RECONNECTION_ATTEMPT,
     SOCKET_CONNECT_FAILED,
+    SOCKET_CONNECTED,
     SOCKET_STATUS,
     TRANSPORT_CLOSE,
     emit,
@@ -37,6 +39,7 @@ from supervisors import ActorRef, Down, ExitReason, Timer
 from supervisors._runtime.in_place import take_turn
 from supervisors._runtime.timers import timers
 from supervisors.clock import chance
+from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
@@ -266,8 +269,11 @@ class Socket(Part):
 
 
 def _take_here(socket: ActorRef, news: Any) -> None:
-    """Have the actor take news of the transport in this thread if it is idle, else by a message."""
-    process = socket.process
+    """Have the actor take news of the transport in this thread if it is idle, else by a message.
+
+    This thread is to read: who listens to the events may wait for what it would have to read.
+    """
+    process = None if wanted(SOCKET_CONNECTED) or wanted(SOCKET_STATUS) else socket.process
 
     def take() -> None:
         if process is not None:
@@ -275,7 +281,7 @@ def _take_here(socket: ActorRef, news: Any) -> None:
             if not process.ended:
                 process.actor._otp_receive(news)
 
-    if process is None or not take_turn(process, take):
+    if process is None or not without_waiting(take_turn, process, take):
         socket.cast(news)
 
 

@@ -220,7 +220,8 @@ class CarryingOut(OwnInbound):
         if self._span is not None:
             after.extend(self._end_span("stop"))
         # Where nothing would follow, it is not woken for it.
-        if getattr(self.actor.actor_class, "_phx_hears_joins", True):
+        actor_class: Any = self.actor.actor_class
+        if actor_class._phx_hears_joins():
             self.actor.cast(Joined(response, join_count))
         if wanted(CHANNEL_JOINED):
             after.append(partial(emit, CHANNEL_JOINED, topic=topic.name, join_count=join_count))

@@ -18,6 +18,7 @@ from phoenix_actors.errors import InvalidOption, NotConnected, PhoenixError
 from phoenix_actors.link.codec import Codec
 from phoenix_actors.link.counters import Counters
 from phoenix_actors.link.fallback import transport_of
+from phoenix_actors.link.forking import close_in_children
 from phoenix_actors.link.histogram import Histogram
 from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.inbound import Inbound
@@ -91,6 +92,7 @@ class Session:
         self._ended = False
         # Nobody holds the client any more, by what start_link() gave.
         self.dropped = False
+        close_in_children(self)
 
     def __repr__(self) -> str:
         """Tell status and topics."""

@@ -191,7 +191,12 @@ class Reading:
                 self._stream.shutdown()
             raise
         finally:
-            self._end_borrowing(epoll)
+            try:
+                self._end_borrowing(epoll)
+            except BaseException:
+                # Of a signal's handler: half done, the reader thread might never be woken again.
+                self._end_borrowing(epoll)
+                raise
 
     def _end_borrowing(self, epoll: select.epoll) -> None:
         """Give the reading back, or keep it; requires holding the turn."""
@@ -200,19 +205,19 @@ class Reading:
             former, self._ended_at = self._ended_at, time.monotonic()
             crowded, self._crowded = self._crowded, False
             # Writing is possible, as good as always: that wakes the reader thread.
-            events = select.EPOLLOUT
+            events, keep = select.EPOLLOUT, False
             if self._left or self._more or self._frames.error is not None:
-                self._kept = False
                 events |= select.EPOLLIN
             elif crowded or self._ended_at - former > _KEEP:
-                self._kept = False
                 events = select.EPOLLIN
             elif self._kept:
                 return
             else:
                 # From now on the reader thread looks.
-                self._kept = True
+                keep = True
             epoll.modify(self._stream.fileno(), events)
+            # Behind that: while it is kept, nothing has to be done when the next one ends.
+            self._kept = keep
 
     def _read_until(self, done: Done, timeout: float | None, deal_with: DealWith) -> list[Run]:
         poll = self._poll or self._make_poll()

@@ -64,7 +64,7 @@ def test_a_fork_leaves_the_parents_connection_alone() -> None:
     with PhoenixServer() as server:
         said = run(
             """
-            from supervisors import NoProcError
+            from phoenix_actors import ChannelClosed
             client = SocketClient.start_link(url=url)
             channel = client.join("counter:a")
             channel.push("add", {"n": 1}).get(timeout=10)
@@ -72,6 +72,11 @@ def test_a_fork_leaves_the_parents_connection_alone() -> None:
             if pid == 0:
                 try:
                     say("child", client.is_alive(), client.connected)
+                    try:
+                        channel.push("add", {"n": 1000})
+                    except ChannelClosed:
+                        say("child", channel.state)
+                    channel.leave()
                     with SocketClient.start_link(url=url) as mine:
                         reply = mine.join("counter:a").push("add", {"n": 10}).get(timeout=10)
                         say("child", reply.response["sum"], reply.response["total"])
@@ -87,8 +92,50 @@ def test_a_fork_leaves_the_parents_connection_alone() -> None:
         )
         assert said == [
             "child False False",
+            "child closed",
             "child 10 11",
             "parent 0",
             "parent 101 111 True",
         ]
         assert server.connections_total == 2
+
+
+@pytest.mark.contract("C159")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_amid_pushes_leaves_no_lock_held() -> None:
+    """Whatever another thread did when it came, the child's push is refused at once."""
+    with PhoenixServer() as server:
+        said = run(
+            """
+            import faulthandler, threading
+            from phoenix_actors import ChannelClosed
+            client = SocketClient.start_link(url=url)
+            channel = client.join("room:a")
+            over = threading.Event()
+
+            def push():
+                while not over.is_set():
+                    channel.push("echo", {}).get(timeout=10)
+
+            thread = threading.Thread(target=push)
+            thread.start()
+            ended = []
+            for _ in range(10):
+                pid = os.fork()
+                if pid == 0:
+                    faulthandler.dump_traceback_later(10, exit=True)
+                    try:
+                        channel.push("echo", {})
+                    except ChannelClosed:
+                        os._exit(0)
+                    finally:
+                        os._exit(2)
+                ended.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            over.set()
+            thread.join()
+            say(*ended, channel.push("echo", {}).get(timeout=10).status)
+            client.stop()
+            """,
+            server.url,
+        )
+        assert said == ["0 0 0 0 0 0 0 0 0 0 ok"]

@@ -26,7 +26,7 @@ class Actor:
     def __init__(self) -> None:
         self.got: list[Any] = []
         self.process: Any = SimpleNamespace(parent=MANAGER, ended=False)
-        self.actor_class = SimpleNamespace(_phx_hears_joins=True)
+        self.actor_class = SimpleNamespace(_phx_hears_joins=lambda: True)
         self.topic: Topic | None = None
 
     def cast(self, message: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -37,6 +40,11 @@ class Bench:
     def drained(self) -> None:
         """The reader thread has found the socket empty, and would sleep."""
         while self.reading._more:
+            self.next()
+
+    def read_one(self) -> None:
+        """The reader thread's turns until it has read a message."""
+        while not self.read:
             self.next()
 
     def deal(self, runs: list[Run]) -> list[Run]:
@@ -211,6 +219,44 @@ def test_what_interrupts_a_borrower_ends_the_connection(bench: Bench) -> None:
         bench.reading.borrow(lambda: False, DEADLINE, interrupt)
     while bench.next():
         pass
+
+
+@lends
+@pytest.mark.parametrize("earlier", [0, 1, 2])
+def test_what_interrupts_the_giving_back_leaves_the_reading_to_somebody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
+    """Wherever a signal's handler raises in it: the next message wakes the reader thread."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.05)
+    code = Reading._end_borrowing.__code__
+    called = step = 0
+
+    def interrupt(frame: FrameType, _: str, __: Any) -> None:
+        """At the beginning of functions, where Python looks for signals; at a line it may not."""
+        nonlocal called
+        before = frame.f_back
+        if frame.f_code is code or (before is not None and before.f_code is code):
+            called += 1
+            if called == step:
+                raise KeyboardInterrupt
+
+    while called >= step:
+        step, called = step + 1, 0
+        bench.drained()
+        bench.borrowed.clear()
+        for count in range(earlier + 1):
+            bench.far.sendall(ONE)
+            sys.settrace(interrupt if count == earlier else None)
+            with contextlib.suppress(KeyboardInterrupt):
+                bench.borrow(count + 1)
+            sys.settrace(None)
+        bench.read.clear()
+        bench.far.sendall(TWO)
+        reader = threading.Thread(target=bench.read_one, daemon=True)
+        reader.start()
+        reader.join(DEADLINE)
+        assert bench.read == [(1, [b"two"])], f"interrupted at step {step}"
+    assert step >= 2
 
 
 @lends
