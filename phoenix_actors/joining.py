@@ -190,7 +190,7 @@ def channel_spec(topic: Any, channel: Any) -> ChildSpec:
     """Return how to start a topic's actor, the child of this id, from what the user gave for it.
 
     Raises:
-        InvalidOption: it is no ChannelActor class, tuple or specification.
+        InvalidOption: it is no ChannelActor class, tuple or specification, or one with a name.
     """
     known = channel.__dict__.get("_phx_spec") if isinstance(channel, type) else None
     if known is not None:
@@ -203,8 +203,11 @@ def channel_spec(topic: Any, channel: Any) -> ChildSpec:
         raise InvalidOption("channel", problem)
     checked_events(start.presence_events)
     if isinstance(channel, ChildSpec):
+        if channel.name is not None:
+            problem = "must not name the actor: its topic does, see client.channel(topic)"
+            raise InvalidOption("channel", problem)
         # A topic decides by itself when its actor is started again.
-        return channel.with_(id=topic, restart="transient", type="worker", name=None)
+        return channel.with_(id=topic, restart="transient", type="worker")
     spec = ChildSpec(start.__name__, start=start, args=args, restart="transient")
     if start is channel:
         # A specification does not change, so all topics of the class may share it.
