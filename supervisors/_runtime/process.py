@@ -21,6 +21,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._runtime import unstopped
@@ -240,6 +241,17 @@ class Process(Turning):
 
     def kill(self) -> None:
         """End at once between messages; fence off what is inside a handler (S78, S149)."""
+        try:
+            self._kill()
+        except BaseException:
+            # A signal's handler has raised, in the main thread. What is told twice harms nobody;
+            # a supervisor that is not told would wait for ever.
+            if self.ended and self.actor_ref.process is not None:
+                Thread(target=self._tell_the_end, name="supervisors-end", daemon=True).start()
+            raise
+
+    def _kill(self) -> None:
+        killed, abandoned = Killed(), Abandoned()
         with self.claim:
             if self.ended:
                 return
@@ -248,13 +260,12 @@ class Process(Turning):
                 self.reason = Killed()
                 self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
-            self.ended = True
-            self.direct = False
+            self.ended, self.direct, self.reason = True, False, killed
             # What it is busy with now: before all is told, the handler may leave it unanswered.
             doing = self.handling
             stuck = doing is not IDLE
-            self.reason = Abandoned() if stuck else Killed()
             if stuck:
+                self.reason = abandoned
                 unstopped.note_abandoned(self, self._thread_id)
         if stuck:
             report_abandoned(self.actor_ref)
@@ -295,7 +306,7 @@ class Process(Turning):
         # Without the claim: `ended` is set, so nothing is added any more.
         undone = None
         if self._monitors or self._watches or self._linked or self._timers:
-            undone = self._untie()
+            undone = self._undone()
             undone.undo(reason)
         actor._otp_after_end(reason)
         if not self._came_up:
@@ -310,6 +321,8 @@ class Process(Turning):
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
+        if undone is not None:
+            self._untie()
         # Refs outlive their actors; they must not keep the dead one's state alive.
         ref.process = None
         self._answer_waiters()

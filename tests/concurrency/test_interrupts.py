@@ -15,8 +15,10 @@ from pykka import ActorRegistry
 
 from supervisors import (
     CallTimeout,
+    ChildSpec,
     DynamicSupervisor,
     GenServer,
+    Killed,
     NoProcError,
     TaskSupervisor,
     registered,
@@ -133,6 +135,20 @@ def test_no_start_leaves_an_actor_that_cannot_run() -> None:
             ref.stop(timeout=DEADLINE)
     assert dead == []
     assert registered() == []
+
+
+def test_a_supervisor_hears_of_every_kill() -> None:
+    """Whatever a kill in the main thread was interrupted in, the supervisor and monitors hear."""
+    parent = DynamicSupervisor.start_link()
+    spec = ChildSpec("x", start=Idle, restart="temporary")
+    monitors = [parent.start_child(spec).monitor() for _ in range(10_000)]
+    victims = iter(monitors)
+    interrupted(lambda: next(victims).ref.exit(Killed()), Cut)
+    killed = [monitor for monitor in monitors if not monitor.ref.is_alive()]
+    assert INTERRUPTS < len(killed) < len(monitors)
+    # It answers, and stops, only where no end is waited for in vain.
+    parent.stop(timeout=DEADLINE)
+    assert {type(monitor.wait(timeout=DEADLINE).reason) for monitor in killed} == {Killed}
 
 
 def began(ref: Any) -> bool:

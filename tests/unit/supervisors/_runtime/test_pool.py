@@ -400,7 +400,7 @@ def test_own_thread_is_parked_while_somebody_rings(monkeypatch: pytest.MonkeyPat
 
 
 def test_watcher_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Ctrl-C comes in the start of the watcher, the next process brings one; that one stays."""
+    """Where Ctrl-C meets the start of the watcher, the next process brings one, which stays."""
     begun: list[Any] = []
 
     def start(thread: Any) -> None:
