@@ -20,8 +20,8 @@ Laws:
 
 from __future__ import annotations
 
+from _thread import start_new_thread
 from collections.abc import Callable
-from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._runtime import unstopped
@@ -244,10 +244,11 @@ class Process(Turning):
         try:
             self._kill()
         except BaseException:
-            # A signal's handler has raised, in the main thread. What is told twice harms nobody;
-            # a supervisor that is not told would wait for ever.
+            # A signal's handler has raised, in the main thread, or the killer is too deep in calls.
+            # What is told twice harms nobody; a supervisor that is not told waits for ever. By C
+            # code, in one step and without a call more.
             if self.ended and self.actor_ref.process is not None:
-                Thread(target=self._tell_the_end, name="supervisors-end", daemon=True).start()
+                start_new_thread(self._tell_the_end, ())
             raise
 
     def _kill(self) -> None:
