@@ -31,7 +31,7 @@ from supervisors._runtime.current import current
 __all__ = ["PASSED", "Gate", "answered", "asked", "give_way"]
 
 # Seconds: how long an ask, or an answer, has others give way; how long they sleep each time, and
-# what that is counted as, for the system wakes them later.
+# what that is counted as at least, for the system wakes them later.
 _WHILE: Final = 0.001
 _NAP: Final = 0.00005
 _COUNTED: Final = 0.0001
@@ -98,4 +98,6 @@ def give_way(gates: deque[Gate]) -> None:
     except IndexError:
         return
     _sleep(_NAP)
-    here.even = max(here.even, now - _SHARE * _STRETCH) + _SHARE * _COUNTED
+    # Beside threads that compute, it gets the GIL back only when each of them has had it.
+    taken = max(_COUNTED, _now() - now)
+    here.even = max(here.even, now - _SHARE * _STRETCH) + _SHARE * taken

@@ -223,6 +223,10 @@ class PoolDispatcher:
         except RuntimeError:
             self._watcher = None
             execute(("supervisors", "pool", "thread_refused"), {"count": 1}, {})
+        except BaseException:
+            # As Ctrl-C does: it may have begun or not; where it has, it leaves.
+            self._watcher = None
+            raise
 
     def _work(self) -> None:
         here = current.here
@@ -288,7 +292,8 @@ class PoolDispatcher:
     def _watch(self) -> None:
         """Add workers while the queue stands still; sleep while it is empty."""
         reported, quiet, late = False, 0, 0
-        while True:
+        me = threading.current_thread()
+        while self._watcher is me:
             if not self._is_watched:
                 self._bell.get()
             self._moved, began = False, time.monotonic()

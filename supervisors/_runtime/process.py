@@ -20,6 +20,7 @@ Laws:
 
 from __future__ import annotations
 
+from _thread import start_new_thread
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -240,6 +241,18 @@ class Process(Turning):
 
     def kill(self) -> None:
         """End at once between messages; fence off what is inside a handler (S78, S149)."""
+        try:
+            self._kill()
+        except BaseException:
+            # A signal's handler has raised, in the main thread, or the killer is too deep in calls.
+            # What is told twice harms nobody; a supervisor that is not told waits for ever. By C
+            # code, in one step and without a call more.
+            if self.ended and self.actor_ref.process is not None:
+                start_new_thread(self._tell_the_end, ())
+            raise
+
+    def _kill(self) -> None:
+        killed, abandoned = Killed(), Abandoned()
         with self.claim:
             if self.ended:
                 return
@@ -248,13 +261,12 @@ class Process(Turning):
                 self.reason = Killed()
                 self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
-            self.ended = True
-            self.direct = False
+            self.ended, self.direct, self.reason = True, False, killed
             # What it is busy with now: before all is told, the handler may leave it unanswered.
             doing = self.handling
             stuck = doing is not IDLE
-            self.reason = Abandoned() if stuck else Killed()
             if stuck:
+                self.reason = abandoned
                 unstopped.note_abandoned(self, self._thread_id)
         if stuck:
             report_abandoned(self.actor_ref)
@@ -295,7 +307,7 @@ class Process(Turning):
         # Without the claim: `ended` is set, so nothing is added any more.
         undone = None
         if self._monitors or self._watches or self._linked or self._timers:
-            undone = self._untie()
+            undone = self._undone()
             undone.undo(reason)
         actor._otp_after_end(reason)
         if not self._came_up:
@@ -310,6 +322,8 @@ class Process(Turning):
             if not self._came_up and linked is self.parent:
                 continue  # the starter is told by the start's error, and by nothing else (S21)
             end_link(linked, self, reason)
+        if undone is not None:
+            self._untie()
         # Refs outlive their actors; they must not keep the dead one's state alive.
         ref.process = None
         self._answer_waiters()

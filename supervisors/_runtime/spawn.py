@@ -23,7 +23,7 @@ from supervisors.exits import Killed, Normal
 
 if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
-    from supervisors._runtime.process import Process
+    from supervisors._runtime.process import FirstTurn, Process
 
 __all__ = [
     "StartOptions",
@@ -111,23 +111,33 @@ def spawn(
     actor = _make(cls, args, kwargs)
     process = actor._process
     ref = process.actor_ref
-    if name is not None:
-        take_name(process, name)
-    if parent is not None:
-        process.adopt(parent, incarnation)
-    enlist(ref)
-    if process.ended:
-        # Killed by who found it under its name; that came before it could be unregistered.
-        strike(ref, None)
-    armed: list[Timer] = []
-    process.expect_start(on_started if timeout is None else partial(_over, armed, on_started))
-    if before_launch is not None:
-        before_launch(process)
-    if timeout is not None:
-        process.may_wait = False
-        armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
     try:
-        process.launch(dispatcher, partial(first_turn, args, kwargs))
+        if name is not None:
+            take_name(process, name)
+        if parent is not None:
+            process.adopt(parent, incarnation)
+        enlist(ref)
+        if process.ended:
+            # Killed by who found it under its name; that came before it could be unregistered.
+            strike(ref, None)
+        armed: list[Timer] = []
+        process.expect_start(on_started if timeout is None else partial(_over, armed, on_started))
+        if before_launch is not None:
+            before_launch(process)
+        if timeout is not None:
+            process.may_wait = False
+            armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
+        _launch(process, dispatcher, partial(first_turn, args, kwargs))
+    except BaseException:
+        # As Ctrl-C does. Nobody gets its reference, and where no thread has come to it none will.
+        if not process._thread_id:
+            process.kill()
+        raise
+
+
+def _launch(process: Process, dispatcher: Dispatcher, boot: FirstTurn) -> None:
+    try:
+        process.launch(dispatcher, boot)
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
 

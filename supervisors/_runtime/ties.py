@@ -256,13 +256,18 @@ class Ties:
 
     # ---- the end ------------------------------------------------------------------------------
 
-    def _untie(self) -> Undone:
-        """Take everything that is to be undone; after the end nothing comes in any more."""
+    def _undone(self) -> Undone:
+        """Return everything that is to be undone; after the end nothing comes in any more."""
         with self.claim:
-            monitors, self._monitors = self._monitors, None
-            watches, self._watches = self._watches, None
-            links, self._linked = self._links, ()
-            timers, self._timers = self._timers, None
-        return Undone(
-            tuple(monitors or ()), tuple(watches or ()), tuple(links), tuple(timers or ())
-        )
+            return Undone(
+                tuple(self._monitors or ()),
+                tuple(self._watches or ()),
+                tuple(self._links),
+                tuple(self._timers or ()),
+            )
+
+    def _untie(self) -> None:
+        """Forget all that, once it is undone."""
+        with self.claim:
+            self._monitors = self._watches = self._timers = None
+            self._linked = ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -373,6 +375,31 @@ def test_a_caller_deep_in_calls_ends_no_supervisor() -> None:
         ref = in_thread(lambda: deepen(600, lambda: crowd.start_child(Calling)))
         assert ref.is_alive()
         assert crowd.count_children().active == 1
+
+
+def test_a_kill_deep_in_calls_is_told_to_all() -> None:
+    """Wherever in a kill the recursion limit is met, the supervisor and monitors hear of it."""
+
+    def deepen(depth: int, act: Callable[[], Any]) -> Any:
+        return deepen(depth - 1, act) if depth else act()
+
+    def kill(depth: int, victim: Any) -> None:
+        with suppress(RecursionError):
+            deepen(depth, lambda: victim.exit(Killed()))
+
+    limit = sys.getrecursionlimit()
+    spec = ChildSpec("x", start=GenServer, restart="temporary")
+    crowd = DynamicSupervisor.start_link()
+    met = 0
+    for depth in range(limit - 80, limit):
+        victim = crowd.start_child(spec)
+        monitor = victim.monitor()
+        in_thread(partial(kill, depth, victim))
+        if not victim.is_alive():
+            met += 1
+            assert monitor.wait(timeout=DEADLINE).reason == Killed()
+    assert 0 < met < 80
+    crowd.stop(timeout=DEADLINE)
 
 
 def test_a_supervisor_is_not_told_of_an_end_that_was_its_own_doing() -> None:

@@ -11,8 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pykka import ActorRegistry
 
-from supervisors import DynamicSupervisor, GenServer
+from supervisors import (
+    CallTimeout,
+    ChildSpec,
+    DynamicSupervisor,
+    GenServer,
+    Killed,
+    NoProcError,
+    TaskSupervisor,
+    registered,
+)
 from supervisors._locks import new_lock, new_rlock
 from supervisors._runtime.timers import TimerService
 from tests.concurrency.conftest import DEADLINE
@@ -35,6 +45,10 @@ class Struck(Exception):
     """What the signal's handler raises."""
 
 
+class Cut(KeyboardInterrupt):
+    """What it raises as Ctrl-C does; `Thread.start` takes an Exception for a refused thread."""
+
+
 class Idle(GenServer):
     """Answers, and takes what it is told."""
 
@@ -48,13 +62,13 @@ class Idle(GenServer):
         """Nothing to do."""
 
 
-def interrupted(act: Callable[[], object]) -> None:
+def interrupted(act: Callable[[], object], error: type[BaseException] = Struck) -> None:
     """Does it again and again, while a signal's handler raises now and then."""
     struck: list[object] = []
 
     def strike(*_: object) -> None:
         struck.append(None)
-        raise Struck
+        raise error
 
     chance = random.Random(20)
     # What is raised in one is lost, and the next round with it; Hypothesis leaves one behind.
@@ -68,7 +82,7 @@ def interrupted(act: Callable[[], object]) -> None:
                 # A finalizer of what other tests left behind loses what is raised in it.
                 while not struck:
                     act()
-            except Struck:
+            except error:
                 continue
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -101,6 +115,50 @@ def test_no_supervisor_is_forgotten() -> None:
         interrupted(lambda: parent.start_child(Idle))
         assert parent.count_children().active >= 0
         assert parent.start_child(Idle).ask(7, timeout=DEADLINE) == 7
+
+
+def test_no_start_leaves_an_actor_that_cannot_run() -> None:
+    """Whatever a start in the main thread was interrupted in, who is listed then has begun.
+
+    In the pool only: in the middle of `Thread.start`, `threading` itself leaves things half done.
+    """
+    with TaskSupervisor.start_link() as tasks:
+        # The pool has its threads.
+        tasks.run(int).result(timeout=DEADLINE)
+    numbers = itertools.count()
+    before = set(ActorRegistry.get_all())
+    interrupted(lambda: Idle.start(name=("x", next(numbers))).stop(), Cut)
+    left = [ref for ref in ActorRegistry.get_all() if ref not in before]
+    dead = [ref for ref in left if ref.is_alive() and not began(ref)]
+    for ref in left:
+        if ref not in dead:
+            ref.stop(timeout=DEADLINE)
+    assert dead == []
+    assert registered() == []
+
+
+def test_a_supervisor_hears_of_every_kill() -> None:
+    """Whatever a kill in the main thread was interrupted in, the supervisor and monitors hear."""
+    parent = DynamicSupervisor.start_link()
+    spec = ChildSpec("x", start=Idle, restart="temporary")
+    monitors = [parent.start_child(spec).monitor() for _ in range(10_000)]
+    victims = iter(monitors)
+    interrupted(lambda: next(victims).ref.exit(Killed()), Cut)
+    killed = [monitor for monitor in monitors if not monitor.ref.is_alive()]
+    assert INTERRUPTS < len(killed) < len(monitors)
+    # It answers, and stops, only where no end is waited for in vain.
+    parent.stop(timeout=DEADLINE)
+    assert {type(monitor.wait(timeout=DEADLINE).reason) for monitor in killed} == {Killed}
+
+
+def began(ref: Any) -> bool:
+    """Tells whether an actor answers in time."""
+    try:
+        return bool(ref.ask(True, timeout=1.0))
+    except NoProcError:
+        return True
+    except CallTimeout:
+        return False
 
 
 def can_be_taken(lock: Any) -> bool:

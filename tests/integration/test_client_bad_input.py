@@ -244,6 +244,13 @@ def test_a_class_that_is_no_channel(connect: Connect, channel: Any) -> None:
     assert client.joined_channels() == {}
 
 
+def test_a_name_for_a_topics_actor(connect: Connect) -> None:
+    """It is refused: a topic's actor is found by its topic."""
+    client = connect(auto_connect=False)
+    with pytest.raises(InvalidOption, match="must not name the actor"):
+        client.join("room:a", channel=ChildSpec("x", start=ChannelActor, name="mine"))
+
+
 def test_wrong_time_outs(connect: Connect) -> None:
     """They are refused wherever they are given."""
     client = connect()

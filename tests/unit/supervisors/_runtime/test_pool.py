@@ -397,3 +397,26 @@ def test_own_thread_is_parked_while_somebody_rings(monkeypatch: pytest.MonkeyPat
     bell = dispatcher._bells[process]
     assert (len(started), process.mailbox.slot) == (1, [])
     assert [bell.get_nowait() for _ in range(bell.qsize())] == [None, process]
+
+
+def test_watcher_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ctrl-C meets the start of the watcher, the next process brings one, which stays."""
+    begun: list[Any] = []
+
+    def start(thread: Any) -> None:
+        if thread.name == "supervisors-watcher":
+            begun.append(thread)
+            if len(begun) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    pool = PoolDispatcher(workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        pool.attach(Fake())  # type: ignore[arg-type]
+    pool.attach(Fake())  # type: ignore[arg-type]
+    assert pool._watcher is begun[1]
+    # It had begun all the same.
+    monkeypatch.setattr(threading, "current_thread", lambda: begun[0])
+    pool._is_watched = True
+    pool._watch()
+    assert pool._is_watched

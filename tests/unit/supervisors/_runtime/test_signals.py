@@ -182,7 +182,7 @@ def test_unlink_while_the_end_is_told(turns: ManualDispatcher) -> None:
     (one, notes), (two, _), (first, _) = node(turns, trap=True), node(turns), node(turns)
     two.process.add_link(first.process)
     one.call(lambda actor: actor.link(two))
-    watch = two.process._untie
+    watch = two.process._undone
     process = two.process
 
     def untie() -> Any:
@@ -193,11 +193,11 @@ def test_unlink_while_the_end_is_told(turns: ManualDispatcher) -> None:
     class Slow(type(process)):  # type: ignore[misc]
         __slots__ = ()
 
-        def _untie(self) -> Any:
+        def _undone(self) -> Any:
             return untie()
 
     process.__class__ = Slow
-    watch = super(Slow, process)._untie
+    watch = super(Slow, process)._undone
     process.kill()
     turns.run_until_idle()
     assert notes == []
