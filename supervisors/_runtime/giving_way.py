@@ -10,7 +10,9 @@ them, and of all others who ask, that have their answer. Laws:
 
 - A gate counts for `_WHILE` after it was put in, so one whose owner was thrown out of its wait, as
   by Ctrl-C, or whose handler takes long, holds up nobody for longer.
-- A thread sleeps away at most one part of its time in `_SHARE`, but for `_STRETCH` in one go.
+- A thread sleeps away at most one part of its time in `_SHARE`, but for `_STRETCH` in one go, each
+  time counted as `_COUNTED`. Beside threads that compute it gets the GIL back later, up to 5 ms for
+  each of them; to count that would leave the next askers with their 5 ms.
 - Who asks with `block=False` puts nothing in: it waits for many answers, and to be woken for each
   would cost more than it gains.
 
@@ -31,7 +33,7 @@ from supervisors._runtime.current import current
 __all__ = ["PASSED", "Gate", "answered", "asked", "give_way"]
 
 # Seconds: how long an ask, or an answer, has others give way; how long they sleep each time, and
-# what that is counted as at least, for the system wakes them later.
+# what that is counted as, for the system wakes them later.
 _WHILE: Final = 0.001
 _NAP: Final = 0.00005
 _COUNTED: Final = 0.0001
@@ -98,6 +100,4 @@ def give_way(gates: deque[Gate]) -> None:
     except IndexError:
         return
     _sleep(_NAP)
-    # Beside threads that compute, it gets the GIL back only when each of them has had it.
-    taken = max(_COUNTED, _now() - now)
-    here.even = max(here.even, now - _SHARE * _STRETCH) + _SHARE * taken
+    here.even = max(here.even, now - _SHARE * _STRETCH) + _SHARE * _COUNTED
