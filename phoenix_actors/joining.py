@@ -43,7 +43,7 @@ class Joiner:
     """
 
     def __init__(self, session: Session, routes: Routes) -> None:
-        self.session = self._session = session
+        self.session = session
         session.make_facade, session.plain_channel = Channel, ChannelActor
         self._routes = routes
 
@@ -61,7 +61,7 @@ class Joiner:
         joined_once, patience = record.joined_once, self.patience(timeout)
         try:
             with reading_on():
-                wire = self._session.wire
+                wire = self.session.wire
                 if wire is not None and current.host is None:
                     # A plain thread reads the answer itself, as that of a push.
                     joined_once.add_done_callback(lambda _: wire.stop_reading())
@@ -93,13 +93,13 @@ class Joiner:
             record.joiner = copy_context()
         if subscriber is not None:
             _check_actor("subscriber", subscriber)
-        manager = self._session.manager
+        manager = self.session.manager
         if manager is not None and in_init_below(manager):
             # Its manager starts one channel at a time, and this one has not started yet.
             raise WouldDeadlock("join() in the init of a channel actor")
         record = self._want(record, subscriber, handlers)
         if subscriber is not None:
-            intents = whereis(via(self._session.registry_name, "intents"))
+            intents = whereis(via(self.session.registry_name, "intents"))
             if intents is not None:
                 intents.cast(WatchSubscriber(subscriber))
         self._ensure(record)
@@ -110,7 +110,7 @@ class Joiner:
 
         A server that cannot be reached is its cause; a connected one that does not answer is none.
         """
-        session = self._session
+        session = self.session
         error = JoinTimeout(topic, timeout)
         if session.status is not ConnectionStatus.CONNECTED:
             error.__cause__ = session.last_error
@@ -118,11 +118,11 @@ class Joiner:
 
     def join_listed(self) -> None:
         """Want the topics of `join_channels`, without waiting for the server (C167)."""
-        options = self._session.options
+        options = self.session.options
         for topic, params in options.join_channels:
             record = self._record(topic, params, None, options.join_timeout)
             record.joined_once.settle(None)
-            if self._session.want(record) is None:
+            if self.session.want(record) is None:
                 self._ensure(record)
 
     def _record(self, topic: Any, params: Any, channel: Any, timeout: float | None) -> Topic:
@@ -132,7 +132,7 @@ class Joiner:
             InvalidOption: an argument makes no sense.
             EncodeError: the params cannot be sent.
         """
-        session = self._session
+        session = self.session
         if not isinstance(topic, str) or not topic or topic == PHOENIX_TOPIC:
             raise InvalidOption("topic", 'must be a string, neither empty nor "phoenix"')
         if params is None:
@@ -160,18 +160,18 @@ class Joiner:
         else:
             for event, fn in handlers.items():
                 record.listeners.on(event, fn)
-        while (present := self._session.want(record)) is not None:
+        while (present := self.session.want(record)) is not None:
             if ref is not None and present.listeners.take_over(ref, handlers):
                 return present
             if not present.listeners.deserted:
                 raise AlreadyJoined(present.facade, present.name)
             # Its last subscriber has just ended: that one is being left.
-            self._session.forget(present)
+            self.session.forget(present)
         return record
 
     def _ensure(self, record: Topic) -> None:
         """Have the topic's actor started; a manager that is just restarting does so by itself."""
-        manager = self._session.manager
+        manager = self.session.manager
         if manager is not None:
             # Not waited for: the record tells what became of it, and the caller has a timeout.
             manager.post(EnsureChannel(record))

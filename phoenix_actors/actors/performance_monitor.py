@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,9 @@ _MEGABYTE: Final = 1024 * 1024
 _MOST_POINTS: Final = 10_000
 # Look-ups in one interval below which a hit rate says nothing.
 _ENOUGH_LOOKUPS: Final = 100
+# What is not looked at for the first data point.
+_UNKNOWN: Final[Mapping[str, Any]] = {"message_queue_depth": 0, "memory_usage_mb": None}
+_NO_TIMES: Final[Mapping[str, Any]] = {"count": 0, "p99_seconds": None}
 
 
 class DataPoint(msgspec.Struct, frozen=True):
@@ -112,7 +116,15 @@ class PerformanceMonitor(Part):
 
     def point(self, now: float, system: dict[str, Any]) -> DataPoint:
         """Return the numbers of this moment."""
-        counters, times = self.session.counters, self.session.response_times.snapshot()
+        return self._point(now, system, self.session.response_times.snapshot())
+
+    def beginning(self, now: float) -> DataPoint:
+        """Return what rates need of the first moment; to know more takes system calls."""
+        system = {**_UNKNOWN, "cpu_seconds": time.process_time()}
+        return self._point(now, system, _NO_TIMES)
+
+    def _point(self, now: float, system: dict[str, Any], times: Mapping[str, Any]) -> DataPoint:
+        counters = self.session.counters
         return DataPoint(
             at=now,
             timestamp=time.time(),
@@ -125,23 +137,6 @@ class PerformanceMonitor(Part):
             cpu_seconds=system["cpu_seconds"],
             pushes_answered=int(times["count"] or 0),
             push_p99_seconds=times["p99_seconds"],
-        )
-
-    def beginning(self, now: float) -> DataPoint:
-        """Return what rates need of the first moment; to know more takes system calls."""
-        counters = self.session.counters
-        return DataPoint(
-            at=now,
-            timestamp=time.time(),
-            message_queue_depth=0,
-            memory_usage_mb=None,
-            messages_sent=counters["frames_sent"],
-            messages_received=counters["frames_received"],
-            bytes_sent=counters["bytes_sent"],
-            bytes_received=counters["bytes_received"],
-            cpu_seconds=time.process_time(),
-            pushes_answered=0,
-            push_p99_seconds=None,
         )
 
     def throughput(self, system: dict[str, Any]) -> dict[str, float | None]:

@@ -5,26 +5,11 @@ With `PHOENIX_URL` the same runs against that server.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
-from phoenix_actors.testing import PhoenixServer
 from tests.conformance.raw_client import HANDSHAKE, RawClient
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The URL of the server."""
-    given = os.environ.get("PHOENIX_URL")
-    if given is not None:
-        yield given
-        return
-    with PhoenixServer() as server:
-        yield server.url
 
 
 @pytest.mark.parametrize(

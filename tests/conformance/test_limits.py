@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zlib
 from collections.abc import Iterator
 
 import pytest
 
-from phoenix_actors.testing import PhoenixServer
 from tests.conformance.raw_client import HANDSHAKE, RawClient, encode
 
 TARGET = "/socket/websocket?vsn=2.0.0"
@@ -22,17 +20,6 @@ HEARTBEAT = json.dumps([None, "1", "phoenix", "heartbeat", {}]).encode()
 TAIL = b"\x00\x00\xff\xff"
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The URL of the server."""
-    given = os.environ.get("PHOENIX_URL")
-    if given is not None:
-        yield given
-        return
-    with PhoenixServer() as server:
-        yield server.url
 
 
 @pytest.fixture
