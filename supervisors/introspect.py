@@ -344,7 +344,7 @@ def _status_of(process: Process) -> ActorStatus:
         parent=None if process.parent is None else process.parent.actor_ref,
         suspended=mailbox.suspended,
         trap_exit=actor.trap_exit,
-        mailbox=len(mailbox),
+        mailbox=len(mailbox.user),
         traced=observed.is_traced(process),
         counting=observed.is_counted(process),
         state=shown,

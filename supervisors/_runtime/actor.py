@@ -95,7 +95,8 @@ class Actor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         """Create the actor in its starter's thread; an override must call super().__init__()."""
-        furnish(self)
+        # Nobody can run it before its first turn, and that one is its launcher's to give.
+        furnish(self).slot.pop()
 
     def __str__(self) -> str:
         """Name the class and the actor's name or URN."""
@@ -265,15 +266,14 @@ class Actor(pykka.Actor):
             event.set()
 
 
-def furnish(actor: Actor) -> None:
-    """Give a new actor its process."""
+def furnish(actor: Actor) -> Process:
+    """Give a new actor its process, and return it; the slot is free, and nobody knows it yet."""
+    process: Process
     actor._process = process = _new(Process)
     # Called so, it costs a third less.
     Process.__init__(process, actor, actor.ref_class)
-    if actor._otp_gets_everything:
-        process.unusual = True
-    process.direct = actor._otp_direct
     actor._otp_furnish_mailbox()
+    return process
 
 
 _TERMINATE: Any = Actor.terminate

@@ -83,13 +83,13 @@ def make(cls: type[Actor]) -> Process:
     try:
         if cls.__new__ is _new:
             # In Python alone it costs a third less.
-            actor = _new(cls)
-            furnish(actor)
+            process = furnish(_new(cls))
+            # As Actor.__init__ does.
+            process.slot.pop()
         else:
-            actor = cls()
+            process = cls()._process
     except Exception as error:
         raise start_error(cls, crashed(error)) from error
-    process: Process = actor._process
     return process
 
 
@@ -156,12 +156,9 @@ def _start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> A
     except Exception:  # noqa: BLE001  a refused thread, which is told in the other way
         return UNDONE
     # As make, which takes whatever is raised for an error of the class.
-    actor = _new(cls)
-    furnish(actor)
-    process: Process = actor._process
+    process = furnish(_new(cls))
     process.dispatcher = pool
     process.initialised = process._came_up = True
-    process.mailbox.slot.append(process)
     if tie is not None:
         tie(process)
     enlist(process.actor_ref)

@@ -67,6 +67,8 @@ class _StandIn:
     _otp_plain_end = False
     _otp_ends_at_once = False
     _stopped_event = None
+    _otp_direct = False
+    _otp_gets_everything = False
 
     @staticmethod
     def _otp_has_plain_end() -> bool:
@@ -91,8 +93,6 @@ class ForeignProcess(Process):
         """Wrap the hooks of an actor that is to be launched, or that runs (`attached`)."""
         stand_in = type(type(actor).__name__, (_StandIn,), {})(self)
         super().__init__(stand_in, lambda _: actor.actor_ref)  # type: ignore[arg-type]
-        # Its turns need no launch.
-        self.mailbox.slot.append(self)
         self._foreign = actor
         self._attached = attached
         self._failure: Crashed | None = None

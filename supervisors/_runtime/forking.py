@@ -28,7 +28,7 @@ from supervisors._runtime.own_thread import own_thread
 from supervisors._runtime.pool import pool
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
-from supervisors._runtime.ties import claims
+from supervisors._runtime.ties import FREE, claims
 from supervisors._runtime.timers import timers
 from supervisors.exits import Down, Killed, NoProc
 
@@ -111,15 +111,12 @@ def _bury(process: Process) -> None:
             item.future.settle_quietly((False, gone))
         elif isinstance(item, StopOrder) and item.reply is not None:
             item.reply.settle_quietly((True, True))
-    for reply in process._deferred or ():
+    bonds, process.bonds = process.bonds, FREE
+    for reply in bonds.deferred or ():
         reply.settle_quietly((False, gone))
-    for reply in process._stop_waiters or ():
+    for reply in bonds.stop_waiters or ():
         reply.settle_quietly((True, True))
-    for monitor in process._monitors or ():
+    for monitor in bonds.monitors or ():
         monitor._reply.settle_quietly((True, Down(monitor, monitor.ref, NoProc())))
-    process._deferred = process._monitors = None
-    process._stop_waiters = ()
-    process._watches = process._timers = None
-    process._linked = process._books = ()
     process.actor._otp_mark_stopped()
     process.actor_ref.process = None

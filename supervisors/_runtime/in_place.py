@@ -21,6 +21,7 @@ from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
+from supervisors._runtime.ties import FREE
 from supervisors._runtime.turns import fail_turn
 from supervisors.exits import Crashed, ExitReason
 
@@ -89,7 +90,7 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     if not ends:
         _give_back(process)
         return False
-    if not process.tied and not mailbox.user:
+    if process.bonds is FREE and not mailbox.user:
         process._tell_parent()
         return True
     here = current.here
@@ -107,7 +108,7 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     It sees and changes no context variable of the caller's; what monitors want to be told, and what
     is still queued, is not told in its thread at all.
     """
-    if process._monitors or process.mailbox.user or only_waits(3):
+    if process.bonds.monitors or process.mailbox.user or only_waits(3):
         return False
     ended = Context().run(end_idle, process, reason)
     # Its supervisor may have become this thread's next one, and the caller goes on now.

@@ -64,7 +64,7 @@ NO_CONTROL: Final = ControlLane()
 
 
 class Mailbox:
-    """The inbox of one process.
+    """The inbox of one process, which is one itself: an object of its own takes 80 bytes more.
 
     `slot` is the right to run the process: the owner lies in it while nobody has that right, and
     whoever takes it out must have it run, and put back. To take out, to put back and to look are
@@ -87,10 +87,6 @@ class Mailbox:
         self.slot: list[Any] = [owner]
         self.closed = False
         self.owner = owner
-
-    def __len__(self) -> int:
-        """Return the number of user messages that wait."""
-        return len(self.user)
 
     def add(self, item: Any) -> None:
         """Append a user message, without a look at the slot."""

@@ -205,7 +205,7 @@ def trace(process: Process, tracer: Tracer | None) -> None:
 def count(process: Process, counting: bool) -> Statistics:
     """Begin to count from nothing, or end it; return what there is. In the process's own turn."""
     if counting:
-        _observe(process).counter = _Counter(len(process.mailbox))
+        _observe(process).counter = _Counter(len(process.mailbox.user))
         return measure(process)
     last = measure(process)
     observed = _observed(process)
@@ -217,7 +217,7 @@ def count(process: Process, counting: bool) -> Statistics:
 
 def measure(process: Process) -> Statistics:
     """Return the statistics at this moment, from any thread, without asking the process."""
-    waiting, doing = len(process.mailbox), process.handling
+    waiting, doing = len(process.mailbox.user), process.handling
     busy = doing is not IDLE and not isinstance(doing, Urge)
     observed = _observed(process)
     counter = None if observed is None else observed.counter

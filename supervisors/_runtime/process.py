@@ -31,13 +31,13 @@ from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush
 from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import Call, Info, Told, Urge
-from supervisors._runtime.mailbox import NO_CONTROL, NOTHING, Mailbox
+from supervisors._runtime.mailbox import NO_CONTROL, NOTHING
 from supervisors._runtime.outcomes import OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reports import report_abandoned
 from supervisors._runtime.root import root
 from supervisors._runtime.signals import end_link
-from supervisors._runtime.ties import LAST_CLAIM, claims
+from supervisors._runtime.ties import FREE, LAST_CLAIM, claims
 from supervisors._runtime.tracing import crashed, forget_traceback
 from supervisors._runtime.turning import Turning
 from supervisors.errors import StartError
@@ -55,7 +55,6 @@ FirstTurn: TypeAlias = "Callable[[Process, Here], bool]"
 """Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
 
 _ASKED = (Call, Inquiry)
-_REF_INIT = ActorRef.__init__
 _new: Any = object.__new__
 
 
@@ -83,54 +82,46 @@ class Process(Turning):
     )
 
     def __init__(self, actor: Actor, ref_class: type[ActorRef]) -> None:
-        """Made by its actor's __init__."""
-        # As Ties.__init__, without its call.
+        """Made by its actor's __init__; who lets its actor's class run anything takes the slot."""
+        # Of what stands near to each other in memory, each has another one.
         self.claim = claims[id(self) >> 8 & LAST_CLAIM]
-        self.ended = self.tied = False
-        self._books = self._linked = ()
-        self._deferred = self._monitors = self._watches = None
-        self._stop_waiters = self._timers = None
-        self.actor = actor
-        # As Mailbox.__init__, likewise. The control lane comes with the first turn or order.
-        self.mailbox = mailbox = _new(Mailbox)
-        mailbox.user = NOTHING
-        mailbox.suspended = mailbox.closed = False
-        mailbox.control = NO_CONTROL
-        mailbox.owner = self
-        # Nobody can run it before its first turn, and that one is its launcher's to give.
-        mailbox.slot = slot = [self]
-        slot.pop()
-        # Why it has ended; or why it will, where it killed itself in the handler that it is in.
-        self.reason: ExitReason | None = None
-        self.initialised = False
-        self.handling: Any = IDLE
-        self.dispatcher: Any = None
+        self.bonds = FREE
+        # As Mailbox.__init__, without its call. The control lane comes with the first turn or
+        # order.
+        self.mailbox = self.owner = self
+        self.user, self.control = NOTHING, NO_CONTROL
+        self.slot = [self]
+        self.ended = self.suspended = self.closed = self.initialised = self._came_up = False
         # What spares its turns most looks, see `turning`.
-        self.steady = self.direct = False
+        self.steady = False
+        self.direct = actor._otp_direct
         # Whether a GenServer hibernates, waits for a Timeout or has Pykka's on_receive.
-        self.unusual = False
+        self.unusual = actor._otp_gets_everything
+        self.actor = actor
+        self.handling: Any = IDLE
         # Who started it linked; and, where that is a supervisor, the number it knows it by.
         self.parent: Process | None = None
-        self.incarnation = 0
+        self.incarnation = self._thread_id = 0
         self.label: str | None = None
+        # Why it has ended; or why it will, where it killed itself in the handler that it is in.
+        self.reason: ExitReason | None = None
+        self.dispatcher: Any = None
         # Set by a Registry to its own book.
         self.name_book: NameBook | None = None
         # What runs in the first turn; dropped with the start arguments it holds (S15).
         self._boot: FirstTurn | None = None
         self._on_started: OnStarted | None = None
-        self._came_up = False
-        self._thread_id = 0
         # Whether its starter waits for its init however long it takes.
         self.may_wait = True
         # What the asker of the present call gets at the end: (ok, value).
         self._last_words: tuple[bool, Any] | None = None
-        # ForeignProcess gives a function.
-        if ref_class.__init__ is _REF_INIT:
+        if ref_class is ActorRef:
             # As its __init__, likewise.
-            self.actor_ref = ref = _new(ref_class)
+            self.actor_ref = ref = _new(ActorRef)
             ref.actor_class = actor.__class__
             ref.process = self
         else:
+            # ForeignProcess gives a function.
             self.actor_ref = ref_class(self)
 
     @property
@@ -293,7 +284,7 @@ class Process(Turning):
         mailbox.closed = True
         if mailbox.control or mailbox.user:
             mailbox.drain()
-        for book in self._books:
+        for book in self.bonds.books:
             book.release_owner(self)
         strike(ref, None)
         if self in root:
@@ -302,11 +293,11 @@ class Process(Turning):
             actor._otp_mark_stopped()
         if doing is IDLE:
             doing = self.handling
-        if doing is not IDLE or self._deferred:
+        if doing is not IDLE or self.bonds.deferred:
             self._answer_open_calls(reason, doing)
         # Without the claim: `ended` is set, so nothing is added any more.
         undone = None
-        if self._monitors or self._watches or self._linked or self._timers:
+        if self.bonds is not FREE:
             undone = self._undone()
             undone.undo(reason)
         actor._otp_after_end(reason)
@@ -315,7 +306,7 @@ class Process(Turning):
         elif self.parent is not None and self.incarnation:
             # Before the links: those they end must not be known dead to the parent before this one.
             self.parent.actor._otp_child_ended(self.incarnation, reason)
-        if self._stop_waiters:
+        if self.bonds.stop_waiters:
             # Who waits may be called back.
             flush()
         for linked in () if undone is None else undone.links:
@@ -341,13 +332,11 @@ class Process(Turning):
         if self.incarnation and self.parent is not None:
             self.parent.actor._otp_child_ended(self.incarnation, reason)  # type: ignore[arg-type]
         ref.process = None
-        with self.claim:
-            waiters, self._stop_waiters = self._stop_waiters, ()
-        if waiters:
+        # Looked at afterwards, as `await_end` does it the other way round.
+        if self.bonds.stop_waiters:
             # Who waits may be called back.
             flush()
-            for reply in waiters:
-                reply.settle(value=True)
+            self._answer_waiters()
         self.dispatcher.detach(self)
 
     def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
@@ -359,9 +348,9 @@ class Process(Turning):
                 call.future.settle(words[1])
             else:
                 call.future.fail(words[1])
-        if self._deferred:
+        if self.bonds.deferred:
             # A copy in one step: others may answer, and so take out, at this moment.
-            for reply in self._deferred.copy():
+            for reply in self.bonds.deferred.copy():
                 reply.fail(self.gone())
 
 

@@ -106,8 +106,7 @@ class SupervisingActor(StartingActor):
         self._otp_news: deque[Event] = deque()
         # Whose requests are open; the process fails them when it ends.
         self._otp_asked: set[Reply] = set()
-        self._process._deferred = self._otp_asked
-        self._process.tied = True
+        self._process.keep_open(self._otp_asked)
         self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now, _number)

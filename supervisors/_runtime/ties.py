@@ -9,16 +9,19 @@ takes a second one while it holds one, unless it was interrupted as said below.
 `claim` is reentrant: a signal handler and a finalizer run between any two steps of the thread that
 they interrupt, and may monitor, start or end something too. So what is made is made before the
 look whether it is needed, and from a look to what it decides on there is one step only.
+Most processes are never tied to anything: all of them share `FREE`, in which nothing is written.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from supervisors._locks import new_rlock
+from supervisors._runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from supervisors._runtime.names import NameBook
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.timers import Timer
     from supervisors.exits import ExitReason
 
-__all__ = ["LAST_CLAIM", "Ties", "Undone", "claims"]
+__all__ = ["FREE", "LAST_CLAIM", "Bonds", "Ties", "Undone", "claims"]
 
 _FIRST_SWEEP = 16
 # Links up to which a tuple holds them.
@@ -78,95 +81,121 @@ class _Timers(list["Timer"]):
         self.sweep_at = max(_FIRST_SWEEP, 2 * len(self))
 
 
-class Ties:
-    """The half of a process that others hold on to; all of it is safe from any thread."""
+class Bonds:
+    """What one process is tied to, from the first tie on; its claim guards them."""
 
     __slots__ = (
-        "_books",
-        "_deferred",
-        "_linked",
-        "_monitors",
-        "_stop_waiters",
-        "_timers",
-        "_watches",
-        "claim",
-        "ended",
-        "tied",
+        "books",
+        "deferred",
+        "linked",
+        "monitors",
+        "stop_waiters",
+        "timers",
+        "watches",
     )
 
     def __init__(self) -> None:
-        """Start without ties; most processes have few, so each collection comes with its first."""
-        # Of what stands near to each other in memory, each has another one.
-        self.claim = claims[id(self) >> 8 & LAST_CLAIM]
-        self.ended = False
-        # Whether there is, or was, any of what follows: who adds some says so first, under `claim`.
-        self.tied = False
-        self._books: tuple[NameBook, ...] = ()
-        self._deferred: set[Reply] | None = None
+        """Begin with none; each collection comes with its first."""
+        self.books: tuple[NameBook, ...] = ()
+        self.deferred: set[Reply] | None = None
         # The only one; a tuple of few, for an empty set takes 216 bytes; or a set of many.
-        self._linked: Process | tuple[Process, ...] | set[Process] = ()
-        self._monitors: dict[Monitor, None] | None = None
-        self._watches: set[Monitor] | None = None
-        # A tuple once everybody has been told of the end.
-        self._stop_waiters: list[Reply] | tuple[()] | None = None
-        self._timers: _Timers | None = None
+        self.linked: Process | tuple[Process, ...] | set[Process] = ()
+        self.monitors: dict[Monitor, None] | None = None
+        self.watches: set[Monitor] | None = None
+        self.stop_waiters: list[Reply] | None = None
+        self.timers: _Timers | None = None
+
+
+FREE: Final = Bonds()
+"""The bonds of a process that nothing is, or ever was, tied to; they do not change."""
+
+
+class Ties(Mailbox):
+    """The half of a process that others hold on to; all of it is safe from any thread."""
+
+    __slots__ = ("bonds", "claim", "ended")
+
+    actor_ref: Any
+    bonds: Bonds
+    claim: Any
+    ended: bool
+
+    _monitors: Any = property(attrgetter("bonds.monitors"))
+    _timers: Any = property(attrgetter("bonds.timers"))
+    _watches: Any = property(attrgetter("bonds.watches"))
+
+    def _own_bonds(self, made: Bonds) -> Bonds:
+        """Return what may be written into, `made` if there was none. Requires holding `claim`."""
+        if self.bonds is FREE:
+            self.bonds = made
+        return self.bonds
 
     # ---- open calls and waits for the end -----------------------------------------------------
 
     def defer(self, reply: Reply) -> None:
         """Remember a call that will be answered later, so that its asker is told of the end."""
-        self.tied = True
-        if self._deferred is None:
-            self._deferred = set()
-        self._deferred.add(reply)
-        reply.add_done_callback(self._deferred.discard)
+        bonds = self.bonds
+        if bonds is FREE:
+            made = Bonds()
+            with self.claim:
+                bonds = self._own_bonds(made)
+        if bonds.deferred is None:
+            bonds.deferred = set()
+        bonds.deferred.add(reply)
+        reply.add_done_callback(bonds.deferred.discard)
+
+    def keep_open(self, calls: set[Reply]) -> None:
+        """Tell the askers of the calls that are in here at the end of it; once, in the init."""
+        made = Bonds()
+        with self.claim:
+            self._own_bonds(made).deferred = calls
 
     def await_end(self, reply: Reply) -> None:
         """Settle this reply once everybody has been told of the end."""
-        made: list[Reply] = []
+        made, waiters = Bonds(), [reply]
         with self.claim:
-            self.tied = True
-            if self._stop_waiters is None:
-                self._stop_waiters = made
-            waiters = self._stop_waiters
-            if isinstance(waiters, list):
-                waiters.append(reply)
-                # It may have ended in what interrupted this, and have told those before.
-                if self._stop_waiters is waiters:
-                    return
-        reply.settle(value=True)
+            bonds = self._own_bonds(made)
+            if bonds.stop_waiters is None:
+                bonds.stop_waiters = waiters
+            if bonds.stop_waiters is not waiters:
+                bonds.stop_waiters.append(reply)
+        # Who tells of the end first lets go of the reference and then looks for those who wait.
+        if getattr(self.actor_ref, "process", self) is None:
+            reply.settle(value=True)
 
     def _answer_waiters(self) -> None:
-        with self.claim:
-            waiters, self._stop_waiters = self._stop_waiters, ()
+        """Tell those who wait for the end; the reference has let go of the process."""
+        waiters = self.bonds.stop_waiters
         if waiters:
-            for reply in waiters:
+            # A copy in one step: others may come at this moment, who help themselves.
+            for reply in waiters.copy():
                 reply.settle(value=True)
 
     # ---- names and timers ---------------------------------------------------------------------
 
     def keep_names_in(self, book: NameBook) -> bool:
         """Free the names in this book at the end; False when that has come already."""
+        made = Bonds()
         with self.claim:
             if self.ended:
                 return False
-            self.tied = True
-            if not self._books:
-                self._books = book.alone
-            elif book not in self._books:
-                self._books = (*self._books, book)
+            bonds = self._own_bonds(made)
+            if not bonds.books:
+                bonds.books = book.alone
+            elif book not in bonds.books:
+                bonds.books = (*bonds.books, book)
             return True
 
     def keep_timer(self, timer: Timer) -> None:
         """Cancel this timer at the end, or now if that has come already."""
-        made = _Timers()
+        made, bonds = _Timers(), Bonds()
         with self.claim:
             if not self.ended:
-                self.tied = True
-                if self._timers is None:
-                    self._timers = made
-                self._timers.append(timer)
-                timers = self._timers
+                bonds = self._own_bonds(bonds)
+                if bonds.timers is None:
+                    bonds.timers = made
+                bonds.timers.append(timer)
+                timers = bonds.timers
                 if timers is not None and len(timers) > timers.sweep_at:
                     timers.sweep()
                 return
@@ -174,68 +203,69 @@ class Ties:
 
     def tie(self) -> bool:
         """Tell the end what else depends on it; False when that has come already."""
+        made = Bonds()
         with self.claim:
-            self.tied = True
+            self._own_bonds(made)
             return not self.ended
 
     # ---- monitors and links -------------------------------------------------------------------
 
     def add_monitor(self, monitor: Monitor) -> bool:
         """Fire this monitor at the end; False when that has come already."""
-        made: dict[Monitor, None] = {}
+        made, bonds = {monitor: None}, Bonds()
         with self.claim:
             if self.ended:
                 return False
-            self.tied = True
-            if self._monitors is None:
-                self._monitors = made
-            self._monitors[monitor] = None
+            bonds = self._own_bonds(bonds)
+            if bonds.monitors is None:
+                bonds.monitors = made
+            bonds.monitors[monitor] = None
             return True
 
     def forget_monitor(self, monitor: Monitor) -> None:
         """Do not fire this monitor."""
         with self.claim:
-            if self._monitors is not None:
-                self._monitors.pop(monitor, None)
+            if self.bonds.monitors is not None:
+                self.bonds.monitors.pop(monitor, None)
 
     def add_watch(self, monitor: Monitor) -> bool:
         """Cancel this monitor, made by this process, at the end; False when that has come."""
-        made: set[Monitor] = set()
+        made, bonds = {monitor}, Bonds()
         with self.claim:
             if self.ended:
                 return False
-            self.tied = True
-            if self._watches is None:
-                self._watches = made
-            self._watches.add(monitor)
+            bonds = self._own_bonds(bonds)
+            if bonds.watches is None:
+                bonds.watches = made
+            bonds.watches.add(monitor)
             return True
 
     def drop_watch(self, monitor: Monitor) -> None:
         """Forget a monitor made by this process; it has fired or was cancelled."""
         with self.claim:
-            if self._watches is not None:
-                self._watches.discard(monitor)
+            if self.bonds.watches is not None:
+                self.bonds.watches.discard(monitor)
 
     @property
     def _links(self) -> tuple[Process, ...] | set[Process]:
         """Those that this process is linked to."""
-        linked = self._linked
+        linked = self.bonds.linked
         return (linked,) if isinstance(linked, Ties) else linked
 
     def add_link(self, other: Process) -> bool:
         """Signal the other at the end; False when that has come already."""
+        made = Bonds()
         with self.claim:
             if self.ended:
                 return False
-            self.tied = True
-            links = self._links
+            bonds, links = self._own_bonds(made), self._links
             if isinstance(links, set):
                 links.add(other)
             elif not links:
-                self._linked = other
+                bonds.linked = other
             elif other not in links:
                 links = (*links, other)
-                self._linked = links if len(links) <= _FEW else set(links)
+                bonds.linked = links if len(links) <= _FEW else set(links)
             return True
 
     def drop_link(self, other: Process) -> None:
@@ -251,7 +281,7 @@ class Ties:
         if isinstance(links, set):
             links.remove(other)
         else:
-            self._linked = tuple(kept for kept in links if kept is not other)
+            self.bonds.linked = tuple(kept for kept in links if kept is not other)
         return True
 
     # ---- the end ------------------------------------------------------------------------------
@@ -259,15 +289,18 @@ class Ties:
     def _undone(self) -> Undone:
         """Return everything that is to be undone; after the end nothing comes in any more."""
         with self.claim:
+            bonds = self.bonds
             return Undone(
-                tuple(self._monitors or ()),
-                tuple(self._watches or ()),
+                tuple(bonds.monitors or ()),
+                tuple(bonds.watches or ()),
                 tuple(self._links),
-                tuple(self._timers or ()),
+                tuple(bonds.timers or ()),
             )
 
     def _untie(self) -> None:
         """Forget all that, once it is undone."""
         with self.claim:
-            self._monitors = self._watches = self._timers = None
-            self._linked = ()
+            bonds = self.bonds
+            if bonds is not FREE:
+                bonds.monitors = bonds.watches = bonds.timers = None
+                bonds.linked = ()

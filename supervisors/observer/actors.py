@@ -65,7 +65,7 @@ def _rank(sort: Sort, process: Process | None, memory: int | None) -> int:
         return 0
     if sort is Sort.MESSAGES:
         return measure(process).messages_handled or 0
-    return len(process.mailbox)
+    return len(process.mailbox.user)
 
 
 def _process_of(ref: Any) -> Process | None:

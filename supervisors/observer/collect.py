@@ -69,7 +69,7 @@ class _Found:
         if not isinstance(ref, SupervisorRef):
             facts["kind"] = "worker"
             facts["state"] = "running" if ref.is_alive() else "dead"
-            facts["mailbox"] = 0 if process is None else len(process.mailbox)
+            facts["mailbox"] = 0 if process is None else len(process.mailbox.user)
             return
         facts["kind"] = "supervisor"
         if process is not None and not process.initialised and not process.ended:
@@ -84,7 +84,7 @@ class _Found:
             facts["state"] = "dead" if isinstance(error, NoProcError) else "silent"
             return
         facts["state"] = "running"
-        facts["mailbox"] = 0 if process is None else len(process.mailbox)
+        facts["mailbox"] = 0 if process is None else len(process.mailbox.user)
         facts["strategy"] = "dynamic" if info.dynamic else info.strategy
         facts["counted"] = info.counted
         facts["max_restarts"] = info.max_restarts

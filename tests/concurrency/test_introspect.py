@@ -68,7 +68,7 @@ def test_suspended_actor_rests(dispatcher: str) -> None:
     # Two per message and two per request at most, however long that took.
     assert len(batches) <= 50
     state = introspect.get_state(ref, timeout=DEADLINE)
-    assert (state["notes"], len(process.mailbox)) == ([], 10)
+    assert (state["notes"], len(process.mailbox.user)) == ([], 10)
     introspect.resume(ref, timeout=DEADLINE)
     ref.ask("end", timeout=DEADLINE)
     assert introspect.get_state(ref, timeout=DEADLINE)["notes"] == list(range(10))

@@ -15,7 +15,6 @@ from supervisors._runtime.names import process_names
 from supervisors._runtime.own_thread import own_thread
 from supervisors._runtime.pool import pool
 from supervisors._runtime.root import root
-from supervisors._runtime.ties import Ties
 from supervisors._runtime.timers import timers
 
 DEADLINE = 10.0
@@ -144,7 +143,8 @@ def test_what_is_armed_while_cancelled_timers_are_swept_is_kept() -> None:
 
 def test_what_is_kept_while_a_process_sweeps_its_timers_is_cancelled_at_its_end() -> None:
     """The sweep asks each timer; here that keeps another one."""
-    ties = Ties()
+    ref = GenServer.start()
+    ties = ref.process
 
     class Fake:
         def __init__(self, *, meddles: bool = False) -> None:
@@ -154,7 +154,7 @@ def test_what_is_kept_while_a_process_sweeps_its_timers_is_cancelled_at_its_end(
         def waiting(self) -> bool:
             if self.meddles:
                 self.meddles = False
-                ties.keep_timer(late)  # type: ignore[arg-type]
+                ties.keep_timer(late)
             return True
 
         def cancel(self) -> bool:
@@ -163,10 +163,11 @@ def test_what_is_kept_while_a_process_sweeps_its_timers_is_cancelled_at_its_end(
 
     late = Fake()
     for number in range(17):
-        ties.keep_timer(Fake(meddles=number == 9))  # type: ignore[arg-type]
+        ties.keep_timer(Fake(meddles=number == 9))
     undone = ties._undone()
-    assert any(timer is late for timer in undone.timers)  # type: ignore[comparison-overlap]
+    assert any(timer is late for timer in undone.timers)
     assert len(undone.timers) == 18
+    ref.stop()
 
 
 def test_a_telemetry_handler_attached_while_another_one_is() -> None:

@@ -47,7 +47,7 @@ def test_a_tell_that_raises_is_no_dead_letter(turns: ManualDispatcher, message: 
     with dead_letters.subscribe(letters.append), pytest.raises(NoProcError):
         ref.tell(message)
     assert not letters
-    assert len(ref.process.mailbox) == 0
+    assert len(ref.process.mailbox.user) == 0
     ref.process.mailbox.closed = False
     ref.stop()
 

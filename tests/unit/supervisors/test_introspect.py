@@ -234,7 +234,7 @@ def test_suspend_and_resume(turns: ManualDispatcher) -> None:
     ref.send_info("info")
     turns.run_until_idle()
     introspect.suspend(ref)
-    assert (notes, len(ref.process.mailbox), reply.done()) == (["init"], 4, False)
+    assert (notes, len(ref.process.mailbox.user), reply.done()) == (["init"], 4, False)
     assert introspect.get_status(ref).suspended
     introspect.resume(ref)
     introspect.resume(ref)

@@ -86,7 +86,7 @@ def test_an_end_at_once(turns: AnyThread) -> None:
     process = ref.process
     process.mailbox.lane().append("never handled")
     assert end_idle(process, Shutdown())
-    assert (process.reason, ref.is_alive(), len(process.mailbox)) == (Shutdown(), False, 0)
+    assert (process.reason, ref.is_alive(), len(process.mailbox.user)) == (Shutdown(), False, 0)
 
 
 def test_an_object_with_a_terminate_of_its_own(turns: AnyThread) -> None:

@@ -20,7 +20,7 @@ def test_only_the_first_putter_schedules() -> None:
     assert [box.put(1), box.put(2), box.put_control(3)] == [True, False, False]
     assert box.give_back_slot()
     assert not box.put_control(4)
-    assert (list(box.user), list(box.control), len(box)) == ([1, 2], [3, 4], 2)
+    assert (list(box.user), list(box.control), box.closed) == ([1, 2], [3, 4], False)
 
 
 def test_several_at_once() -> None:
