@@ -7,6 +7,12 @@ would wait for ever. There a function written in Python is called instead, behin
 Python does not look for signals, and which takes the lock by an operator, behind which it does not
 look either.
 
+Where the time that a `with` takes matters, these two do the same in half of it:
+
+    _ = -lock
+    try: ...
+    finally: lock.release()
+
 For locks that are taken by `with`. One that is not is another matter, see `transport.own_lock`. The
 `with` of a `threading.Condition`, or an Event's `set`, can be caught half way in every version, for
 they are written in Python: take a condition's lock instead.
@@ -41,17 +47,17 @@ class _StepLock(_RLOCK):  # type: ignore[misc]
     # C code, which the operator calls.
     __neg__ = _RLOCK.acquire
 
-    def __enter__(self) -> bool:
-        """Take the lock."""
-        taken: bool = -self
-        return taken
+    if sys.version_info >= (3, 14):
+
+        def __enter__(self) -> bool:
+            """Take the lock."""
+            taken: bool = -self
+            return taken
 
 
 # Where one that is not reentrant will do, one that is does no harm: only its holder would notice.
-new_lock: Callable[[], threading.Lock]
-new_rlock: Callable[[], Any]
+new_lock: Callable[[], threading.Lock] = threading.Lock
+new_rlock: Callable[[], Any] = _StepLock
 
 if sys.version_info >= (3, 14):
-    new_lock = new_rlock = _StepLock
-else:
-    new_lock, new_rlock = threading.Lock, threading.RLock
+    new_lock = _StepLock

@@ -16,8 +16,10 @@ gets the exception as well. Name the exceptions that are answers in `reply_excep
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar, Final
 
 from supervisors._runtime.calling import call_proxied, start_and_wait, unreachable
 from supervisors._runtime.directives import (
@@ -246,15 +248,7 @@ class GenServer(DozingActor):
 
     @classmethod
     def _otp_starts_plainly(cls) -> bool:
-        return (
-            cls.init is GenServer.init
-            and cls.__new__ is object.__new__
-            and cls.mailbox_limit is None
-            and cls.ref_class is ActorRef
-            and cls.on_start is GenServer.on_start
-            and cls._otp_begin is GenServer._otp_begin
-            and cls._otp_after_start is GenServer._otp_after_start
-        )
+        return bool(_start_parts(cls) == _PLAIN_START)
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Without arguments it costs half.
@@ -385,4 +379,17 @@ class GenServer(DozingActor):
                     return
 
 
+# What a start looks up in a class, in one step of C code; and what it is where no user wrote any.
+_start_parts: Final[Callable[[type], Any]] = attrgetter(
+    "init",
+    "on_start",
+    "__init__",
+    "__new__",
+    "_otp_begin",
+    "_otp_after_start",
+    "mailbox_limit",
+    "ref_class",
+    "dispatcher",
+)
+_PLAIN_START: Final = _start_parts(GenServer)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))

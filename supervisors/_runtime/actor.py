@@ -151,7 +151,7 @@ class Actor(pykka.Actor):
 
     @classmethod
     def _otp_starts_plainly(cls) -> bool:
-        """Tell whether a start runs nothing that a user wrote, and cannot fail."""
+        """Tell whether a start, as one of the pool's, runs nothing of a user's and cannot fail."""
         return False
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

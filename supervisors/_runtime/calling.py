@@ -9,7 +9,7 @@ from pykka import messages
 
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import start_here
+from supervisors._runtime.first_turn import start_here, start_plainly
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.outcomes import UNDONE, Started, StartFailed, StartIgnored
 from supervisors._runtime.reply import Reply
@@ -44,6 +44,10 @@ def start_and_wait(
 ) -> Any:
     """Start an actor and wait for its init; see GenServer.start()."""
     tie = partial(_tie, current.process) if linked else None
+    if not kwargs and cls._otp_starts_plainly():
+        started = start_plainly(cls, tie)
+        if started is not UNDONE:
+            return started
     options, rest = take_options(kwargs)
     if cls.__init__ is Actor.__init__ and (options is _NO_OPTIONS or options.are_bare()):
         started = start_here(cls, args, rest, tie)

@@ -21,6 +21,7 @@ from supervisors._runtime.in_place import leave
 from supervisors._runtime.outcomes import UNDONE, OnStarted, Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process, tell_nobody
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
@@ -46,6 +47,7 @@ __all__ = [
     "run_init",
     "start_error",
     "start_here",
+    "start_plainly",
 ]
 
 
@@ -112,8 +114,6 @@ def start_here(
     """
     if not cls._otp_comes_up_at_once or cls.dispatcher != "pool":
         return UNDONE
-    if cls._otp_starts_plainly():
-        return _start_plainly(cls, tie)
     if only_waits(4):
         return UNDONE
     process = make(cls)
@@ -145,8 +145,10 @@ def start_here(
     return None
 
 
-def _start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> Any:
+def start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> Any:
     """Start an actor whose start runs nothing of a user's, without a turn, in any thread.
+
+    Returns its ref; or UNDONE.
 
     Nobody knows it before it is up, so what interrupts this in the main thread, a signal's handler
     that raises or that calls actors, never meets one that has half started.
@@ -155,14 +157,17 @@ def _start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> A
         pool.man()
     except Exception:  # noqa: BLE001  a refused thread, which is told in the other way
         return UNDONE
-    # As make, which takes whatever is raised for an error of the class.
-    process = furnish(_new(cls))
+    # As furnish, without its call and without what it asks the class for.
+    actor = _new(cls)
+    actor._process = process = _new(Process)
+    Process.__init__(process, actor, ActorRef)
     process.dispatcher = pool
     process.initialised = process._came_up = True
     if tie is not None:
         tie(process)
-    enlist(process.actor_ref)
-    return process.actor_ref
+    ref = process.actor_ref
+    enlist(ref)
+    return ref
 
 
 def first_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here) -> bool:

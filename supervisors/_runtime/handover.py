@@ -46,6 +46,8 @@ _DEEPEST = 16
 _LOW = 40
 # So many frames higher than remembered it is looked for still.
 _NEAR = (0,) * 6
+_frame = sys._getframe
+_modules = sys.modules
 _FIRST_FRAME: Any = threading.Thread._bootstrap  # type: ignore[attr-defined]
 
 
@@ -90,17 +92,14 @@ def only_waits(above: int = 1) -> bool:
         return True
     if here.is_main or here.depth >= _DEEPEST:
         return True
-    # Whether an asyncio event loop runs here; where none can, nothing is loaded.
-    events = sys.modules.get("asyncio.events")
-    if events is not None:
-        running = getattr(events, "_get_running_loop", None)
-        if running is not None and running() is not None:
-            return True
+    # Where no asyncio event loop can run nothing is loaded.
+    if "asyncio.events" in _modules and _runs_a_loop():
+        return True
     # To find the first frame about where it was costs a fifth of an exception.
     bottom = here.bottom
     if bottom is not None:
         try:
-            frame: Any = sys._getframe(here.height + above)
+            frame: Any = _frame(here.height + above)
         except ValueError:
             return _is_high(here, above)
         for _ in _NEAR:
@@ -111,6 +110,12 @@ def only_waits(above: int = 1) -> bool:
                 # A stack of its own, as greenlets have.
                 break
     return _is_high(here, above)
+
+
+def _runs_a_loop() -> bool:
+    """Tell whether an asyncio event loop runs in this thread."""
+    running = getattr(_modules.get("asyncio.events"), "_get_running_loop", None)
+    return running is not None and running() is not None
 
 
 def _is_high(here: Here, above: int) -> bool:

@@ -81,12 +81,17 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
         mailbox.slot.pop()
     except IndexError:
         return False
-    with process.claim:
+    claim = process.claim
+    # As `with` it, which takes twice as long.
+    _ = -claim
+    try:
         ends = process.initialised and not process.ended and not mailbox.control
         if ends:
             process.ended, process.initialised, process.reason = True, False, reason
             if by_parent:
                 process.incarnation = 0
+    finally:
+        claim.release()
     if not ends:
         _give_back(process)
         return False

@@ -283,11 +283,12 @@ class ActorRef(pykka.ActorRef[Any]):
             SelfCallError: an actor waits for its own end; use `self.stop()` there.
         """
         process = self.process
-        if block and process is not None and current.process is process:
-            raise SelfCallError(self)
         reason = as_reason(reason)
-        if block and timeout is None and process is not None and end_in_caller(process, reason):
-            return True
+        if block and process is not None:
+            if current.__dict__["here"].process is process:
+                raise SelfCallError(self)
+            if timeout is None and end_in_caller(process, reason):
+                return True
         reply = Reply()
         order = StopOrder(reason, reply)
         if process is None or process.has_ended():
