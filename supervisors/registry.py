@@ -118,7 +118,7 @@ class Registry(GenServer):
         """Open the table."""
         unique = _kind(keys) is Keys.UNIQUE
         book = RegistryBook(self._process, unique=unique, listeners=_as_listeners(listeners))
-        self._process.name_book = book
+        self._process.bound().name_book = book
 
     def handle_info(self, message: Any) -> None:
         """Ignore the ends of registrants; their keys are free already (S134)."""

@@ -81,11 +81,15 @@ def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
     Raises:
         ChildSpecError: it is no child, or significant where nothing can come of that (S9).
     """
-    spec = _bare_spec(child)
-    if spec is None:
-        spec = _spec(child)
-        check_significant(spec, auto_shutdown)
-    return spec
+    if child.__class__ is ChildSpec:
+        spec: ChildSpec | None = child
+    else:
+        spec = _bare_spec(child)
+        if spec is None:
+            spec = _spec(child)
+    if spec.significant:  # type: ignore[union-attr]
+        check_significant(spec, auto_shutdown)  # type: ignore[arg-type]
+    return spec  # type: ignore[return-value]
 
 
 def check_childspecs(

@@ -84,13 +84,13 @@ class Child:
 
     __slots__ = ("incarnation", "key", "past", "ref", "spec", "state")
 
-    def __init__(self, key: Any, spec: ChildSpec) -> None:
+    def __init__(self, key: Any, spec: ChildSpec, incarnation: int = 0) -> None:
         """Begin stopped."""
         self.key = key
         self.spec = spec
         self.state = ChildState.STOPPED
         self.ref: Any = None
-        self.incarnation = 0
+        self.incarnation = incarnation
         # Most children have none: a shared one takes the place of 96 bytes for each.
         self.past = _NO_PAST
 
@@ -148,7 +148,8 @@ class ChildTable:
 
         Args:
             dynamic: decides how children are keyed and found.
-            number_of: tells of a living child's reference by which number it is known; 0 of others.
+            number_of: tells of a living child's reference by which number it is known; of others 0,
+                or it raises AttributeError.
         """
         self.dynamic = dynamic
         self._number_of = number_of
@@ -184,8 +185,7 @@ class ChildTable:
             return child
         # Its key is a number that nobody else has.
         self._next = number = self._next + 1
-        self._children[number] = child = Child(number, spec)
-        child.incarnation = number
+        self._children[number] = child = Child(number, spec, number)
         return child
 
     def remove(self, child: Child) -> None:
@@ -206,9 +206,12 @@ class ChildTable:
     def find(self, id_or_ref: Any) -> Child | None:
         """Return the child with this living ref or, in a static table, with this id (S110)."""
         if self.dynamic:
-            child = self.by_incarnation(self._number_of(id_or_ref))
-            if child is not None and child.ref is id_or_ref:
-                return child
+            try:
+                child = self.by_incarnation(self._number_of(id_or_ref))
+                if child is not None and child.ref is id_or_ref:
+                    return child
+            except AttributeError:
+                pass
         try:
             child = self._by_ref.get(id_or_ref)
             if child is None and not self.dynamic:
@@ -256,8 +259,12 @@ class ChildTable:
         child.ref = ref
         if child.past is not _NO_PAST:
             child.past.started_at = now
-        if self.dynamic and self._number_of(ref) == child.incarnation:
-            return
+        if self.dynamic:
+            try:
+                if self._number_of(ref) == child.incarnation:
+                    return
+            except AttributeError:
+                pass
         self._by_ref[ref] = child
 
     def mark_restarting(self, child: Child) -> None:

@@ -234,13 +234,17 @@ def run_init(
                 refuse(process, error.reason if isinstance(error, Refused) else crashed(error))
             else:
                 if outcome is READY:
-                    # As come_up, without its call.
-                    with process.claim:
+                    # As come_up, without its call, and without a `with`.
+                    claim = process.claim
+                    _ = -claim
+                    try:
                         if not process.ended:
                             process.initialised = process._came_up = True
                             process.handling = IDLE
                             on_started, process._on_started = process._on_started, None
                             on_started = on_started or tell_nobody
+                    finally:
+                        claim.release()
                 else:
                     _came_otherwise(process, actor, outcome)
             if process.reason is not None and not process.ended:

@@ -132,7 +132,7 @@ def in_turn(
     Args:
         process: whose turn it is to be.
         here: this thread's values of `current`; never the main thread's.
-        act: runs nothing of a user's.
+        act: runs nothing of a user's, or says so in `handling` as long as it does.
         argument: for it.
         idle: whether it must have started, and no message may wait: what waits comes before.
     """
@@ -160,7 +160,6 @@ def in_turn(
         fail_turn(process, error)
         return None
     finally:
-        process.handling = IDLE
         here.process = outer
         if process.ended:
             again = leave(process, here)

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from supervisors._runtime.actor import Actor
     from supervisors._runtime.current import Here
     from supervisors._runtime.dispatcher import Dispatcher
-    from supervisors._runtime.names import NameBook
 
 __all__ = ["FirstTurn", "Process", "tell_nobody"]
 
@@ -74,8 +73,6 @@ class Process(Turning):
         "initialised",
         "label",
         "mailbox",
-        "may_wait",
-        "name_book",
         "parent",
         "reason",
         "unusual",
@@ -106,13 +103,9 @@ class Process(Turning):
         # Why it has ended; or why it will, where it killed itself in the handler that it is in.
         self.reason: ExitReason | None = None
         self.dispatcher: Any = None
-        # Set by a Registry to its own book.
-        self.name_book: NameBook | None = None
         # What runs in the first turn; dropped with the start arguments it holds (S15).
         self._boot: FirstTurn | None = None
         self._on_started: OnStarted | None = None
-        # Whether its starter waits for its init however long it takes.
-        self.may_wait = True
         # What the asker of the present call gets at the end: (ok, value).
         self._last_words: tuple[bool, Any] | None = None
         if ref_class is ActorRef:

@@ -125,7 +125,7 @@ def spawn(
         if before_launch is not None:
             before_launch(process)
         if timeout is not None:
-            process.may_wait = False
+            process.bound().may_wait = False
             armed.append(timers.after(timeout, lambda: _start_timed_out(process, timeout)))
         _launch(process, dispatcher, partial(first_turn, args, kwargs))
     except BaseException:

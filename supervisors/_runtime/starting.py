@@ -296,7 +296,12 @@ def launch_of(spec: ChildSpec) -> Launch | None:
 
 
 def _find_launch(spec: ChildSpec) -> Launch | None:
-    cls, plain = _actor_class(spec.start), plain_class(spec.start)
+    start = spec.start
+    if not spec.kwargs and spec.name is None and isinstance(start, type):
+        shared: Launch | None = start.__dict__.get("_otp_launch")
+        if shared is not None and shared.has_init is (start.__init__ is not Actor.__init__):  # type: ignore[misc]
+            return shared
+    cls, plain = _actor_class(start), plain_class(start)
     if cls is None and plain is None:
         return None
     options, kwargs = take_options(dict(spec.kwargs))
@@ -311,7 +316,7 @@ def _find_launch(spec: ChildSpec) -> Launch | None:
     if cls is None or kwargs or options.name is not None:
         return launch
     # One for all children of the class, for it takes 160 bytes.
-    shared: Launch | None = cls.__dict__.get("_otp_launch")
+    shared = cls.__dict__.get("_otp_launch")
     if shared is None:
         cls._otp_launch = shared = launch
     return shared if shared == launch else launch

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from pykka import messages
@@ -76,10 +77,8 @@ _REPORTED = {
 }
 
 
-def _number(ref: Any) -> int:
-    """Return by which number its supervisor knows a living actor; 0 where that is not told."""
-    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
-    return number
+# By which number its supervisor knows a living actor; an AttributeError where that is not told.
+_number: Callable[[Any], int] = attrgetter("process.incarnation")
 
 
 class SupervisingActor(StartingActor):

@@ -82,13 +82,18 @@ class _Timers(list["Timer"]):
 
 
 class Bonds:
-    """What one process is tied to, from the first tie on; its claim guards them."""
+    """What one process is tied to, from the first tie on; its claim guards them.
+
+    And what few processes have that others see.
+    """
 
     __slots__ = (
         "books",
         "deferred",
         "linked",
+        "may_wait",
         "monitors",
+        "name_book",
         "stop_waiters",
         "timers",
         "watches",
@@ -104,6 +109,10 @@ class Bonds:
         self.watches: set[Monitor] | None = None
         self.stop_waiters: list[Reply] | None = None
         self.timers: _Timers | None = None
+        # Set by a Registry to its own book.
+        self.name_book: NameBook | None = None
+        # Whether the starter waits for the init however long it takes.
+        self.may_wait = True
 
 
 FREE: Final = Bonds()
@@ -120,6 +129,8 @@ class Ties(Mailbox):
     claim: Any
     ended: bool
 
+    may_wait: Any = property(attrgetter("bonds.may_wait"))
+    name_book: Any = property(attrgetter("bonds.name_book"))
     _monitors: Any = property(attrgetter("bonds.monitors"))
     _timers: Any = property(attrgetter("bonds.timers"))
     _watches: Any = property(attrgetter("bonds.watches"))
@@ -136,9 +147,7 @@ class Ties(Mailbox):
         """Remember a call that will be answered later, so that its asker is told of the end."""
         bonds = self.bonds
         if bonds is FREE:
-            made = Bonds()
-            with self.claim:
-                bonds = self._own_bonds(made)
+            bonds = self.bound()
         if bonds.deferred is None:
             bonds.deferred = set()
         bonds.deferred.add(reply)
@@ -146,9 +155,7 @@ class Ties(Mailbox):
 
     def keep_open(self, calls: set[Reply]) -> None:
         """Tell the askers of the calls that are in here at the end of it; once, in the init."""
-        made = Bonds()
-        with self.claim:
-            self._own_bonds(made).deferred = calls
+        self.bound().deferred = calls
 
     def await_end(self, reply: Reply) -> None:
         """Settle this reply once everybody has been told of the end."""
@@ -170,6 +177,12 @@ class Ties(Mailbox):
             # A copy in one step: others may come at this moment, who help themselves.
             for reply in waiters.copy():
                 reply.settle(value=True)
+
+    def bound(self) -> Bonds:
+        """Return what may be written into; only for the slot's holder."""
+        made = Bonds()
+        with self.claim:
+            return self._own_bonds(made)
 
     # ---- names and timers ---------------------------------------------------------------------
 
