@@ -49,11 +49,14 @@ def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Chi
     """
     if machine.operation is not None or machine.waiting or machine.over:
         return None
-    if machine.deadline is not None or machine.flags.template is not None:
+    flags, children = machine.flags, machine.children
+    if machine.deadline is not None or flags.template is not None:
         return None
-    if refusal_to_start(machine, spec) is not None:
+    # Where there is no bound, nothing is refused but what is significant.
+    bounded = not flags.dynamic or flags.max_children is not None or spec.significant
+    if bounded and refusal_to_start(machine, spec) is not None:
         return None
-    child = machine.children.add_begun(spec)
+    child = children.add_begun(spec)
     machine.starting = number = child.incarnation
     machine.awaited = (number,)
     machine.operation = _Starting(machine, child, token)

@@ -222,12 +222,11 @@ class ChildTable:
 
     def by_incarnation(self, incarnation: int) -> Child | None:
         """Return the child whose present life, or present wait, has this number."""
-        child = self._by_incarnation.get(incarnation)
-        if child is None and self.dynamic and incarnation not in self._at_rest:
+        if self.dynamic:
             child = self._children.get(incarnation)
-            if child is not None and child.incarnation != incarnation:
-                return None
-        return child
+            if child is not None and child.incarnation == incarnation:
+                return None if incarnation in self._at_rest else child
+        return self._by_incarnation.get(incarnation)
 
     def _note_incarnation(self, child: Child) -> None:
         """Have the child found by its incarnation."""

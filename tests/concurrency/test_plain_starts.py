@@ -11,6 +11,8 @@ import pytest
 from pykka import ActorRegistry
 
 from supervisors import GenServer, Shutdown, StartError
+from supervisors._runtime.first_turn import READY
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
 from tests.concurrency.conftest import DEADLINE
 from tests.concurrency.test_handover import in_thread
@@ -71,6 +73,32 @@ def test_a_patched_class_is_not_taken_for_plain(
     monkeypatch.setattr(Other, hook, lambda self: 1 / 0)
     with pytest.raises(StartError):
         run(Other.start)
+    ref.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("init", lambda self: None),
+        ("on_start", lambda self: None),
+        ("__init__", lambda self, *_: GenServer.__init__(self)),
+        ("__new__", lambda cls, *_: object.__new__(cls)),
+        ("_otp_begin", lambda self, args, kwargs: READY),
+        ("_otp_after_start", lambda self: None),
+        ("mailbox_limit", 1),
+        ("ref_class", type("Ref", (ActorRef,), {})),
+        ("dispatcher", "thread"),
+    ],
+)
+def test_what_makes_a_class_not_plain(name: str, value: Any) -> None:
+    """Each by itself, in the class or in one that it derives from."""
+    own: Any = type("Own", (Plain,), {name: value})
+    assert Plain._otp_starts_plainly()
+    assert not own._otp_starts_plainly()
+    derived: Any = type("Derived", (own,), {})
+    assert not derived._otp_starts_plainly()
+    ref = own.start()
+    assert ref.ask(1, timeout=DEADLINE) != threading.get_ident()
     ref.stop()
 
 

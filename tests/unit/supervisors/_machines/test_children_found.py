@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,10 +27,8 @@ def ref_of(number: int) -> Ref:
     return Ref(SimpleNamespace(incarnation=number))
 
 
-def number_of(ref: Any) -> int:
-    """The number that a reference tells, if it tells one."""
-    number: int = getattr(getattr(ref, "process", None), "incarnation", 0)
-    return number
+# The number that a reference tells; an AttributeError where it tells none.
+number_of: Callable[[Any], int] = attrgetter("process.incarnation")
 
 
 def started(table: ChildTable, child: Child, ref: Any = None) -> Any:
