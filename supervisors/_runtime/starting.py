@@ -71,6 +71,10 @@ class StartingActor(Actor):
         """
         raise NotImplementedError
 
+    def _otp_go_on(self, started: Process, here: Here) -> Begun | None:
+        """Hear that a child has started, from within its turn by a worker; as `_otp_hear`."""
+        raise NotImplementedError
+
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Let a subclass give a new child something before it can run."""
 
@@ -117,11 +121,11 @@ class StartingActor(Actor):
         Nobody can know the process before it has its name or is in `ActorRegistry`, so what comes
         before needs no lock; the dispatcher is there when the first order comes.
         """
-        name = launch.options.name
+        sup, name = self._process, launch.options.name
         if name is not None:
             refuse_held(name)
         process = make(launch.cls)  # type: ignore[arg-type]
-        process.parent, process.incarnation = self._process, incarnation
+        process.parent, process.incarnation = sup, incarnation
         process.dispatcher = dispatcher
         tell = partial(self._otp_tell_start, process, spec)
         if name is None:
@@ -135,7 +139,12 @@ class StartingActor(Actor):
                 strike(process.actor_ref, None)
             process.expect_start(tell)
         self._otp_prepare(process, spec)
-        self._otp_take_in(process, spec, incarnation)
+        # As _otp_take_in, without its call.
+        label = spec.id
+        process.label = label if label.__class__ is str else _label(label, incarnation)
+        self._otp_lives[incarnation] = process
+        if sup.ended:
+            process.order(StopOrder(sup.reason or Shutdown()))
         return process
 
     def _otp_start_with_care(
@@ -244,8 +253,7 @@ def _child_turn(
             if on_started is None:
                 return False
             supervisor: Any = process.parent
-            news = ChildStarted(process.incarnation, process.actor_ref)
-            begun: Begun | None = supervisor.actor._otp_hear(news)
+            begun: Begun | None = supervisor.actor._otp_go_on(process, here)
             if begun is None:
                 return False
             process, args, kwargs = begun
