@@ -269,6 +269,32 @@ class ChildTable:
             return
         self._by_ref[ref] = child
 
+    def mark_row_restarted(self, row: Sequence[Child], refs: list[Any], now: float) -> int:
+        """These were started again, one after the other, and the last one is being started.
+
+        As `mark_running`, one restart more, and then `begin` of the next one, for each reference.
+        Only for a static table, in which the first is begun and the others are stopped.
+
+        Returns:
+            The incarnation of the last one, one more than that of the one before.
+        """
+        number, running = self._next, ChildState.RUNNING
+        by_ref, by_incarnation = self._by_ref, self._by_incarnation
+        for child, ref in zip(row, refs, strict=False):
+            child.state, child.ref = running, ref
+            by_ref[ref] = child
+            past = child.past
+            if past is NO_PAST:
+                child.past = past = _Past()
+            past.started_at = now
+            past.restarts += 1
+        for child in row[1:]:
+            number += 1
+            child.incarnation = number
+            by_incarnation[number] = child
+        self._next = number
+        return number
+
     def mark_restarting(self, child: Child) -> None:
         """The child waits for its next start and keeps its incarnation, for the timer."""
         if child.ref is not None:

@@ -33,7 +33,16 @@ from supervisors.exits import Abandoned, ExitReason, Shutdown, is_abnormal
 if TYPE_CHECKING:
     from supervisors._machines.supervision import Operation, StartOutcome, SupervisionMachine
 
-__all__ = ["GroupStart", "came_up", "child_ended", "restart", "restart_now", "resume_held"]
+__all__ = [
+    "GroupStart",
+    "came_up",
+    "catch_up",
+    "child_ended",
+    "restart",
+    "restart_now",
+    "resume_held",
+    "row_ahead",
+]
 
 
 def child_ended(machine: SupervisionMachine, child: Child, reason: ExitReason) -> Operation | None:
@@ -275,3 +284,35 @@ def came_up(
     machine.starting = number = children.begin(child)
     machine.awaited = (number,)
     return member, child
+
+
+def catch_up(machine: SupervisionMachine, refs: list[Any], now: float) -> list[Child]:
+    """Take several members as started, one after the other, each but for the first begun in turn.
+
+    As so many calls of `came_up` of which each would have returned a next one. The machine was not
+    told meanwhile of anything else, and the numbers of those were each one more than the one's
+    before. To be carried out is then the report of each.
+
+    Returns:
+        Those that have started.
+    """
+    row: Any = machine.row
+    at = row.at
+    row.at = at + len(refs)
+    members: list[Child] = row.members[at : row.at + 1]
+    machine.starting = number = machine.children.mark_row_restarted(members, refs, now)
+    machine.awaited = (number,)
+    return members[:-1]
+
+
+def row_ahead(machine: SupervisionMachine, most: int) -> list[Child]:
+    """Return those that may be started after the member that is being started, for `catch_up`.
+
+    Args:
+        machine: of the supervisor.
+        most: how many of them at most.
+    """
+    row = machine.row
+    if row is None or machine.flags.dynamic or machine.unbooted or machine.flags.backoff:
+        return []
+    return row.members[row.at + 1 : row.at + 1 + most]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pykka import messages
 
 from supervisors._machines.requests import describe
-from supervisors._machines.restarting import came_up
+from supervisors._machines.restarting import came_up, catch_up, row_ahead
 from supervisors._machines.supervision import SupervisionMachine
 from supervisors._machines.vocabulary import (
     BootRequested,
@@ -39,13 +39,14 @@ from supervisors._runtime.first_turn import DEFERRED, IGNORED
 from supervisors._runtime.in_place import give_back, in_turn, leave
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
+from supervisors._runtime.launching import launch_of
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.rows import end_row
-from supervisors._runtime.starting import Begun, attach_begun, failed_start, launch_of
+from supervisors._runtime.rows import Row, end_row
+from supervisors._runtime.starting import ROW, Begun, StartingActor, attach_begun, failed_start
 from supervisors._runtime.timers import timers
 from supervisors._runtime.turns import fail_turn
 from supervisors.clock import chance
@@ -82,6 +83,7 @@ class SupervisingActor(CommandedActor):
     _otp_comes_up_at_once = False
     _otp_machine: SupervisionMachine | None = None
     _otp_feeds_at_once: ClassVar[bool] = True
+    _otp_starts_in_rows: ClassVar[bool] = True
     # The number of the thread that gives the machine its events at this moment.
     _otp_fed_by: int = 0
 
@@ -111,6 +113,7 @@ class SupervisingActor(CommandedActor):
         """Notice whether the class looks at what it gets before the machine does."""
         super().__init_subclass__(**kwargs)
         cls._otp_feeds_at_once = cls._otp_receive is SupervisingActor._otp_receive
+        cls._otp_starts_in_rows = cls._otp_prepare is StartingActor._otp_prepare
 
     def _otp_receive(self, item: Any) -> None:
         process = self._process
@@ -199,6 +202,8 @@ class SupervisingActor(CommandedActor):
             self._otp_machine = None
 
     def _otp_state(self) -> SupervisorInfo | None:
+        if self._otp_row is not None:
+            self._otp_end_row()
         machine = self._otp_machine
         return None if machine is None else describe(machine, timers.clock.now())
 
@@ -216,6 +221,8 @@ class SupervisingActor(CommandedActor):
             msg = f"{self} is not suspended: suspend() it, then change its code, then resume() it"
             raise RuntimeError(msg)
         plan, machine = self._otp_plan(args, kwargs), self._otp_machine
+        if self._otp_row is not None:
+            self._otp_end_row()
         if plan is not None and machine is not None:
             from supervisors._machines.reconfiguring import reconfigure
 
@@ -253,6 +260,8 @@ class SupervisingActor(CommandedActor):
         machine = self._otp_machine
         if machine is None:
             return None
+        if self._otp_row is not None:
+            self._otp_end_row()
         process, news, now = self._process, self._otp_news, timers.clock.now
         outer, self._otp_fed_by = self._otp_fed_by, current.here.ident
         begun: Begun | None = None
@@ -318,11 +327,26 @@ class SupervisingActor(CommandedActor):
             if again:
                 sup.schedule()
 
+    def _otp_end_row(self) -> None:
+        """Let the machine know of the children that came up in a row, and end the row."""
+        row, self._otp_row = self._otp_row, None
+        machine = self._otp_machine
+        refs = [] if row is None else row.end()
+        if machine is None or not refs:
+            return
+        members = catch_up(machine, refs, timers.clock.now())
+        if wanted(_RESTARTED):
+            for child, ref in zip(members, refs, strict=True):
+                kind = Report.CHILD_RESTARTED
+                self._otp_report(EmitReport(kind, child.spec, ref, None, child.restarts))
+
     def _otp_next(self, started: Process) -> Begun | None:
         """Let the machine know that a child has started, and start the next one of its row."""
         machine, ref, incarnation = self._otp_machine, started.actor_ref, started.incarnation
         if machine is None:
             return None
+        if self._otp_row is not None:
+            self._otp_end_row()
         taken = came_up(machine, incarnation, ref, timers.clock.now())
         if taken is None:
             return self._otp_feed(ChildStarted(incarnation, ref), in_row=True)
@@ -340,9 +364,13 @@ class SupervisingActor(CommandedActor):
             if not commands and launch and launch.is_quick and launch.cls.dispatcher == "pool":
                 number = child.incarnation
                 try:
-                    return self._otp_make(launch, number, spec, pool), args, launch.kwargs
+                    process = self._otp_make(launch, number, spec, pool)
                 except BaseException as error:  # noqa: BLE001  it fails this start alone
                     return self._otp_feed(failed_start(number, spec, error), in_row=True)
+                if self._otp_starts_in_rows:
+                    members = row_ahead(machine, ROW - 1)
+                    self._otp_row = Row(process, members) if members else None
+                return process, args, launch.kwargs
             commands.append(StartChild(child.incarnation, spec, args))
         return self._otp_feed(None, commands, in_row=True)
 
