@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pykka import messages
 
+from supervisors._machines.at_once import begin_restart
 from supervisors._machines.requests import describe
 from supervisors._machines.restarting import came_up, catch_up, row_ahead
 from supervisors._machines.supervision import SupervisionMachine
@@ -55,6 +56,7 @@ from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
 from supervisors.telemetry import execute, wanted
 
 if TYPE_CHECKING:
+    from supervisors._machines.children import Child
     from supervisors._runtime.current import Here
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
@@ -67,6 +69,7 @@ _NOTHING: list[Any] = []
 # Supervisors whose turns one thread runs inside each other: each tells the one above it.
 _DEEPEST = 16
 _RESTARTED = REPORTED[Report.CHILD_RESTARTED]
+_TERMINATED = REPORTED[Report.CHILD_TERMINATED]
 
 
 def _number(ref: Any) -> int:
@@ -120,7 +123,8 @@ class SupervisingActor(CommandedActor):
         # Only user code, such as a child's __init__, is something that a kill can meet.
         process.handling = IDLE
         if isinstance(item, _EVENTS):
-            self._otp_feed(item)
+            if type(item) is not ChildExited or not self._otp_restart(item):
+                self._otp_feed(item)
         elif isinstance(item, Call) and isinstance(item.message, SupervisorRequest):
             self._otp_serve(item.message, item.future)
         elif type(item) is EndSelf or type(item) is messages._ActorStop:
@@ -350,29 +354,54 @@ class SupervisingActor(CommandedActor):
         taken = came_up(machine, incarnation, ref, timers.clock.now())
         if taken is None:
             return self._otp_feed(ChildStarted(incarnation, ref), in_row=True)
-        child = taken[1]
-        commands: list[Any] = []
+        member, child = taken
+        reports = _NOTHING
         if wanted(_RESTARTED):
-            spec, restarts = taken[0].spec, taken[0].restarts
-            commands.append(EmitReport(Report.CHILD_RESTARTED, spec, ref, None, restarts))
-        elif child is None:
-            return None
-        if child is not None:
-            spec, extra = child.spec, machine.flags.extra_args
-            args = (*extra, *spec.args) if extra else spec.args
-            launch: Any = launch_of(spec)
-            if not commands and launch and launch.is_quick and launch.cls.dispatcher == "pool":
-                number = child.incarnation
-                try:
-                    process = self._otp_make(launch, number, spec, pool)
-                except BaseException as error:  # noqa: BLE001  it fails this start alone
-                    return self._otp_feed(failed_start(number, spec, error), in_row=True)
-                if self._otp_starts_in_rows:
-                    members = row_ahead(machine, ROW - 1)
-                    self._otp_row = Row(process, members) if members else None
-                return process, args, launch.kwargs
-            commands.append(StartChild(child.incarnation, spec, args))
-        return self._otp_feed(None, commands, in_row=True)
+            kind, restarts = Report.CHILD_RESTARTED, member.restarts
+            reports = [EmitReport(kind, member.spec, ref, None, restarts)]
+        return self._otp_begin_child(machine, child, reports)
+
+    def _otp_restart(self, exited: ChildExited) -> bool:
+        """Restart a child that has ended by itself, if that is all there is to do; tell whether."""
+        machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
+        if machine is None:
+            return False
+        if self._otp_row is not None:
+            self._otp_end_row()
+        taken = begin_restart(machine, incarnation, reason, timers.clock.now())
+        if taken is None:
+            return False
+        self._otp_lives.pop(incarnation, None)
+        child, ref = taken
+        reports = _NOTHING
+        if wanted(_TERMINATED):
+            kind, restarts = Report.CHILD_TERMINATED, child.restarts
+            reports = [EmitReport(kind, child.spec, ref, reason, restarts)]
+        begun = self._otp_begin_child(machine, child, reports)
+        if begun is not None:
+            attach_begun(begun)
+        return True
+
+    def _otp_begin_child(
+        self, machine: SupervisionMachine, child: Child | None, reports: list[Any]
+    ) -> Begun | None:
+        """Start a child that the machine has begun with, after what is to be reported before."""
+        if child is None:
+            return self._otp_feed(None, reports) if reports else None
+        spec, extra, number = child.spec, machine.flags.extra_args, child.incarnation
+        args = (*extra, *spec.args) if extra else spec.args
+        launch: Any = launch_of(spec)
+        if reports or not launch or not launch.is_quick or launch.cls.dispatcher != "pool":
+            commands = [*reports, StartChild(number, spec, args)]
+            return self._otp_feed(None, commands, in_row=True)
+        try:
+            process = self._otp_make(launch, number, spec, pool)
+        except BaseException as error:  # noqa: BLE001  it fails this start alone
+            return self._otp_feed(failed_start(number, spec, error), in_row=True)
+        if self._otp_starts_in_rows:
+            members = row_ahead(machine, ROW - 1)
+            self._otp_row = Row(process, members) if members else None
+        return process, args, launch.kwargs
 
 
 _feed = SupervisingActor._otp_feed
