@@ -101,9 +101,11 @@ class _Log:
 
     def _otp_wants(self, event: Event, quiet: bool) -> bool:
         """Tell whether there would be a line."""
-        if self._writer is None:
-            self._writer = _writer(self._name)
-        return self._writer.wants(self._level(event, quiet))
+        writer = self._writer
+        if writer is None:
+            self._writer = writer = _writer(self._name)
+        # As _level, without its call.
+        return writer.wants((self._requested_levels if quiet else self._levels)[event])
 
     def _level(self, event: Event, requested: bool) -> int:
         return (self._requested_levels if requested else self._levels)[event]

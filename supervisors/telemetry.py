@@ -154,8 +154,7 @@ def wanted(event: Event, *, quiet: bool = False) -> bool:
     """
     entries = _table.get(event)
     if entries is not None:
-        for entry in entries:
-            wants = entry[3]
+        for _, _, _, wants in entries:
             if wants is None or wants(event, quiet):
                 return True
     return False

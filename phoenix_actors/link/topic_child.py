@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supervisors._runtime.starting import launch_of
+from supervisors._runtime.launching import launch_of
 
 if TYPE_CHECKING:
     from supervisors import ChildSpec

@@ -1,7 +1,8 @@
-"""Requests that an idle supervisor's machine grants in one step, without the commands in between.
+"""What an idle supervisor's machine does in one step, without the commands in between.
 
-Each of these asks for what the operation of the same name in `requests` would do, and does it only
-where that would wait for nothing but the start itself. Laws: what is refused here has changed
+Most of these ask for what the operation of the same name in `requests` would do, and do it only
+where that would wait for nothing but the start itself; `begin_restart` does what an end by itself
+leads to, where that is a restart of that child alone. Laws: what is refused here has changed
 nothing; what is granted leaves the machine as the operation would.
 """
 
@@ -9,15 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from supervisors._machines.children import ChildState
 from supervisors._machines.requests import child_was_started, refusal_to_start
+from supervisors._machines.restarting import GroupStart
 from supervisors._machines.stopping import ends_now
-from supervisors.child_spec import ChildSpec, Restart
+from supervisors.child_spec import ChildSpec, Restart, Strategy
+from supervisors.exits import ExitReason, is_abnormal
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
     from supervisors._machines.supervision import StartOutcome, SupervisionMachine
 
-__all__ = ["begin_start", "end_child", "finish_start"]
+__all__ = ["begin_restart", "begin_start", "end_child", "finish_start"]
 
 
 class _Starting:
@@ -84,3 +88,44 @@ def end_child(machine: SupervisionMachine, id_or_ref: Any) -> bool:
     if machine.flags.dynamic or child.spec.restart is Restart.TEMPORARY:
         machine.children.remove(child)
     return True
+
+
+def begin_restart(
+    machine: SupervisionMachine, incarnation: int, reason: ExitReason, now: float
+) -> tuple[Child, Any] | None:
+    """Charge the restart of a child that has ended by itself, and begin with it.
+
+    To be carried out is then what `handle` answers to this ChildExited: the report of the end, and
+    the start.
+
+    Returns:
+        The child, begun, and the reference of the instance that has ended; None, undone, where more
+        is to be done than that, or something else.
+    """
+    flags, children = machine.flags, machine.children
+    if machine.operation is not None or machine.waiting or machine.over or machine.unbooted:
+        return None
+    if flags.strategy is not Strategy.ONE_FOR_ONE or flags.backoff or flags.budget_per_child:
+        return None
+    child = children.by_incarnation(incarnation)
+    if child is None or child.state is not ChildState.RUNNING or machine.stuck:
+        return None
+    spec = child.spec
+    kind = spec.restart
+    if spec.backoff or (kind is not Restart.PERMANENT and not _is_restarted(kind, reason)):
+        return None
+    past = child.own_past()
+    if past.early_exit is not None or not machine.budget.charge_if_borne(now):
+        return None
+    past.last_reason = reason
+    machine.now = now
+    ref = child.ref
+    machine.starting = number = children.begin(child)
+    machine.awaited = (number,)
+    machine.operation = machine.row = GroupStart(machine, [child], first=False)
+    machine.row.at = 0
+    return child, ref
+
+
+def _is_restarted(kind: Restart, reason: ExitReason) -> bool:
+    return kind is Restart.TRANSIENT and is_abnormal(reason)

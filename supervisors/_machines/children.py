@@ -7,7 +7,7 @@ their id, a dynamic one by a number, so that equal ids do not meet (S105).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from supervisors._machines.vocabulary import RESTARTING, ChildCounts, ChildInfo
 from supervisors.child_spec import ChildSpec, ChildType
 from supervisors.exits import ExitReason
 
-__all__ = ["Child", "ChildState", "ChildTable"]
+__all__ = ["NO_PAST", "Child", "ChildState", "ChildTable"]
 
 
 class ChildState(StrEnum):
@@ -61,16 +61,16 @@ class _Past:
         self.last_reason: Any = None
 
 
-# What every child has until something is written there; it does not change.
-_NO_PAST: Final = _Past()
+NO_PAST: Final = _Past()
+"""What every child has until something is written there; it does not change."""
 
 
 def _past(name: str) -> Any:
     """Return the property of a child that stands in its past."""
-    usual = getattr(_NO_PAST, name)
+    usual = getattr(NO_PAST, name)
 
     def write(child: Child, value: Any) -> None:
-        if child.past is _NO_PAST:
+        if child.past is NO_PAST:
             if value is usual:
                 return
             child.past = _Past()
@@ -92,7 +92,7 @@ class Child:
         self.ref: Any = None
         self.incarnation = incarnation
         # Most children have none: a shared one takes the place of 96 bytes for each.
-        self.past = _NO_PAST
+        self.past = NO_PAST
 
     budget = _past("budget")
     restarts = _past("restarts")
@@ -103,6 +103,13 @@ class Child:
     paid = _past("paid")
     failure = _past("failure")
     last_reason = _past("last_reason")
+
+    def own_past(self) -> _Past:
+        """Return what may be written into, made with the first of it."""
+        past = self.past
+        if past is NO_PAST:
+            self.past = past = _Past()
+        return past
 
     def is_stopped(self) -> bool:
         """Tell whether it has no process and waits for none."""
@@ -237,12 +244,14 @@ class ChildTable:
 
     def begin(self, child: Child) -> int:
         """Give the child a new incarnation and return it."""
-        if child.incarnation and self.by_incarnation(child.incarnation) is child:
-            self.mark_stopped(child)
         if not self.dynamic:
+            if child.state is not ChildState.STOPPED:
+                self.mark_stopped(child)
             child.incarnation = self._next = number = self._next + 1
             self._by_incarnation[number] = child
             return number
+        if child.incarnation and self.by_incarnation(child.incarnation) is child:
+            self.mark_stopped(child)
         if not child.incarnation:
             # Its key is a number that nobody else has.
             child.incarnation = child.key
@@ -256,7 +265,7 @@ class ChildTable:
         """The child lives."""
         child.state = ChildState.RUNNING
         child.ref = ref
-        if child.past is not _NO_PAST:
+        if child.past is not NO_PAST:
             child.past.started_at = now
         if self.dynamic:
             try:
@@ -265,6 +274,32 @@ class ChildTable:
             except AttributeError:
                 pass
         self._by_ref[ref] = child
+
+    def mark_row_restarted(self, row: Sequence[Child], refs: list[Any], now: float) -> int:
+        """These were started again, one after the other, and the last one is being started.
+
+        As `mark_running`, one restart more, and then `begin` of the next one, for each reference.
+        Only for a static table, in which the first is begun and the others are stopped.
+
+        Returns:
+            The incarnation of the last one, one more than that of the one before.
+        """
+        number, running = self._next, ChildState.RUNNING
+        by_ref, by_incarnation = self._by_ref, self._by_incarnation
+        for child, ref in zip(row, refs, strict=False):
+            child.state, child.ref = running, ref
+            by_ref[ref] = child
+            past = child.past
+            if past is NO_PAST:
+                child.past = past = _Past()
+            past.started_at = now
+            past.restarts += 1
+        for child in row[1:]:
+            number += 1
+            child.incarnation = number
+            by_incarnation[number] = child
+        self._next = number
+        return number
 
     def mark_restarting(self, child: Child) -> None:
         """The child waits for its next start and keeps its incarnation, for the timer."""
@@ -283,13 +318,29 @@ class ChildTable:
             self._by_incarnation.pop(child.incarnation, None)
         self._put_to_rest(child)
 
+    def mark_row_stopped(self, children: Sequence[Child]) -> None:
+        """These, which all were running and wait for nothing, have no process; as `mark_stopped`.
+
+        Of who runs there is no `retry_at`, no failure and nothing paid.
+        """
+        if self.dynamic:
+            for child in children:
+                self.mark_stopped(child)
+            return
+        forget, forget_ref = self._by_incarnation.pop, self._by_ref.pop
+        for child in children:
+            forget(child.incarnation, None)
+            forget_ref(child.ref, None)
+            child.ref = None
+            child.state = ChildState.STOPPED
+
     def _put_to_rest(self, child: Child) -> None:
         """Let the child have no process and wait for none."""
         if child.ref is not None and self._by_ref:
             self._by_ref.pop(child.ref, None)
         child.ref = None
         past = child.past
-        if past is not _NO_PAST:
+        if past is not NO_PAST:
             past.early_exit = None
             past.retry_at = None
             past.paid = False

@@ -36,6 +36,16 @@ class RestartIntensity:
         self._forget(now)
         return len(times) <= self.max_restarts
 
+    def charge_if_borne(self, now: float) -> bool:
+        """Count a restart if it may be made; tell whether."""
+        times = self._times
+        if len(times) >= self.max_restarts:
+            self._forget(now)
+            if len(times) >= self.max_restarts:
+                return False
+        times.append(now)
+        return True
+
     def counted(self, now: float) -> int:
         """Return how many restarts count at this moment."""
         self._forget(now)

@@ -9,9 +9,10 @@ supervisor gets its share as its own deadline. Law: a deadline only ever comes n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from supervisors._machines.children import Child, ChildState
+from supervisors._machines.children import NO_PAST, Child, ChildState
 from supervisors._machines.restart_rules import is_orderly
 from supervisors._machines.vocabulary import (
     ArmTimer,
@@ -27,7 +28,15 @@ from supervisors.exits import ExitReason
 if TYPE_CHECKING:
     from supervisors._machines.supervision import Operation, SupervisionMachine
 
-__all__ = ["bring_forward", "ends_now", "kill", "limit_start", "stop_many"]
+__all__ = [
+    "bring_forward",
+    "end_row",
+    "ends_now",
+    "kill",
+    "limit_start",
+    "rests",
+    "stop_many",
+]
 
 _SHARE = 0.5
 _SHARE_OF_THE_LAST = 0.9
@@ -37,12 +46,7 @@ def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
     for child in [child for child in children if not ends_now(machine, child)]:
-        if child.state is ChildState.RESTARTING:
-            machine.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
-            machine.children.mark_stopped(child)
-        elif child.early_exit is not None:
-            _stopped(machine, child, child.early_exit)
-        elif child.state is ChildState.RUNNING:
+        if not rests(machine, child):
             awaited[child.incarnation] = child
     others = machine.deadline is not None and _others(machine, awaited)
     for child in awaited.values():
@@ -54,6 +58,19 @@ def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
         if at < math.inf and child.spec.shutdown is not BRUTAL_KILL:
             machine.emit(CancelTimer(TimerKind.STOP_DEADLINE, event.incarnation))
         _stopped(machine, child, event.reason)
+
+
+def rests(machine: SupervisionMachine, child: Child) -> bool:
+    """Have a child that does not run be stopped, and not wait; tell whether it was one."""
+    if child.state is ChildState.RESTARTING:
+        if child.retry_at is not None:
+            machine.emit(CancelTimer(TimerKind.RETRY, child.incarnation))
+        machine.children.mark_stopped(child)
+    elif child.early_exit is not None:
+        _stopped(machine, child, child.early_exit)
+    else:
+        return child.state is not ChildState.RUNNING
+    return True
 
 
 def bring_forward(machine: SupervisionMachine, deadline: float | None) -> None:
@@ -89,15 +106,27 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
 
 def ends_now(machine: SupervisionMachine, child: Child) -> bool:
     """Stop a child whose end takes no time; tell whether it was one."""
-    if child.state is not ChildState.RUNNING or child.early_exit is not None:
-        return False
-    if child.spec.shutdown is BRUTAL_KILL:
-        return False
-    reason = machine.end_now(child.incarnation)
-    if reason is None:
-        return False
-    _stopped(machine, child, reason)
-    return True
+    return bool(end_row(machine, (child,)))
+
+
+def end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
+    """Stop children from the first on, as far as it takes no time; return how many."""
+    if machine.overtakes():
+        return 0
+    incarnations: list[int] = []
+    for child in children:
+        if child.state is not ChildState.RUNNING or child.spec.shutdown is BRUTAL_KILL:
+            break
+        past = child.past
+        if past is not NO_PAST and past.early_exit is not None:
+            break
+        incarnations.append(child.incarnation)
+    if not incarnations:
+        return 0
+    ended = machine.end_now(incarnations)
+    if ended:
+        machine.children.mark_row_stopped(children[:ended])
+    return ended
 
 
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:

@@ -21,19 +21,22 @@ from collections import deque
 from collections.abc import Callable, Container, Generator, Iterable
 from typing import Any, TypeAlias
 
-from supervisors._machines.backoff import Backoff
 from supervisors._machines.booting import boot
 from supervisors._machines.children import Child, ChildState, ChildTable
 from supervisors._machines.flags import Flags, Partitions
-from supervisors._machines.giving_up import bear_stuck, give_up
+from supervisors._machines.giving_up import bear_stuck
 from supervisors._machines.intensity import RestartIntensity
 from supervisors._machines.requests import REQUESTS
-from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
-from supervisors._machines.stopping import bring_forward, ends_now, kill, limit_start, stop_many
-from supervisors._machines.strategy import restart_group
-from supervisors._machines.stuck import StuckTable, is_held
+from supervisors._machines.restarting import (
+    GroupStart,
+    child_ended,
+    restart,
+    restart_now,
+    resume_held,
+)
+from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
+from supervisors._machines.stuck import StuckTable
 from supervisors._machines.vocabulary import (
-    ArmTimer,
     BootRequested,
     CancelTimer,
     ChildAbandoned,
@@ -48,14 +51,13 @@ from supervisors._machines.vocabulary import (
     FinishSupervisor,
     Report,
     RequestReceived,
-    RetryLater,
     ShutdownRequested,
     StartChild,
     TimerFired,
     TimerKind,
 )
-from supervisors.child_spec import ChildSpec, OnStuck, Restart
-from supervisors.exits import Abandoned, ExitReason, Shutdown, is_abnormal
+from supervisors.child_spec import ChildSpec
+from supervisors.exits import ExitReason
 
 __all__ = ["Flags", "Operation", "StartOutcome", "SupervisionMachine"]
 
@@ -82,7 +84,7 @@ class SupervisionMachine:
         flags: Flags,
         specs: Iterable[ChildSpec],
         sample: Callable[[], float],
-        end_now: Callable[[int], ExitReason | None] = lambda _: None,
+        end_now: Callable[[list[int]], int] = lambda _: 0,
         number_of: Callable[[Any], int] = lambda _: 0,
     ) -> None:
         """Know the children, in start order.
@@ -91,15 +93,16 @@ class SupervisionMachine:
             flags: what the supervisor was told about itself.
             specs: its children.
             sample: gives chance from 0 to 1 for the backoff.
-            end_now: ends a child, by its incarnation, where that takes no time, and returns why it
-                has ended; None where it has to be asked. Of an end told so no ChildExited comes.
+            end_now: ends children, by their incarnations, from the first on as far as that takes no
+                time, with reason Shutdown(), and returns how many. The next one has to be asked. Of
+                an end told so no ChildExited comes.
             number_of: as of ChildTable.
         """
         self.flags = flags
         self.children = ChildTable(dynamic=flags.dynamic, number_of=number_of)
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
-        self._sample = sample
+        self.sample = sample
         self._end_now = end_now
         self._commands: list[Command] = []
         self.waiting: deque[Event] = deque()
@@ -107,6 +110,9 @@ class SupervisionMachine:
         self.operation: Any = None
         # The incarnations whose news the operation waits for.
         self.awaited: Container[int] = ()
+        # What of the operation starts the members of a group, while nothing stands against
+        # `came_up`: no deadline, and no news that the child that is being started has ended.
+        self.row: GroupStart | None = None
         # Incarnation -> when it is killed if it has not stopped; and when all must have stopped.
         self.stopping: dict[int, float] = {}
         self.deadline: float | None = None
@@ -149,15 +155,20 @@ class SupervisionMachine:
         """Take note of an end."""
         incarnation = event.incarnation
         if incarnation == self.starting:
-            self.stillborn = event
+            self.stillborn, self.row = event, None
             return
         if incarnation in self.awaited:
             self._advance(event)
             return
         child = self.children.by_incarnation(incarnation)
-        if child is not None:
+        if child is None:
+            return
+        if self.operation is not None or self.waiting:
             child.early_exit = event.reason
             self.waiting.append(event)
+            return
+        self.operation = child_ended(self, child, event.reason)
+        self._advance(None)
 
     def _note(self, event: Event) -> bool:
         """Take note of one of the rarer events; tell whether it may lead to an operation."""
@@ -167,6 +178,7 @@ class SupervisionMachine:
                     kill(self, incarnation)
                 return False
             case ShutdownRequested():
+                self.row = None
                 bring_forward(self, event.deadline)
                 self.waiting.appendleft(event)
             case ChildAbandoned(incarnation):
@@ -183,12 +195,13 @@ class SupervisionMachine:
         """Add a command to the answer to the present event."""
         self._commands.append(command)
 
-    def end_now(self, incarnation: int) -> ExitReason | None:
-        """End a child at once where that is possible and comes before nothing that was ordered."""
-        for command in self._commands:
-            if type(command) is not CancelTimer:
-                return None
-        return self._end_now(incarnation)
+    def end_now(self, incarnations: list[int]) -> int:
+        """End these from the first on, as far as that takes no time; return how many have ended."""
+        return self._end_now(incarnations)
+
+    def overtakes(self) -> bool:
+        """Tell whether what is done at once would come before something that was ordered."""
+        return any(type(command) is not CancelTimer for command in self._commands)
 
     def _advance(self, event: Event | None) -> None:
         operation = self.operation
@@ -212,18 +225,18 @@ class SupervisionMachine:
                 child = self.children.by_incarnation(incarnation)
                 if child is None or child.early_exit is None:
                     return None
-                return self._child_ended(child, reason)
+                return child_ended(self, child, reason)
             case TimerFired(TimerKind.RETRY, incarnation):
                 child = self.children.by_incarnation(incarnation)
                 if child is None or child.state is not ChildState.RESTARTING:
                     return None
                 if child.paid:
-                    return self._restart_now(child)
-                return self._restart(child, child.failure)
+                    return restart_now(self, child)
+                return restart(self, child, child.failure)
             case ChildAbandoned():
                 return bear_stuck(self)
             case ChildReturned():
-                return self._resume_held()
+                return resume_held(self)
             case _:
                 return None
 
@@ -235,109 +248,6 @@ class SupervisionMachine:
         self.over = True
         self.emit(FinishSupervisor(reason))
 
-    def _child_ended(self, child: Child, reason: ExitReason) -> Operation:
-        """A child ended by itself: restart it, keep it or forget it (S41-S47)."""
-        child.last_reason = reason
-        if is_abnormal(reason) or child.spec.restart is Restart.PERMANENT:
-            self.report(Report.CHILD_TERMINATED, child, reason)
-        backoff = self._backoff_of(child)
-        if backoff is not None and self.now - child.started_at > backoff.forgets_after():
-            child.attempt = 0
-        match decide(child.spec.restart, reason):
-            case Decision.RESTART:
-                self.children.mark_restarting(child)
-                yield from self._restart(child, reason)
-                return
-            case Decision.KEEP_STOPPED:
-                self.drop_if(child, self.flags.dynamic)
-            case Decision.REMOVE:
-                self.children.remove(child)
-        if ends_supervisor(self.flags.auto_shutdown, child, self.children):
-            yield from self.shut_down(Shutdown())
-
-    def _restart(self, child: Child, reason: Any) -> Operation:
-        """Charge one restart, then make it: at once, or after the backoff's pause."""
-        if self.stuck.exceeded or self.stuck.first_barred([child], OnStuck.ESCALATE) is not None:
-            yield from give_up(self, child, reason, stuck=True)
-            return
-        flags = self.flags
-        budget = self.budget
-        if flags.budget_per_child:
-            budget = child.own_budget(flags.max_restarts, flags.max_seconds)
-        if not budget.charge(self.now):
-            yield from give_up(self, child, reason)
-            return
-        delay = self._pause(child)
-        if delay > 0:
-            child.retry_at = self.now + delay
-            child.paid = True
-            self.emit(ArmTimer(TimerKind.RETRY, child.incarnation, delay))
-            return
-        yield from self._restart_now(child)
-
-    def _resume_held(self) -> Operation:
-        """A stuck handler has returned: make the restarts that waited for it."""
-        for child in list(self.children):
-            if is_held(child):
-                yield from self._restart_now(child)
-
-    def _backoff_of(self, child: Child) -> Backoff | None:
-        backoff: Backoff | None = child.spec.backoff or self.flags.backoff
-        return backoff
-
-    def _pause(self, child: Child) -> float:
-        backoff = self._backoff_of(child)
-        if backoff is None:
-            return 0.0
-        child.attempt += 1
-        return backoff.delay(child.attempt, self._sample())
-
-    def _restart_now(self, child: Child) -> Operation:
-        """Stop the group in reverse order, then start it in order (S30, S31)."""
-        first = child in self.unbooted
-        group = restart_group(self.flags.strategy, self.children, child)
-        for member in reversed(group):
-            if not ends_now(self, member):
-                yield from self.stop(member)
-            if member.spec.restart is Restart.TEMPORARY and not first:
-                self.children.remove(member)
-        barred = self.stuck.first_barred(group, OnStuck.ESCALATE)
-        if barred is not None or self.stuck.exceeded:
-            yield from give_up(self, barred or child, Abandoned(), stuck=True)
-            return
-        if self.stuck.first_barred(group, OnStuck.WAIT) is not None:
-            self.children.mark_restarting(child)
-            child.paid = True
-            self.report(Report.RESTART_HELD, child)
-            return
-        for member in group:
-            if member.spec.restart is Restart.TEMPORARY and not first:
-                continue
-            outcome = yield self.order_start(member)
-            self.note_start(member, outcome)
-            if type(outcome) is ChildStarted:
-                member.restarts += not first
-                self.report(Report.CHILD_STARTED if first else Report.CHILD_RESTARTED, member)
-                continue
-            match outcome:
-                case ChildIgnored():
-                    forget = first and member.spec.restart is Restart.TEMPORARY
-                    self.drop_if(member, self.flags.dynamic or forget)
-                case ChildFailed(_, reason):
-                    self.report(Report.START_FAILED, member, reason)
-                    self.children.mark_restarting(member)
-                    yield from self._try_again(member, reason)
-                    return
-
-    def _try_again(self, child: Child, reason: Any) -> Operation:
-        """Schedule the next attempt behind what waits already (S66-S69)."""
-        child.paid = False
-        child.failure = reason
-        if self._backoff_of(child) is not None:
-            yield from self._restart(child, reason)
-        else:
-            self.emit(RetryLater(child.incarnation))
-
     # ---- steps of operations, used by the requests too ----------------------------------------
 
     def start(self, child: Child) -> Generator[Container[int], Any, StartOutcome]:
@@ -348,7 +258,8 @@ class SupervisionMachine:
 
     def order_start(self, child: Child) -> Container[int]:
         """Have one child started; return what is to be waited for. `note_start` is next."""
-        self.unbooted.discard(child)
+        if self.unbooted:
+            self.unbooted.discard(child)
         incarnation = self.children.begin(child)
         spec, extra = child.spec, self.flags.extra_args
         args = (*extra, *spec.args) if extra else spec.args

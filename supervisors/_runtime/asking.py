@@ -19,10 +19,11 @@ from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
 from supervisors._runtime.in_place import in_turn, take_turn
 from supervisors._runtime.items import Asked
+from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.starting import Launch, failed_start, launch_of
+from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import SupervisorRequest
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NoProcError, SelfCallError

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
-__all__ = ["end_idle", "end_in_caller", "in_turn", "leave", "take_turn"]
+__all__ = [
+    "end_idle",
+    "end_in_caller",
+    "give_back",
+    "in_turn",
+    "leave",
+    "take_turn",
+    "tell_end",
+]
 
 
 def take_turn(process: Process, act: Callable[[], None]) -> bool:
@@ -42,7 +50,7 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
     here = current.here
     waits = mailbox.control or mailbox.user or mailbox.suspended
     if waits or not process.initialised or process.ended:
-        _give_back(process)
+        give_back(process)
         return False
     previous, here.process = here.process, process
     process._thread_id = here.ident
@@ -58,7 +66,7 @@ def take_turn(process: Process, act: Callable[[], None]) -> bool:
     if process.ended and here.forked:
         # Something of a user's has forked and this is the child, whose only purpose is over.
         os._exit(0)
-    _give_back(process)
+    give_back(process)
     return True
 
 
@@ -93,18 +101,23 @@ def end_idle(process: Process, reason: ExitReason, *, by_parent: bool = False) -
     finally:
         claim.release()
     if not ends:
-        _give_back(process)
+        give_back(process)
         return False
-    if process.bonds is FREE and not mailbox.user:
+    tell_end(process)
+    return True
+
+
+def tell_end(process: Process) -> None:
+    """Tell of the end of a process that was idle when its slot was taken for that."""
+    if process.bonds is FREE and not process.mailbox.user:
         process._tell_parent()
-        return True
+        return
     here = current.here
     previous, here.process = here.process, process
     try:
         process._tell_the_end()
     finally:
         here.process = previous
-    return True
 
 
 def end_in_caller(process: Process, reason: ExitReason) -> bool:
@@ -150,7 +163,7 @@ def in_turn(
         or mailbox.control
         or (idle and (mailbox.user or not process.initialised))
     ):
-        _give_back(process)
+        give_back(process)
         return UNDONE
     process._thread_id = here.ident
     outer, here.process = here.process, process
@@ -184,7 +197,8 @@ def leave(process: Process, here: Here) -> bool:
     return bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
 
 
-def _give_back(process: Process) -> None:
+def give_back(process: Process) -> None:
+    """Give a slot back, and have a turn run for what has come meanwhile."""
     if process.mailbox.give_back_slot() and not runs_here(
         process, process.dispatcher, to_callers=False
     ):

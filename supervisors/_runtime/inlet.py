@@ -6,7 +6,7 @@ A turn that one of the runtime's own steps causes may run in the thread that cau
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import asked, give_way
@@ -47,7 +47,7 @@ class Inlet(Ties):
     @property
     def _self(self) -> Process:
         """The process that this is a part of."""
-        return cast("Process", self)
+        return self  # type: ignore[return-value]
 
     def path(self) -> str:
         """Return the labels of its supervisors and its own, joined by "/"."""

@@ -27,7 +27,7 @@ from supervisors._locks import new_rlock
 from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.handover import flush, runs_here
-from supervisors._runtime.turns import BATCH, fail_turn, run_turn
+from supervisors._runtime.turns import BATCH, fail_turn
 from supervisors.telemetry import execute
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class PoolDispatcher:
                 fail_turn(process, error)
             self._moved = True
             if here.next is not None:
-                self._follow_up()
+                self._follow_up(here)
             if answered and ready:
                 give_way(answered)
 
@@ -270,14 +270,19 @@ class PoolDispatcher:
             return gate if gate.acquire(timeout=_LINGER) else _shut()
         return gate if self._queue or not self._may_leave() else None
 
-    def _follow_up(self) -> None:
+    def _follow_up(self, here: Here) -> None:
         """Run what the last turn handed over, and so on; but others get their turn too."""
         for _ in range(_CHAIN):
-            process, current.next = current.next, None
+            process, here.next = here.next, None
             if process is None:
                 return
-            if run_turn(process):
-                self._queue.append(process)
+            # As in _work.
+            try:
+                if process.take_turn(BATCH, here):
+                    self._queue.append(process)
+            except BaseException as error:  # noqa: BLE001  as there
+                here.process = None
+                fail_turn(process, error)
             self._moved = True
         flush()
 

@@ -6,8 +6,6 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
-
 from supervisors._machines.vocabulary import (
     ChildAbandoned,
     ChildExited,
@@ -19,18 +17,19 @@ from supervisors._machines.vocabulary import (
 )
 from supervisors._runtime.actor import Actor
 from supervisors._runtime.actor_list import enlist, strike
-from supervisors._runtime.calling import take_options
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.first_turn import first_turn, hand_on, make, run_init
-from supervisors._runtime.foreign import any_process_of, plain_class, start_plain
+from supervisors._runtime.foreign import any_process_of, start_plain
 from supervisors._runtime.handover import flush
 from supervisors._runtime.items import StopOrder
+from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
+from supervisors._runtime.rows import Row
 from supervisors._runtime.signals import unlink
-from supervisors._runtime.spawn import StartOptions, dispatcher_of, refuse_held, spawn, take_name
+from supervisors._runtime.spawn import dispatcher_of, refuse_held, spawn, take_name
 from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
@@ -42,17 +41,19 @@ if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
 
 # First turns that a worker runs in a row, as one batch, before it looks for others.
-_ROW = 16
+ROW = 16
 # The process of a child, and the arguments of its init.
 Begun: TypeAlias = "tuple[Process, tuple[Any, ...], dict[str, Any]]"
 
-__all__ = ["Begun", "Launch", "StartingActor", "attach_begun", "failed_start", "launch_of"]
+__all__ = ["ROW", "Begun", "StartingActor", "attach_begun", "failed_start"]
 
 
 class StartingActor(Actor):
     """The part of a supervisor that starts children; not for direct use."""
 
     _otp_lives: dict[int, Process]
+    # What children are started in a row at this moment, unknown to the machine.
+    _otp_row: Row | None = None
     _otp_news: deque[Event]
 
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
@@ -69,6 +70,10 @@ class StartingActor(Actor):
         Returns:
             A child that it starts next, ready for its first turn in this thread.
         """
+        raise NotImplementedError
+
+    def _otp_go_on(self, started: Process, here: Here) -> Begun | None:
+        """Hear that a child has started, from within its turn by a worker; as `_otp_hear`."""
         raise NotImplementedError
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
@@ -117,11 +122,11 @@ class StartingActor(Actor):
         Nobody can know the process before it has its name or is in `ActorRegistry`, so what comes
         before needs no lock; the dispatcher is there when the first order comes.
         """
-        name = launch.options.name
+        sup, name = self._process, launch.options.name
         if name is not None:
             refuse_held(name)
         process = make(launch.cls)  # type: ignore[arg-type]
-        process.parent, process.incarnation = self._process, incarnation
+        process.parent, process.incarnation = sup, incarnation
         process.dispatcher = dispatcher
         tell = partial(self._otp_tell_start, process, spec)
         if name is None:
@@ -137,6 +142,12 @@ class StartingActor(Actor):
         self._otp_prepare(process, spec)
         self._otp_take_in(process, spec, incarnation)
         return process
+
+    def _otp_unmake(self, process: Process) -> None:
+        """End a child that is made and nobody was told of, without a word to this supervisor."""
+        process._on_started = None
+        self._otp_lives.pop(process.incarnation, None)
+        process.finish(Shutdown())
 
     def _otp_start_with_care(
         self, launch: Launch, incarnation: int, spec: ChildSpec, args: tuple[Any, ...]
@@ -236,23 +247,79 @@ def _child_turn(
     """
     if here.helping or here.host is not process.dispatcher:
         return first_turn(args, kwargs, process, here)
+    begun: Begun | None = None
     try:
-        for _ in range(_ROW):
+        for _ in range(ROW):
             on_started = run_init(process, args, kwargs, here)
             # Before anybody is told: who is told next may call this actor.
             hand_on(process, here)
             if on_started is None:
                 return False
-            supervisor: Any = process.parent
-            news = ChildStarted(process.incarnation, process.actor_ref)
-            begun: Begun | None = supervisor.actor._otp_hear(news)
+            actor: Any = process.parent.actor  # type: ignore[union-attr]
+            begun = actor._otp_go_on(process, here)
             if begun is None:
                 return False
+            row = actor._otp_row
             process, args, kwargs = begun
-        attach_begun((process, args, kwargs))
+            if row is not None and row.first is process:
+                begun = _start_row(actor, row, begun, here)
+                break
+        if begun is not None:
+            attach_begun(begun)
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
         fail_turn(process, error)
     return False
+
+
+def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
+    """Run the first turns of a row; the supervisor hears of the last one, or of one that failed."""
+    process, args, kwargs = begun
+    sup, number, known = actor._process, process.incarnation, None
+    mailbox, refs = sup.mailbox, row.refs
+    for member in row.members:
+        on_started = run_init(process, args, kwargs, here)
+        hand_on(process, here)
+        if on_started is None:
+            return None
+        spec = member.spec
+        launch: Any = spec._launch
+        if launch is not known:
+            if launch is None or not launch.is_bare or launch.cls.dispatcher != "pool":
+                break
+            known = launch
+        failure, following = None, None
+        with row.lock:
+            goes_on = not (
+                row.cut
+                or sup.ended
+                or mailbox.control
+                or mailbox.suspended
+                or spec.backoff
+                or "_otp_receive" in actor.__dict__
+            )
+            if goes_on:
+                number += 1
+                try:
+                    following = actor._otp_make(launch, number, spec, pool)
+                except BaseException as error:  # noqa: BLE001  it fails this start alone
+                    failure = failed_start(number, spec, error)
+                # A finalizer may have cut it.
+                goes_on = not row.cut
+                if goes_on:
+                    refs.append(process.actor_ref)
+        if not goes_on:
+            if following is not None:
+                actor._otp_unmake(following)
+            break
+        if following is None:
+            return actor._otp_hear(failure)  # type: ignore[no-any-return]
+        process, args, kwargs = following, spec.args, launch.kwargs
+    else:
+        on_started = run_init(process, args, kwargs, here)
+        hand_on(process, here)
+        if on_started is None:
+            return None
+    return actor._otp_go_on(process, here)  # type: ignore[no-any-return]
 
 
 def attach_begun(begun: Begun) -> None:
@@ -267,78 +334,6 @@ def _attach(process: Process, dispatcher: Dispatcher) -> None:
         dispatcher.attach(process)
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
-
-
-class Launch(msgspec.Struct, frozen=True):
-    """How the children of one specification are started, where that is no callable's business."""
-
-    cls: type[Actor] | None
-    plain: Any
-    options: StartOptions
-    kwargs: dict[str, Any]
-    # Whether making the object runs something that a user wrote.
-    has_init: bool
-    # Whether there is nothing to be seen to but the class and its arguments.
-    is_simple: bool
-    # Whether it may be one of the pool's, and has started when its init has returned.
-    is_quick: bool
-
-
-def launch_of(spec: ChildSpec) -> Launch | None:
-    """Return how children of this specification are started; None: by calling its start."""
-    try:
-        launch: Launch | None = spec._launch
-    except AttributeError:
-        launch = _find_launch(spec)
-        # Found once: neither a specification nor what a class is derived from changes.
-        object.__setattr__(spec, "_launch", launch)
-    return launch
-
-
-def _find_launch(spec: ChildSpec) -> Launch | None:
-    start = spec.start
-    if not spec.kwargs and spec.name is None and isinstance(start, type):
-        shared: Launch | None = start.__dict__.get("_otp_launch")
-        if shared is not None and shared.has_init is (start.__init__ is not Actor.__init__):  # type: ignore[misc]
-            return shared
-    cls, plain = _actor_class(start), plain_class(start)
-    if cls is None and plain is None:
-        return None
-    options, kwargs = take_options(dict(spec.kwargs))
-    if spec.name is not None:
-        options = msgspec.structs.replace(options, name=spec.name)
-    has_init = cls is None or cls.__init__ is not Actor.__init__
-    # What the class says of its making (a time-out of 0 too) is looked at by `spawn`.
-    is_simple = not has_init and options.start_timeout is None
-    at_once = cls is not None and cls._otp_comes_up_at_once
-    is_quick = is_simple and at_once and options.dispatcher is None
-    launch = Launch(cls, plain, options, kwargs, has_init, is_simple, is_quick)
-    if cls is None or kwargs or options.name is not None:
-        return launch
-    # One for all children of the class, for it takes 160 bytes.
-    shared = cls.__dict__.get("_otp_launch")
-    if shared is None:
-        cls._otp_launch = shared = launch
-    return shared if shared == launch else launch
-
-
-def _actor_class(start: Any) -> type[Actor] | None:
-    """Return the class that `start` starts without further ado, else None."""
-    if isinstance(start, type) and issubclass(start, Actor):
-        return start
-    owner = getattr(start, "__self__", None)
-    if isinstance(owner, type) and issubclass(owner, Actor):
-        # Cls.start and Cls.start_link, unless the class overrides them: no need to wait in there.
-        plain = getattr(start, "__func__", None)
-        for name in ("start", "start_link"):
-            if plain in (getattr(cls.__dict__.get(name), "__func__", 0) for cls in _ours(owner)):
-                return owner
-    return None
-
-
-def _ours(cls: type) -> list[type]:
-    """Return the classes of this package that a class derives from."""
-    return [base for base in cls.__mro__ if base.__module__.startswith("supervisors.")]
 
 
 def _label(child_id: Any, incarnation: int) -> str:

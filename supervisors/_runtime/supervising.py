@@ -7,61 +7,58 @@ that a slow child holds no thread and the machine's order alone decides what hap
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pykka import messages
 
+from supervisors._machines.at_once import begin_restart
 from supervisors._machines.requests import describe
+from supervisors._machines.restarting import came_up, catch_up, row_ahead
 from supervisors._machines.supervision import SupervisionMachine
 from supervisors._machines.vocabulary import (
-    AnswerRequest,
-    ArmTimer,
     BootRequested,
-    CancelTimer,
     ChildAbandoned,
     ChildExited,
     ChildFailed,
     ChildIgnored,
     ChildReturned,
     ChildStarted,
-    ConfirmStart,
     EmitReport,
     Event,
-    FinishSupervisor,
-    KillChild,
-    RefuseRequest,
-    RefuseStart,
     Report,
     RequestReceived,
-    RetryLater,
     ShutdownRequested,
     StartChild,
-    StopChild,
     SupervisorInfo,
     TimerFired,
-    TimerKind,
 )
+from supervisors._runtime.commands import DEEDS, REPORTED, CommandedActor
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
-from supervisors._runtime.ending import kill_tree
-from supervisors._runtime.first_turn import DEFERRED, IGNORED, confirm
-from supervisors._runtime.in_place import end_idle, in_turn
+from supervisors._runtime.first_turn import DEFERRED, IGNORED
+from supervisors._runtime.in_place import give_back, in_turn, leave
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
-from supervisors._runtime.outcomes import UNDONE, StartFailed
+from supervisors._runtime.launching import launch_of
+from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.planning import Plan, SupervisorRequest
+from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.starting import Begun, StartingActor, attach_begun
-from supervisors._runtime.timers import Timer, timers
-from supervisors.child_spec import ChildSpec
+from supervisors._runtime.rows import Row, end_row
+from supervisors._runtime.starting import ROW, Begun, StartingActor, attach_begun, failed_start
+from supervisors._runtime.timers import timers
+from supervisors._runtime.turns import fail_turn
 from supervisors.clock import chance
-from supervisors.errors import StartError, UnexpectedMessageError
+from supervisors.errors import UnexpectedMessageError
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
 from supervisors.telemetry import execute, wanted
+
+if TYPE_CHECKING:
+    from supervisors._machines.children import Child
+    from supervisors._runtime.current import Here
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
@@ -69,19 +66,18 @@ _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, C
 _EVENTS = (*_NEWS, TimerFired)
 _GONE = frozenset((ChildIgnored, ChildFailed, ChildExited))
 _SHUTDOWN = Shutdown()
+_NOTHING: list[Any] = []
 # Supervisors whose turns one thread runs inside each other: each tells the one above it.
 _DEEPEST = 16
-_REPORTED = {
-    kind: ("supervisors", "supervisor" if kind is Report.GAVE_UP else "child", str(kind))
-    for kind in Report
-}
+_RESTARTED = REPORTED[Report.CHILD_RESTARTED]
+_TERMINATED = REPORTED[Report.CHILD_TERMINATED]
 
 
 # By which number its supervisor knows a living actor; an AttributeError where that is not told.
 _number: Callable[[Any], int] = attrgetter("process.incarnation")
 
 
-class SupervisingActor(StartingActor):
+class SupervisingActor(CommandedActor):
     """What static and dynamic supervisors have in common; not for direct use."""
 
     trap_exit = True
@@ -89,6 +85,7 @@ class SupervisingActor(StartingActor):
     _otp_comes_up_at_once = False
     _otp_machine: SupervisionMachine | None = None
     _otp_feeds_at_once: ClassVar[bool] = True
+    _otp_starts_in_rows: ClassVar[bool] = True
     # The number of the thread that gives the machine its events at this moment.
     _otp_fed_by: int = 0
 
@@ -100,13 +97,13 @@ class SupervisingActor(StartingActor):
         plan = self._otp_plan(args, kwargs)
         if plan is None:
             return IGNORED
-        self._otp_lives: dict[int, Process] = {}
+        self._otp_lives = {}
         # What is to be given to the machine next, before any message.
-        self._otp_news: deque[Event] = deque()
+        self._otp_news = deque()
         # Whose requests are open; the process fails them when it ends.
-        self._otp_asked: set[Reply] = set()
+        self._otp_asked = set()
         self._process.keep_open(self._otp_asked)
-        self._otp_timers: dict[tuple[TimerKind, int], Timer] = {}
+        self._otp_timers = {}
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now, _number)
         inherit(self._process, self._otp_machine)
@@ -117,13 +114,15 @@ class SupervisingActor(StartingActor):
         """Notice whether the class looks at what it gets before the machine does."""
         super().__init_subclass__(**kwargs)
         cls._otp_feeds_at_once = cls._otp_receive is SupervisingActor._otp_receive
+        cls._otp_starts_in_rows = cls._otp_prepare is StartingActor._otp_prepare
 
     def _otp_receive(self, item: Any) -> None:
         process = self._process
         # Only user code, such as a child's __init__, is something that a kill can meet.
         process.handling = IDLE
         if isinstance(item, _EVENTS):
-            self._otp_feed(item)
+            if type(item) is not ChildExited or not self._otp_restart(item):
+                self._otp_feed(item)
         elif isinstance(item, Call) and isinstance(item.message, SupervisorRequest):
             self._otp_serve(item.message, item.future)
         elif type(item) is EndSelf or type(item) is messages._ActorStop:
@@ -172,15 +171,11 @@ class SupervisingActor(StartingActor):
             return
         self._process.post_next(news)
 
-    def _otp_end_now(self, incarnation: int) -> ExitReason | None:
-        """End a child in this turn, if it is idle and has nothing to do for its end."""
-        process = self._otp_lives.get(incarnation)
-        if process is None or not self._otp_looks_at_nothing():
-            return None
-        if not end_idle(process, _SHUTDOWN, by_parent=True):
-            return None
-        self._otp_lives.pop(incarnation, None)
-        return _SHUTDOWN
+    def _otp_end_now(self, incarnations: list[int]) -> int:
+        """End children in this turn, as far as they are idle and have nothing to do for it."""
+        if not self._otp_looks_at_nothing():
+            return 0
+        return end_row(self._otp_lives, incarnations, _SHUTDOWN)
 
     def _otp_looks_at_nothing(self) -> bool:
         """Tell whether what comes goes to the machine as it is, and nobody watches it."""
@@ -209,6 +204,8 @@ class SupervisingActor(StartingActor):
             self._otp_machine = None
 
     def _otp_state(self) -> SupervisorInfo | None:
+        if self._otp_row is not None:
+            self._otp_end_row()
         machine = self._otp_machine
         return None if machine is None else describe(machine, timers.clock.now())
 
@@ -226,6 +223,8 @@ class SupervisingActor(StartingActor):
             msg = f"{self} is not suspended: suspend() it, then change its code, then resume() it"
             raise RuntimeError(msg)
         plan, machine = self._otp_plan(args, kwargs), self._otp_machine
+        if self._otp_row is not None:
+            self._otp_end_row()
         if plan is not None and machine is not None:
             from supervisors._machines.reconfiguring import reconfigure
 
@@ -252,32 +251,39 @@ class SupervisingActor(StartingActor):
 
     # ---- events in, commands out ---------------------------------------------------------------
 
-    def _otp_feed(self, event: Event, *, in_row: bool = False) -> Begun | None:
+    def _otp_feed(
+        self, event: Event | None, commands: list[Any] = _NOTHING, *, in_row: bool = False
+    ) -> Begun | None:
         """Give the machine an event and whatever carrying out its commands brings about at once.
 
-        In a row, a child that is to be started may be returned, see `_otp_start_child`.
+        Without an event, begin with these commands. In a row, a child that is to be started may be
+        returned, see `_otp_start_child`.
         """
         machine = self._otp_machine
         if machine is None:
             return None
+        if self._otp_row is not None:
+            self._otp_end_row()
         process, news, now = self._process, self._otp_news, timers.clock.now
         outer, self._otp_fed_by = self._otp_fed_by, current.here.ident
         begun: Begun | None = None
         try:
             while True:
-                if type(event) in _GONE:
-                    self._otp_lives.pop(event.incarnation, None)  # type: ignore[union-attr]
-                for command in machine.handle(event, now()):
+                if event is not None:
+                    if type(event) in _GONE:
+                        self._otp_lives.pop(event.incarnation, None)  # type: ignore[union-attr]
+                    commands = machine.handle(event, now())
+                for command in commands:
                     if process.ended:
                         news.clear()
                         return begun
                     kind = type(command)
                     if kind is EmitReport:
-                        self._otp_report(command)  # type: ignore[arg-type]
+                        self._otp_report(command)
                     elif kind is StartChild:
-                        begun = self._otp_start_child(command, in_row=in_row)  # type: ignore[arg-type]
+                        begun = self._otp_start_child(command, in_row=in_row)
                     else:
-                        _DEEDS[kind](self, command)
+                        DEEDS[kind](self, command)
                 if not news:
                     return begun
                 event = news.popleft()
@@ -288,90 +294,112 @@ class SupervisingActor(StartingActor):
         finally:
             self._otp_fed_by = outer
 
-    # ---- what the commands come to; each may add to the news ------------------------------------
-
-    def _otp_stop_child(self, command: StopChild) -> None:
-        process = self._otp_lives.get(command.incarnation)
-        if process is not None:
-            process.order_from_supervisor(StopOrder(_SHUTDOWN, deadline=command.deadline))
-
-    def _otp_kill_child(self, command: KillChild) -> None:
-        process = self._otp_lives.get(command.incarnation)
-        if process is not None:
-            if command.whole:
-                kill_tree(process)
+    def _otp_go_on(self, started: Process, here: Here) -> Begun | None:
+        sup = self._process
+        mailbox = sup.mailbox
+        try:
+            mailbox.slot.pop()
+        except IndexError:
+            return self._otp_hear(ChildStarted(started.incarnation, started.actor_ref))
+        if (
+            sup.ended
+            or mailbox.control
+            or mailbox.suspended
+            or sup.dispatcher is not here.host
+            or not self._otp_feeds_at_once
+            or "_otp_receive" in self.__dict__
+        ):
+            give_back(sup)
+            return self._otp_hear(ChildStarted(started.incarnation, started.actor_ref))
+        # From here on as in_turn, without its calls.
+        sup._thread_id = here.ident
+        outer, here.process = here.process, sup
+        try:
+            return self._otp_next(started)
+        except BaseException as error:  # noqa: BLE001  an error of the runtime's own
+            fail_turn(sup, error)
+            return None
+        finally:
+            here.process = outer
+            if sup.ended:
+                again = leave(sup, here)
             else:
-                process.kill()
+                mailbox.slot.append(sup)
+                again = bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
+            if again:
+                sup.schedule()
 
-    def _otp_arm(self, command: ArmTimer) -> None:
-        kind, incarnation = command.kind, command.incarnation
-        if kind is TimerKind.STOP_DEADLINE:
-            process = self._otp_lives.get(incarnation)
-            if process is None or process.ended:
-                return  # The news of it is on its way.
-        replaced = self._otp_timers.pop((kind, incarnation), None)
-        if replaced is not None:
-            replaced.cancel()
-        fired = TimerFired(kind, incarnation)
-        timer = timers.after(command.delay, lambda: self._process.post(fired))
-        self._process.keep_timer(timer)
-        self._otp_timers[kind, incarnation] = timer
-
-    def _otp_disarm(self, command: CancelTimer) -> None:
-        if self._otp_timers:
-            cancelled = self._otp_timers.pop((command.kind, command.incarnation), None)
-            if cancelled is not None:
-                cancelled.cancel()
-
-    def _otp_retry_later(self, command: RetryLater) -> None:
-        self._process.post(TimerFired(TimerKind.RETRY, command.incarnation))
-
-    def _otp_answer(self, command: AnswerRequest) -> None:
-        token = command.token
-        self._otp_asked.discard(token)
-        token.settle(command.value)
-
-    def _otp_refuse_request(self, command: RefuseRequest) -> None:
-        token = command.token
-        self._otp_asked.discard(token)
-        token.fail(command.error)
-
-    def _otp_confirm(self, _: ConfirmStart) -> None:
-        confirm(self._process)
-
-    def _otp_finish(self, command: FinishSupervisor) -> None:
-        self._process.end(command.reason)
-
-    def _otp_refuse_start(self, command: RefuseStart) -> None:
-        reason, child_id = command.reason, command.child_id
-        text = f"{type(self).__name__} did not start: its child {child_id!r} did not"
-        error = StartError(text, reason=reason, child_id=child_id)
-        error.__cause__ = command.error
-        outcome = StartFailed(reason, error)
-        self._process.fail_start(outcome, lambda: self._process.finish(reason))
-
-    def _otp_report(self, report: EmitReport) -> None:
-        event = _REPORTED[report.kind]
-        quiet = report.requested and report.kind is Report.CHILD_STARTED
-        if not wanted(event, quiet=quiet):
+    def _otp_end_row(self) -> None:
+        """Let the machine know of the children that came up in a row, and end the row."""
+        row, self._otp_row = self._otp_row, None
+        machine = self._otp_machine
+        refs = [] if row is None else row.end()
+        if machine is None or not refs:
             return
-        spec = self._otp_shown(report.spec)
-        execute(
-            event,
-            {"count": 1, "restarts": report.restarts},
-            {
-                "supervisor": self._process.path(),
-                "child": spec.id,
-                "ref": report.ref,
-                "reason": report.reason,
-                "spec": spec,
-                "requested": report.requested,
-            },
-        )
+        members = catch_up(machine, refs, timers.clock.now())
+        if wanted(_RESTARTED):
+            for child, ref in zip(members, refs, strict=True):
+                kind = Report.CHILD_RESTARTED
+                self._otp_report(EmitReport(kind, child.spec, ref, None, child.restarts))
 
-    def _otp_shown(self, spec: ChildSpec) -> ChildSpec:
-        """Let a subclass tell of a child's specification in other words."""
-        return spec
+    def _otp_next(self, started: Process) -> Begun | None:
+        """Let the machine know that a child has started, and start the next one of its row."""
+        machine, ref, incarnation = self._otp_machine, started.actor_ref, started.incarnation
+        if machine is None:
+            return None
+        if self._otp_row is not None:
+            self._otp_end_row()
+        taken = came_up(machine, incarnation, ref, timers.clock.now())
+        if taken is None:
+            return self._otp_feed(ChildStarted(incarnation, ref), in_row=True)
+        member, child = taken
+        reports = _NOTHING
+        if wanted(_RESTARTED):
+            kind, restarts = Report.CHILD_RESTARTED, member.restarts
+            reports = [EmitReport(kind, member.spec, ref, None, restarts)]
+        return self._otp_begin_child(machine, child, reports)
+
+    def _otp_restart(self, exited: ChildExited) -> bool:
+        """Restart a child that has ended by itself, if that is all there is to do; tell whether."""
+        machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
+        if machine is None:
+            return False
+        if self._otp_row is not None:
+            self._otp_end_row()
+        taken = begin_restart(machine, incarnation, reason, timers.clock.now())
+        if taken is None:
+            return False
+        self._otp_lives.pop(incarnation, None)
+        child, ref = taken
+        reports = _NOTHING
+        if wanted(_TERMINATED):
+            kind, restarts = Report.CHILD_TERMINATED, child.restarts
+            reports = [EmitReport(kind, child.spec, ref, reason, restarts)]
+        begun = self._otp_begin_child(machine, child, reports)
+        if begun is not None:
+            attach_begun(begun)
+        return True
+
+    def _otp_begin_child(
+        self, machine: SupervisionMachine, child: Child | None, reports: list[Any]
+    ) -> Begun | None:
+        """Start a child that the machine has begun with, after what is to be reported before."""
+        if child is None:
+            return self._otp_feed(None, reports) if reports else None
+        spec, extra, number = child.spec, machine.flags.extra_args, child.incarnation
+        args = (*extra, *spec.args) if extra else spec.args
+        launch: Any = launch_of(spec)
+        if reports or not launch or not launch.is_quick or launch.cls.dispatcher != "pool":
+            commands = [*reports, StartChild(number, spec, args)]
+            return self._otp_feed(None, commands, in_row=True)
+        try:
+            process = self._otp_make(launch, number, spec, pool)
+        except BaseException as error:  # noqa: BLE001  it fails this start alone
+            return self._otp_feed(failed_start(number, spec, error), in_row=True)
+        if self._otp_starts_in_rows:
+            members = row_ahead(machine, ROW - 1)
+            self._otp_row = Row(process, members) if members else None
+        return process, args, launch.kwargs
 
 
 _feed = SupervisingActor._otp_feed
@@ -379,18 +407,3 @@ _feed = SupervisingActor._otp_feed
 
 def _feed_in_row(actor: SupervisingActor, event: Event) -> Begun | None:
     return actor._otp_feed(event, in_row=True)
-
-
-# How each command is carried out; a subclass may have reports of its own.
-_DEEDS: dict[type, Callable[[SupervisingActor, Any], None]] = {
-    StopChild: SupervisingActor._otp_stop_child,
-    KillChild: SupervisingActor._otp_kill_child,
-    ArmTimer: SupervisingActor._otp_arm,
-    CancelTimer: SupervisingActor._otp_disarm,
-    RetryLater: SupervisingActor._otp_retry_later,
-    AnswerRequest: SupervisingActor._otp_answer,
-    RefuseRequest: SupervisingActor._otp_refuse_request,
-    ConfirmStart: SupervisingActor._otp_confirm,
-    RefuseStart: SupervisingActor._otp_refuse_start,
-    FinishSupervisor: SupervisingActor._otp_finish,
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from types import TracebackType
 
 from supervisors.exits import Crashed, TraceEntry
@@ -32,6 +31,9 @@ def forget_traceback(error: BaseException, known: tuple[TraceEntry, ...] = ()) -
         error: the exception.
         known: what is to be kept of its own traceback, where that was looked for already.
     """
+    if error.__cause__ is None and error.__context__ is None:
+        _forget_own(error, known)
+        return
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -40,14 +42,22 @@ def forget_traceback(error: BaseException, known: tuple[TraceEntry, ...] = ()) -
             continue
         seen.add(id(each))
         waiting += [each.__cause__, each.__context__]
-        traced = each.__traceback__
-        entries = known if known and traced and each is error else _entries(traced)
-        each.__traceback__ = None
-        if entries:
-            lines = [f'  File "{at.file}", line {at.line}, in {at.function}' for at in entries]
-            # Notes that somebody replaced by something odd are no reason to fail here.
-            with suppress(TypeError):
-                each.add_note("\n".join(["Raised in an actor:", *lines]))
+        _forget_own(each, known if each is error else ())
+
+
+def _forget_own(error: BaseException, known: tuple[TraceEntry, ...]) -> None:
+    traced = error.__traceback__
+    if traced is None:
+        return
+    lines = "Raised in an actor:"
+    for at in known or _entries(traced):
+        lines += f'\n  File "{at.file}", line {at.line}, in {at.function}'
+    error.__traceback__ = None
+    try:
+        error.add_note(lines)
+    except TypeError:
+        # Notes that somebody replaced by something odd are no reason to fail here.
+        return
 
 
 def _entries(traceback: TracebackType | None) -> tuple[TraceEntry, ...]:

@@ -196,13 +196,14 @@ class Rig:
                 self.log.append("refuse" if isinstance(command, RefuseStart) else "finish")
                 self.outcome = command
 
-    def _end_now(self, incarnation: int) -> ExitReason | None:
-        ref = self.alive.get(incarnation)
-        if ref is None or ref.child_id not in self.quick:
-            return None
-        self.log.append(f"end {ref.child_id}")
-        del self.alive[incarnation]
-        return Shutdown()
+    def _end_now(self, incarnations: list[int]) -> int:
+        for count, incarnation in enumerate(incarnations):
+            ref = self.alive.get(incarnation)
+            if ref is None or ref.child_id not in self.quick:
+                return count
+            self.log.append(f"end {ref.child_id}")
+            del self.alive[incarnation]
+        return len(incarnations)
 
     def _end_child(self, incarnation: int, *, kill: bool) -> None:
         ref = self.alive.get(incarnation)
