@@ -7,6 +7,7 @@ that a slow child holds no thread and the machine's order alone decides what hap
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
