@@ -153,7 +153,8 @@ def _start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> A
     """
     try:
         pool.man()
-    except Exception:  # noqa: BLE001  a refused thread, which is told in the other way
+    except RuntimeError:
+        # A refused thread, which is told in the other way. What a signal's handler raises goes on.
         return UNDONE
     # As make, which takes whatever is raised for an error of the class.
     actor = _new(cls)
