@@ -3,12 +3,16 @@
 A supervisor has no handlers of a user's, so its step may run there. A start, or the end of a child,
 that has nothing else to wait for is done in one go: a turn of the supervisor, the child's first,
 one more of the supervisor, without the messages that cause them otherwise. While an init runs, the
-supervisor is free: it can be killed, or told to stop. Where a step cannot be done here, what is
-left goes on by messages from there.
+supervisor is free: it can be killed, or told to stop. Where the start runs nothing of a user's it
+is one turn. Where a step cannot be done here, what is left goes on by messages from there.
+
+The main thread does what runs nothing of a user's, each as one step of `shield`; what is left to
+wait for it waits for after that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,7 @@ from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
+from supervisors._runtime.shield import shielded
 from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import SupervisorRequest
 from supervisors.child_spec import ChildSpec
@@ -31,11 +36,21 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
 
 __all__ = ["ask_for_child", "ask_for_end", "ask_supervisor"]
 
+# What changes nothing, and so brings about nothing of a user's.
+_READS = frozenset(
+    (
+        RequestVerb.COUNT_CHILDREN,
+        RequestVerb.DESCRIBE,
+        RequestVerb.GET_CHILDSPEC,
+        RequestVerb.WHICH_CHILDREN,
+    )
+)
 _STARTED = ("supervisors", "child", "started")
 
 
@@ -54,6 +69,13 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
         raise SelfCallError(ref)
     request = SupervisorRequest(verb, argument)
     call = Asked(request)
+    if (
+        verb in _READS
+        and current.here.is_main
+        and not only_waits(3, shielded=True)
+        and shielded(_read, process, request, call) is True
+    ):
+        return call.get()
 
     def put() -> None:
         actor: Any = process.actor
@@ -69,6 +91,13 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     return call.get()
 
 
+def _read(process: Process, request: SupervisorRequest, call: Asked) -> bool:
+    actor: Any = process.actor
+    if not actor._otp_looks_at_nothing():
+        return False
+    return take_turn(process, lambda: actor._otp_serve(request, call))
+
+
 def ask_for_child(ref: ActorRef, spec: Any) -> Any:
     """Ask a supervisor to start a child, with its init in this thread where that can be.
 
@@ -80,34 +109,47 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
     process = ref.process
     if process is not None and type(spec) is ChildSpec:
         launch = launch_of(spec)
+        here = current.here
         if (
             launch is not None
             and launch.is_quick
             and launch.cls.dispatcher == "pool"  # type: ignore[union-attr]
-            and process is not current.here.process
-            and not only_waits(3)
+            and process is not here.process
         ):
-            started = Context().run(_start_child, process, spec, launch)
-            if started is not UNDONE:
-                return started
+            plain = launch.cls._otp_starts_plainly()  # type: ignore[union-attr]
+            if not only_waits(3, shielded=plain and not wanted(_STARTED, quiet=True)):
+                act = _start_plain_child if plain else _start_child
+                run: Any = shielded if here.is_main else Context().run
+                started = run(act, process, spec, launch, here)
+                if type(started) is Reply:
+                    # It goes on in other threads: it may start what others have asked for.
+                    return started.get()
+                if started is not UNDONE:
+                    return started
     return ask_supervisor(ref, RequestVerb.START_CHILD, spec)
 
 
 def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
     """Ask a supervisor to end a child, in this thread where that takes no time; raises as above."""
     process = ref.process
-    if (
-        process is None
-        or process is current.here.process
-        or only_waits(3)
-        or not Context().run(_end_child, process, id_or_ref)
-    ):
-        ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
-
-
-def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
-    actor: Any = sup.actor
     here = current.here
+    if process is not None and process is not here.process and not only_waits(3, shielded=True):
+        if here.is_main:
+            done = shielded(_end_child, process, id_or_ref, _end_quietly)
+        else:
+            done = Context().run(_end_child, process, id_or_ref, _end)
+        if done is True:
+            return
+    ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
+
+
+def _start_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
+    """Start a child with its init, between two turns of its supervisor.
+
+    Returns:
+        Its ref; the reply that is to be waited for; or UNDONE.
+    """
+    actor: Any = sup.actor
     if not actor._otp_looks_at_nothing():
         return UNDONE
     token = Reply()
@@ -126,9 +168,40 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
                 if done is True:
                     return ref
             sup.post_next(ChildStarted(process.incarnation, ref))
-    # What is not over by now goes on in other threads: it may start what others have asked for.
     flush()
-    return token.get()
+    return token
+
+
+def _start_plain_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
+    """Do so in one turn of the supervisor, where the start runs nothing of a user's."""
+    if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
+        return UNDONE
+    token = Reply()
+    started = in_turn(sup, here, _start_plainly, (spec, launch, token), idle=True)
+    flush()
+    return token if started is None else started
+
+
+def _start_plainly(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:
+    """Begin as `_begin`; let the child be up at once, and the supervisor know."""
+    begun = _begin(actor, what)
+    if begun is UNDONE or begun is None:
+        return begun
+    child, _, process = begun
+    with process.claim:
+        # Found in `ActorRegistry`, it may have been killed; then its supervisor has been told.
+        is_up = not process.ended
+        if is_up:
+            process.initialised = process._came_up = True
+            process._on_started = None
+    hand_on(process, current.here)
+    if not is_up:
+        return None
+    ref = process.actor_ref
+    if not _finish(actor, (child, ref, what[2])):
+        actor._process.post_next(ChildStarted(process.incarnation, ref))
+        return None
+    return ref
 
 
 def _begin(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:
@@ -167,10 +240,10 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
     return True
 
 
-def _end_child(sup: Process, id_or_ref: Any) -> bool:
+def _end_child(sup: Process, id_or_ref: Any, act: Callable[[Any, Any], bool]) -> bool:
     if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
         return False
-    done = in_turn(sup, current.here, _end, id_or_ref, idle=True)
+    done = in_turn(sup, current.here, act, id_or_ref, idle=True)
     # Somebody who was linked to the child may have become this thread's next one.
     flush()
     return done is True
@@ -179,3 +252,13 @@ def _end_child(sup: Process, id_or_ref: Any) -> bool:
 def _end(actor: Any, id_or_ref: Any) -> bool:
     machine = actor._otp_machine
     return machine is not None and end_child(machine, id_or_ref)
+
+
+def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
+    """Do so where no monitor is to be called, and no message is to be rejected."""
+    machine = actor._otp_machine
+    child = None if machine is None else machine.children.find(id_or_ref)
+    process = None if child is None else actor._otp_lives.get(child.incarnation)
+    if process is None or process._monitors or process.mailbox.user:
+        return False
+    return end_child(machine, id_or_ref)

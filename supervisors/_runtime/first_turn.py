@@ -156,7 +156,8 @@ def start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> An
     """
     try:
         pool.man()
-    except Exception:  # noqa: BLE001  a refused thread, which is told in the other way
+    except RuntimeError:
+        # A refused thread, which is told in the other way. What a signal's handler raises goes on.
         return UNDONE
     # As furnish, without its call and without what it asks the class for.
     actor = _new(cls)

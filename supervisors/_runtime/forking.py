@@ -28,6 +28,7 @@ from supervisors._runtime.own_thread import own_thread
 from supervisors._runtime.pool import pool
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
+from supervisors._runtime.shield import lift_in_child
 from supervisors._runtime.ties import FREE, claims
 from supervisors._runtime.timers import timers
 from supervisors.exits import Down, Killed, NoProc
@@ -82,6 +83,8 @@ def _in_child() -> None:
     unstopped._stuck.clear()
     unstopped._heirs.clear()
     current.forked = _release()
+    if not current.is_main:
+        lift_in_child()
     current.is_main = True
     # Their threads are not here; what they shared, such as a queue, may be in any state.
     timers.__init__(timers.clock)  # type: ignore[misc]

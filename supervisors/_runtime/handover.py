@@ -13,12 +13,13 @@ of it can be done in one go it is: see `first_turn`, `asking` and `in_place`. La
   It runs no `terminate`, on which a deadline may have to give up while the caller goes on, and no
   message handler, for the same reason: an asker is told at once when the actor is killed in the
   middle of its call, which it could not be in there.
-- The main thread runs nothing of this. A KeyboardInterrupt, or what another signal's handler
-  raises, would meet a supervisor half way in a step. SIGINT alone could be put off until the step
-  is over; but any handler that a program has installed may call the very supervisor whose step it
-  has interrupted, in the one thread that could finish it.
-- Nor does a thread with a running event loop, in which an init could not run one of its own, or
-  one so deep in calls that what it ran might meet the recursion limit.
+- The main thread runs what runs nothing of a user's, as one step of `shield`: plain starts, ends of
+  idle actors, what supervisors only look up. Of the rest it runs nothing. A KeyboardInterrupt, or
+  what another signal's handler raises, would meet a supervisor half way in a step, or the handler
+  call the very supervisor whose step it has interrupted; and an init must not be shielded from
+  Ctrl-C, which may be all that ends it.
+- Nor does a thread with a running event loop run anything, in which an init could not run one of
+  its own, or one so deep in calls that what it ran might meet the recursion limit.
 - The turns that a caller runs neither see nor change the caller's context variables.
 """
 
@@ -48,6 +49,8 @@ _LOW = 40
 _NEAR = (0,) * 6
 _frame = sys._getframe
 _modules = sys.modules
+# Stands for the first frame of the main thread.
+_ANY = object()
 _FIRST_FRAME: Any = threading.Thread._bootstrap  # type: ignore[attr-defined]
 
 
@@ -79,18 +82,19 @@ def flush() -> None:
         process.schedule_elsewhere()
 
 
-def only_waits(above: int = 1) -> bool:
+def only_waits(above: int = 1, *, shielded: bool = False) -> bool:
     """Tell whether this thread runs nothing while it waits.
 
     Args:
         above: how many frames above who called the library this one is: that is where the next call
             comes from, mostly, so the height is remembered of it.
+        shielded: whether it is a step that the main thread may run too, see `shield`.
     """
     here: Here = current.__dict__["here"]
     host = here.host
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
-    if here.is_main or here.depth >= _DEEPEST:
+    if (here.is_main and not shielded) or here.depth >= _DEEPEST:
         return True
     # Where no asyncio event loop can run nothing is loaded.
     if "asyncio.events" in _modules and _runs_a_loop():
@@ -107,6 +111,8 @@ def only_waits(above: int = 1) -> bool:
                 return False
             frame = frame.f_back
             if frame is None:
+                if bottom is _ANY:
+                    return False
                 # A stack of its own, as greenlets have.
                 break
     return _is_high(here, above)
@@ -130,9 +136,13 @@ def _is_high(here: Here, above: int) -> bool:
         while frame.f_back is not None and height < _LOW:
             frame = frame.f_back
             height += 1
-        # The first frame of a thread holds nothing of a user's, so it may be kept.
-        if frame.f_back is None and frame.f_code is _FIRST_FRAME.__code__ and height < most:
-            here.bottom, here.height = frame, max(0, height - above)
+        # The first frame of a thread holds nothing of a user's, so it may be kept; that of the main
+        # thread is the user's.
+        if frame.f_back is None and height < most:
+            if here.is_main:
+                here.bottom, here.height = _ANY, max(0, height - above)
+            elif frame.f_code is _FIRST_FRAME.__code__:
+                here.bottom, here.height = frame, max(0, height - above)
         return False
     return True
 

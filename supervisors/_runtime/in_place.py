@@ -21,6 +21,7 @@ from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush, only_waits, runs_here
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
+from supervisors._runtime.shield import shielded
 from supervisors._runtime.ties import FREE
 from supervisors._runtime.turns import fail_turn
 from supervisors.exits import Crashed, ExitReason
@@ -126,9 +127,15 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     It sees and changes no context variable of the caller's; what monitors want to be told, and what
     is still queued, is not told in its thread at all.
     """
-    if process.bonds.monitors or process.mailbox.user or only_waits(3):
+    if process.bonds.monitors or process.mailbox.user or only_waits(3, shielded=True):
         return False
-    ended = Context().run(end_idle, process, reason)
+    if current.__dict__["here"].is_main:
+        return shielded(_end_and_flush, process, reason) is True
+    return Context().run(_end_and_flush, process, reason)
+
+
+def _end_and_flush(process: Process, reason: ExitReason) -> bool:
+    ended = end_idle(process, reason)
     # Its supervisor may have become this thread's next one, and the caller goes on now.
     flush()
     return ended

@@ -1,0 +1,62 @@
+"""A signal at a chosen step of the interpreter: what can be interrupted where, without chance."""
+
+from __future__ import annotations
+
+import dis
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import supervisors
+
+__all__ = ["handling", "strike_at"]
+
+# The interpreter looks for signals at calls and at jumps back; to strike before others too is
+# harsher than life, but these begin and end a `try`, and belong to neither side.
+_NOP = dis.opmap["NOP"]
+_PACKAGE = str(Path(supervisors.__file__).parent)
+
+
+def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGINT) -> bool:
+    """Does `act`, with the signal before its step of this number; tells whether there is one.
+
+    Counted are the steps in the package `supervisors`, each an instruction of the interpreter.
+
+    Raises:
+        BaseException: what the signal's handler raises, or `act`.
+    """
+    left = number
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != _NOP:
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                signal.raise_signal(signum)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return left < 0
+
+
+@contextmanager
+def handling(signum: int, handler: Any) -> Iterator[None]:
+    """Has a handler stand meanwhile, and looks that it stands still at the end."""
+    before = signal.signal(signum, handler)
+    try:
+        yield
+        assert signal.getsignal(signum) is handler
+    finally:
+        signal.signal(signum, before)
