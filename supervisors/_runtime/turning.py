@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from itertools import repeat, starmap
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime import unstopped
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from supervisors._runtime.current import Here
 
 __all__ = ["Turning"]
+
+# So many messages must lie there for `_take_many` to take less time.
+_FEW = 24
 
 
 class Turning(Inlet):
@@ -93,6 +98,10 @@ class Turning(Inlet):
             budget -= 1
             if not budget:
                 break
+            if len(user) > _FEW:
+                budget -= self._take_many(user, control, min(len(user), budget))
+                if not budget or not (user or control):
+                    break
         here.process = None
         if self.ended:
             return self._depart(here)
@@ -101,6 +110,44 @@ class Turning(Inlet):
         if mailbox.user or control:
             return bool(mailbox.has_work() and mailbox.take_slot())
         return False
+
+    def _take_many(self, user: deque[Any], control: list[Any], most: int) -> int:
+        """Handle up to so many messages, as above, until there is an order; return how many.
+
+        It takes less for each: C code takes them out, still one by one, and a cast of the same type
+        as the one before is known for a cast.
+        """
+        actor: Any = self.actor
+        usual: type | None = None
+        rest = repeat((), most)
+        try:
+            for item in starmap(user.popleft, rest):
+                self.handling = item
+                kind = type(item)
+                try:
+                    if not self.direct:
+                        if self.ended:
+                            self._reject(item)
+                            break
+                        actor._otp_receive(item)
+                    elif kind is usual or kind not in NO_CASTS:
+                        usual = kind
+                        result = actor.handle_cast(item)
+                        if result is not None:
+                            actor._otp_follow(result, None)
+                    elif kind is Asked:
+                        actor._otp_answer(item)
+                    else:
+                        actor._otp_receive(item)
+                except BaseException as error:  # noqa: BLE001  as above
+                    self._self.crash(error, item)
+                self.handling = IDLE
+                if control:
+                    break
+        except IndexError:  # drained, as above
+            if not self.ended:
+                raise
+        return most - length_hint(rest)
 
     def _take_first_turn(self, here: Here) -> bool:
         """Begin in a turn of its own: who waits for the start comes before any handler."""

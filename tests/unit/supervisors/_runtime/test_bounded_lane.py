@@ -62,6 +62,7 @@ def handled(turns: ManualDispatcher, ref: Any) -> list[Any]:
 def test_no_limit_by_default(turns: ManualDispatcher) -> None:
     """Then the mailbox is a plain deque."""
     ref = Noting.start(dispatcher=turns)
+    ref.tell(0)
     assert type(ref.process.mailbox.user).__name__ == "deque"
     for number in range(10_000):
         ref.tell(number)
