@@ -5,8 +5,9 @@ most processes never are has one flag for all of it. `steady`: there is nothing 
 turn, for the process neither boots nor is suspended, and has a control lane. `direct`: there is
 nothing to look at before a message, for the actor is a GenServer that takes every cast in its
 `handle_cast`; it neither sleeps nor waits for a Timeout, nobody watches it, and it has not ended.
-Who makes either untrue says so first, but who ends it right after `ended`; that one is untrue too
-long costs time alone.
+It holds the type of the last cast then, so one look tells both that and what the next one is. Who
+makes either untrue says so first, but who ends it right after `ended`; that one is untrue too long
+costs time alone.
 
 Before and after each handler `handling` is set first, and `direct`, or `ended`, looked at then;
 `kill` does it the other way round. Most turns have one message, so to count them begins with the
@@ -28,6 +29,7 @@ from supervisors._runtime.inquiry import Inquiry
 from supervisors._runtime.items import NO_CASTS, Asked, StopOrder, Urge
 from supervisors._runtime.mailbox import NO_CONTROL, NOTHING
 from supervisors._runtime.reports import report_returned
+from supervisors._runtime.turns import BATCH
 from supervisors.exits import Abandoned
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Turning"]
 
-# So many messages must lie there for `_take_many` to take less time.
+# So many messages must lie there after a batch's first for `_take_many` to take less time.
 _FEW = 24
+_REST = BATCH - 1
 
 
 class Turning(Inlet):
@@ -45,7 +48,9 @@ class Turning(Inlet):
     __slots__ = ("_thread_id", "direct", "steady")
 
     _boot: Any
-    direct: bool
+    actor: Any
+    # False, or the type of the last cast that was handled so; True before the first.
+    direct: type | bool
     handling: Any
 
     def take_turn(self, budget: int, here: Here) -> bool:
@@ -75,21 +80,17 @@ class Turning(Inlet):
             except IndexError:  # drained by who ended the process
                 break
             self.handling = item
+            kind = type(item)
             try:
-                if not self.direct:
-                    if self.ended:
-                        self._reject(item)
-                        break
-                    actor._otp_receive(item)
-                # As that does, without its call.
-                elif type(item) not in NO_CASTS:
+                # As _otp_receive, without its call.
+                if kind is self.direct:
                     result = actor.handle_cast(item)
-                    if result is not None:
-                        actor._otp_follow(result, None)
-                elif type(item) is Asked:
-                    actor._otp_answer(item)
+                elif kind is Asked and self.direct is not False:
+                    result = actor._otp_answer(item)
                 else:
-                    actor._otp_receive(item)
+                    result = self._receive(actor, kind, item)
+                if result is not None:
+                    actor._otp_follow(result, None)
             except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
                 self._self.crash(error, item)
             self.handling = IDLE
@@ -98,7 +99,7 @@ class Turning(Inlet):
             budget -= 1
             if not budget:
                 break
-            if len(user) > _FEW:
+            if budget == _REST and len(user) > _FEW:
                 budget -= self._take_many(user, control, min(len(user), budget))
                 if not budget or not (user or control):
                     break
@@ -114,31 +115,24 @@ class Turning(Inlet):
     def _take_many(self, user: deque[Any], control: list[Any], most: int) -> int:
         """Handle up to so many messages, as above, until there is an order; return how many.
 
-        It takes less for each: C code takes them out, still one by one, and a cast of the same type
-        as the one before is known for a cast.
+        It takes less for each: C code takes them out, still one by one.
         """
         actor: Any = self.actor
-        usual: type | None = None
         rest = repeat((), most)
         try:
             for item in starmap(user.popleft, rest):
                 self.handling = item
                 kind = type(item)
                 try:
-                    if not self.direct:
-                        if self.ended:
-                            self._reject(item)
-                            break
-                        actor._otp_receive(item)
-                    elif kind is usual or kind not in NO_CASTS:
-                        usual = kind
+                    # As _otp_receive, without its call.
+                    if kind is self.direct:
                         result = actor.handle_cast(item)
-                        if result is not None:
-                            actor._otp_follow(result, None)
-                    elif kind is Asked:
-                        actor._otp_answer(item)
+                    elif kind is Asked and self.direct is not False:
+                        result = actor._otp_answer(item)
                     else:
-                        actor._otp_receive(item)
+                        result = self._receive(actor, kind, item)
+                    if result is not None:
+                        actor._otp_follow(result, None)
                 except BaseException as error:  # noqa: BLE001  as above
                     self._self.crash(error, item)
                 self.handling = IDLE
@@ -148,6 +142,21 @@ class Turning(Inlet):
             if not self.ended:
                 raise
         return most - length_hint(rest)
+
+    def _receive(self, actor: Any, kind: type, item: Any) -> Any:
+        """Handle a message that is no cast of the same type as the last one, or reject it."""
+        if self.direct is False:
+            if self.ended:
+                self._reject(item)
+                return None
+        elif kind not in NO_CASTS:
+            self.direct = kind
+            # Looked at afterwards, for who ends it does it the other way round.
+            if self.ended:
+                self.direct = False
+            return actor.handle_cast(item)
+        actor._otp_receive(item)
+        return None
 
     def _take_first_turn(self, here: Here) -> bool:
         """Begin in a turn of its own: who waits for the start comes before any handler."""
