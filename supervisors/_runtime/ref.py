@@ -134,16 +134,15 @@ class ActorRef(pykka.ActorRef[Any]):
         # left to exceptions, which cost nothing where none is raised.
         try:
             mailbox = self.process.mailbox  # type: ignore[union-attr]
-            # As `as_cast`.
-            if type(message) in CALLS:
-                message = Told(message)
+        except AttributeError:
+            raise NoProcError(self) from None
+        # As `as_cast`.
+        if type(message) in CALLS:
+            message = Told(message)
+        try:
             mailbox.user.append(message)
         except NoLaneError:
             mailbox.lane().append(message)
-        except AttributeError:
-            if self.process is None:
-                raise NoProcError(self) from None
-            raise
         if mailbox.closed:
             if mailbox.take_back(message):
                 raise NoProcError(self)

@@ -48,7 +48,6 @@ class Turning(Inlet):
     __slots__ = ("_thread_id", "direct", "steady")
 
     _boot: Any
-    actor: Any
     # False, or the type of the last cast that was handled so; True before the first.
     direct: type | bool
     handling: Any
@@ -88,7 +87,7 @@ class Turning(Inlet):
                 elif kind is Asked and self.direct is not False:
                     result = actor._otp_answer(item)
                 else:
-                    result = self._receive(actor, kind, item)
+                    result = self._take_other(actor, kind, item)
                 if result is not None:
                     actor._otp_follow(result, None)
             except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
@@ -130,7 +129,7 @@ class Turning(Inlet):
                     elif kind is Asked and self.direct is not False:
                         result = actor._otp_answer(item)
                     else:
-                        result = self._receive(actor, kind, item)
+                        result = self._take_other(actor, kind, item)
                     if result is not None:
                         actor._otp_follow(result, None)
                 except BaseException as error:  # noqa: BLE001  as above
@@ -143,7 +142,7 @@ class Turning(Inlet):
                 raise
         return most - length_hint(rest)
 
-    def _receive(self, actor: Any, kind: type, item: Any) -> Any:
+    def _take_other(self, actor: Any, kind: type, item: Any) -> Any:
         """Handle a message that is no cast of the same type as the last one, or reject it."""
         if self.direct is False:
             if self.ended:

@@ -66,7 +66,7 @@ def test_no_limit_by_default(turns: ManualDispatcher) -> None:
     assert type(ref.process.mailbox.user).__name__ == "deque"
     for number in range(10_000):
         ref.tell(number)
-    assert len(handled(turns, ref)) == 10_000
+    assert len(handled(turns, ref)) == 10_001
 
 
 @pytest.mark.parametrize(("limit", "arrived"), [(None, [1, 2, 3]), (2, [1, 2])])
