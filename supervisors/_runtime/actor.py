@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import EndSelf, Forwarded, StopOrder, as_cast
+from supervisors._runtime.items import EndSelf, Forwarded, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -37,9 +37,10 @@ class Inbox:
     def put(self, envelope: Any, /) -> None:
         """Post the envelope's message as a call or a cast."""
         if envelope.reply_to is None:
-            self._process.post(as_cast(envelope.message))
+            self._process.post(envelope.message)
         else:
-            self._process.post(Forwarded(envelope.message, envelope.reply_to, None))
+            process = self._process
+            process.post(Forwarded(envelope.message, envelope.reply_to, None, process))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""

@@ -16,7 +16,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import PASSED, asked, give_way
 from supervisors._runtime.handover import help_along
 from supervisors._runtime.in_place import end_in_caller
-from supervisors._runtime.items import CALLS, Asked, Info, StopOrder, Told, as_cast
+from supervisors._runtime.items import Asked, Info, StopOrder
 from supervisors._runtime.mailbox import NoLaneError
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -136,9 +136,6 @@ class ActorRef(pykka.ActorRef[Any]):
             mailbox = self.process.mailbox  # type: ignore[union-attr]
         except AttributeError:
             raise NoProcError(self) from None
-        # As `as_cast`.
-        if type(message) in CALLS:
-            message = Told(message)
         try:
             mailbox.user.append(message)
         except NoLaneError:
@@ -162,7 +159,7 @@ class ActorRef(pykka.ActorRef[Any]):
             report_dead_letter(self, message)
             return
         try:
-            process.post(as_cast(message))
+            process.post(message)
         except MailboxFullError:
             report_dead_letter(self, message, "mailbox_full")
         except NoProcError:
@@ -192,7 +189,7 @@ class ActorRef(pykka.ActorRef[Any]):
             for message in messages:
                 self.cast(message)
         else:
-            process.post_all(list(map(as_cast, messages)))
+            process.post_all(list(messages))
 
     def send_info(self, message: Any) -> None:
         """Send a message to handle_info; never raises, even to a dead actor."""
@@ -227,6 +224,7 @@ class ActorRef(pykka.ActorRef[Any]):
         call = new_asked(Asked)
         call.message = message
         call.ref = None
+        call.to = process
         call._cell = []
         call._callbacks = None
         if asker is not None:

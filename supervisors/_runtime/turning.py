@@ -26,7 +26,7 @@ from supervisors._runtime import unstopped
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.inlet import Inlet
 from supervisors._runtime.inquiry import Inquiry
-from supervisors._runtime.items import NO_CASTS, Asked, StopOrder, Urge
+from supervisors._runtime.items import CALLS, NO_CASTS, Asked, StopOrder, Told, Urge
 from supervisors._runtime.mailbox import NO_CONTROL, NOTHING
 from supervisors._runtime.reports import report_returned
 from supervisors._runtime.turns import BATCH
@@ -84,7 +84,7 @@ class Turning(Inlet):
                 # As _otp_receive, without its call.
                 if kind is self.direct:
                     result = actor.handle_cast(item)
-                elif kind is Asked and self.direct is not False:
+                elif kind is Asked and item.to is self and self.direct is not False:
                     result = actor._otp_answer(item)
                 else:
                     result = self._take_other(actor, kind, item)
@@ -126,7 +126,7 @@ class Turning(Inlet):
                     # As _otp_receive, without its call.
                     if kind is self.direct:
                         result = actor.handle_cast(item)
-                    elif kind is Asked and self.direct is not False:
+                    elif kind is Asked and item.to is self and self.direct is not False:
                         result = actor._otp_answer(item)
                     else:
                         result = self._take_other(actor, kind, item)
@@ -143,7 +143,10 @@ class Turning(Inlet):
         return most - length_hint(rest)
 
     def _take_other(self, actor: Any, kind: type, item: Any) -> Any:
-        """Handle a message that is no cast of the same type as the last one, or reject it."""
+        """Handle a message that is no cast of the same type as the last one, or reject it.
+
+        A call that is not for this process is one that it is told of.
+        """
         if self.direct is False:
             if self.ended:
                 self._reject(item)
@@ -154,6 +157,11 @@ class Turning(Inlet):
             if self.ended:
                 self.direct = False
             return actor.handle_cast(item)
+        if kind in CALLS:
+            if item.to is self:
+                item.to = None
+            else:
+                item = self.handling = Told(item)
         actor._otp_receive(item)
         return None
 
