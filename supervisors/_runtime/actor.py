@@ -18,6 +18,8 @@ from supervisors.errors import NotAvailableError
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from supervisors._runtime.dispatcher import Dispatcher
 
 __all__ = ["Actor", "Inbox", "furnish"]
@@ -182,9 +184,8 @@ class Actor(pykka.Actor):
     def _otp_child_returned(self, incarnation: int) -> None:
         """Take note that an abandoned child's handler has returned; called in its thread."""
 
-    def _otp_give_away(self) -> list[Process]:
+    def _otp_give_away(self, taken: deque[tuple[int, Process]]) -> None:
         """Hand over the living children of a supervisor that is about to be killed."""
-        return []
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Do what is left once everybody has been told of the end."""
