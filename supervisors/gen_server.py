@@ -309,6 +309,7 @@ class GenServer(DozingActor):
     def _otp_answer(self, call: Call) -> None:
         """Handle a call: the result is the reply, unless it is a directive."""
         request, process = call.message, self._process
+        call.to = None
         reply: Reply = call if type(call) is Asked else call.future
         try:
             if type(request) in _PROXY_MESSAGES:

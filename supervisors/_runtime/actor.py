@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
 
-from supervisors._runtime.items import EndSelf, Forwarded, StopOrder, as_cast
+from supervisors._runtime.items import EndSelf, Forwarded, StopOrder
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -18,6 +18,8 @@ from supervisors.errors import NotAvailableError
 from supervisors.exits import Crashed, ExitReason
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from supervisors._runtime.dispatcher import Dispatcher
 
 __all__ = ["Actor", "Inbox", "furnish"]
@@ -37,9 +39,10 @@ class Inbox:
     def put(self, envelope: Any, /) -> None:
         """Post the envelope's message as a call or a cast."""
         if envelope.reply_to is None:
-            self._process.post(as_cast(envelope.message))
+            self._process.post(envelope.message)
         else:
-            self._process.post(Forwarded(envelope.message, envelope.reply_to, None))
+            process = self._process
+            process.post(Forwarded(envelope.message, envelope.reply_to, None, process))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""
@@ -182,9 +185,8 @@ class Actor(pykka.Actor):
     def _otp_child_returned(self, incarnation: int) -> None:
         """Take note that an abandoned child's handler has returned; called in its thread."""
 
-    def _otp_give_away(self) -> list[Process]:
+    def _otp_give_away(self, taken: deque[tuple[int, Process]]) -> None:
         """Hand over the living children of a supervisor that is about to be killed."""
-        return []
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Do what is left once everybody has been told of the end."""

@@ -68,7 +68,7 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     if process is current.process:
         raise SelfCallError(ref)
     request = SupervisorRequest(verb, argument)
-    call = Asked(request)
+    call = Asked(request, None, process)
     if (
         verb in _READS
         and current.here.is_main

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors._locks import new_lock
 from supervisors._runtime.current import current
-from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Told
+from supervisors._runtime.items import Call, EndSelf, IdleElapsed, Info, Told, as_it_lies
 from supervisors._runtime.pykka_names import PYKKA_STOP
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.reports import report_dead_letter
@@ -86,6 +86,7 @@ class BoundedLane(deque[Any]):
             MailboxFullError: the policy refuses a message that nobody waits for an answer to.
             NoProcError: the actor ended while the sender of such a message was blocked.
         """
+        item = as_it_lies(item, self.process)
         waits = self.overflow is Overflow.BLOCK and current.process is not self.process
         turn = self._try(item, waits=waits)
         while turn is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import start_new_thread
+from collections import deque
 from typing import TYPE_CHECKING
 
 from supervisors._runtime.current import current
@@ -27,10 +29,22 @@ def kill_tree(process: Process) -> None:
 
     No terminate() runs that has not begun. Safe from any thread.
     """
-    below = process.actor._otp_give_away()
+    taken: deque[tuple[int, Process]] = deque()
+    try:
+        _kill(process, taken)
+    except BaseException:
+        # A signal's handler has raised, in the main thread, or this one is too deep in calls. Whom
+        # the supervisor has given away nobody else would end; to be killed twice harms nobody.
+        start_new_thread(_kill, (process, taken))
+        raise
+
+
+def _kill(process: Process, taken: deque[tuple[int, Process]]) -> None:
+    process.actor._otp_give_away(taken)
     process.kill()
-    for child in below:
-        kill_tree(child)
+    while taken:
+        kill_tree(taken[0][1])
+        taken.popleft()
 
 
 def order_end(process: Process, reason: ExitReason, timeout: float | None) -> Reply:

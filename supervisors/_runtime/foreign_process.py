@@ -77,6 +77,9 @@ class _StandIn:
     def __init__(self, process: ForeignProcess) -> None:
         self._process = process
 
+    def _otp_give_away(self, taken: object) -> None:
+        """Nothing: nobody is below it."""
+
     def _otp_mark_stopped(self) -> None:
         """Nothing: Pykka sets its own event."""
 

@@ -110,7 +110,7 @@ def _bury(process: Process) -> None:
     mailbox.user.clear()
     gone = process.gone()
     for item in waiting:
-        if isinstance(item, Call):
+        if isinstance(item, Call) and (item is process.handling or item.to is process):
             item.future.settle_quietly((False, gone))
         elif isinstance(item, StopOrder) and item.reply is not None:
             item.reply.settle_quietly((True, True))

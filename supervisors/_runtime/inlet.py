@@ -13,7 +13,7 @@ from supervisors._runtime.giving_way import asked, give_way
 from supervisors._runtime.handover import runs_here
 from supervisors._runtime.in_place import end_idle
 from supervisors._runtime.inquiry import Inquiry
-from supervisors._runtime.items import Call, StopOrder, Urge
+from supervisors._runtime.items import Call, StopOrder, Urge, as_it_lies
 from supervisors._runtime.reports import report_dead_letter
 from supervisors._runtime.ties import Ties
 from supervisors._runtime.turns import run_turn
@@ -98,7 +98,7 @@ class Inlet(Ties):
 
     def _reject(self, item: Any) -> None:
         """Answer for a message that will never be handled."""
-        match item:
+        match as_it_lies(item, self):
             case Call() | Inquiry():
                 item.future.fail(self.gone())
             case StopOrder(reply=reply):

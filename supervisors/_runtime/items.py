@@ -1,7 +1,9 @@
 """What lies in a mailbox. Anything that is none of these is a cast and lies there as it is.
 
 A user has some of these in hands: the future that `ask` returns and the sender of a call are calls.
-Sent as a message, one is wrapped in `Told`, or it would be taken for the call that it is.
+Sent as a message, one must not be taken for the call that it is. So a call that lies in a mailbox
+says whose (`to`) until it is taken out, and any other call there is a cast, `Told` to its handlers.
+To look at what is told, instead, would cost each `tell` a fifth more.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ __all__ = [
     "StopOrder",
     "Told",
     "Urge",
-    "as_cast",
+    "as_it_lies",
 ]
 
 
@@ -56,6 +58,7 @@ class Call(Sender):
     __slots__ = ()
 
     message: Any
+    to: Any
 
     @property
     def future(self) -> Reply:
@@ -66,12 +69,13 @@ class Call(Sender):
 class Asked(Reply, Call):
     """What `ask` sends: the message, who sent it and the future of the answer in one object."""
 
-    __slots__ = ("message", "ref")
+    __slots__ = ("message", "ref", "to")
 
-    def __init__(self, message: Any = None, ref: Any = None) -> None:
-        """Keep the message and the asking actor's ref or None."""
+    def __init__(self, message: Any = None, ref: Any = None, to: Any = None) -> None:
+        """Keep the message, the asking actor's ref or None, and the process that is asked."""
         self.message = message
         self.ref = ref
+        self.to = to
         # As Reply.__init__, without its call.
         self._cell = []
         self._callbacks = None
@@ -103,11 +107,12 @@ class Carried(Asked):
 class Forwarded(Call):
     """A call whose future somebody else made."""
 
-    __slots__ = ("_future", "message", "ref")
+    __slots__ = ("_future", "message", "ref", "to")
 
-    def __init__(self, message: Any, future: Reply, ref: Any) -> None:
-        """Keep the message, where the answer goes, and the asking actor's ref or None."""
+    def __init__(self, message: Any, future: Reply, ref: Any, to: Any) -> None:
+        """Keep the message, where the answer goes, who asks (a ref or None) and who is asked."""
         self.message = message
+        self.to = to
         self._future = future
         self.ref = ref
 
@@ -141,9 +146,9 @@ class Told:
         self.message = message
 
 
-def as_cast(message: Any) -> Any:
-    """Return how a user's message lies in a mailbox, as a cast."""
-    return Told(message) if type(message) in CALLS else message
+def as_it_lies(item: Any, process: Any) -> Any:
+    """Return what an item means in this process's mailbox: a call that is not for it is a cast."""
+    return Told(item) if type(item) in CALLS and item.to is not process else item
 
 
 class IdleElapsed:

@@ -20,9 +20,26 @@ from typing import Any, Final
 
 from supervisors._locks import new_rlock
 
-__all__ = ["NOTHING", "NO_CONTROL", "Mailbox", "making"]
+__all__ = ["NOTHING", "NO_CONTROL", "Mailbox", "NoLaneError", "making"]
 
-NOTHING: Final[deque[Any]] = deque(maxlen=0)
+
+class NoLaneError(Exception):
+    """A message was put where there is no lane yet: make one, and put it there."""
+
+
+class _NoLane(deque[Any]):
+    """An empty lane that takes nothing, so that who puts something in need not look first."""
+
+    def append(self, item: Any) -> None:
+        """Refuse it.
+
+        Raises:
+            NoLaneError: always.
+        """
+        raise NoLaneError
+
+
+NOTHING: Final[deque[Any]] = _NoLane()
 """What a suspended process takes its user messages from, and one that has not had any yet."""
 
 # Held for the making of a lane, or of a reply's callbacks, only, and for giving a lane back. A
@@ -90,10 +107,10 @@ class Mailbox:
 
     def add(self, item: Any) -> None:
         """Append a user message, without a look at the slot."""
-        user = self.user
-        if user is NOTHING:
-            user = self.lane()
-        user.append(item)
+        try:
+            self.user.append(item)
+        except NoLaneError:
+            self.lane().append(item)
         if self.closed:
             self.drain()
 

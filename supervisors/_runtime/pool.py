@@ -193,14 +193,15 @@ class PoolDispatcher:
             # Python 3.11 would wait for ever for the thread to begin.
             msg = "no thread can be started while the interpreter is taken down"
             raise RuntimeError(msg)
-        with self._lock:
-            self._workers += 1
-            self._made += 1
-            number = self._made
+        begun: list[bool] = []
+        counted = False
         try:
-            threading.Thread(
-                target=self._work, name=f"supervisors-pool-{number}", daemon=True
-            ).start()
+            with self._lock:
+                self._made += 1
+                name = f"supervisors-pool-{self._made}"
+                self._workers += 1
+                counted = True
+            threading.Thread(target=self._begin, args=(begun,), name=name, daemon=True).start()
         except RuntimeError:
             # The operating system, or an ending interpreter, refuses threads.
             with self._lock:
@@ -209,6 +210,21 @@ class PoolDispatcher:
             execute(("supervisors", "pool", "thread_refused"), {"count": 1}, {})
             if alone:
                 raise
+        except BaseException:
+            # As Ctrl-C does. Where the thread has not begun it never may, so it must not count.
+            with self._lock:
+                if counted and not begun:
+                    begun.append(False)
+                    self._workers -= 1
+            raise
+
+    def _begin(self, begun: list[bool]) -> None:
+        """Work, unless who started the thread was interrupted and does not count it."""
+        with self._lock:
+            if begun:
+                return
+            begun.append(True)
+        self._work()
 
     def _add_watcher(self) -> None:
         """Start the watcher; where the system refuses the thread, the next process tries again."""

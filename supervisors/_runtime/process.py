@@ -199,6 +199,9 @@ class Process(Turning):
         A SystemExit or another BaseException ends this actor alone: raised at the asker it would
         end that one too, so the asker is told of the end instead.
         """
+        if type(self.handling) is Told or (isinstance(item, Call) and item.to is not None):
+            # A call that it was only told of.
+            item = Told(item)
         # Pykka's on_failure gets the traceback; afterwards it goes.
         reason = crashed(error, keep_traceback=True)
         if isinstance(error, Exception):
@@ -334,7 +337,8 @@ class Process(Turning):
 
     def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
         words = self._last_words
-        if isinstance(call, _ASKED):
+        # It may have been about to be told of somebody else's call.
+        if isinstance(call, _ASKED) and getattr(call, "to", None) in {None, self}:
             if words is None or isinstance(reason, Abandoned):
                 call.future.fail(self.gone())
             elif words[0]:

@@ -138,7 +138,7 @@ class StashingActor(Actor):
         stash, self._otp_stash = self._otp_stash, None
         if not stash:
             return 0
-        mailbox.lane().extendleft(reversed(stash))
+        mailbox.lane().extendleft(map(self._otp_anew, reversed(stash)))
         if mailbox.closed:
             # As for every put: first in, then this look.
             mailbox.drain()
@@ -161,4 +161,10 @@ class StashingActor(Actor):
                 item = stash.popleft()
             except IndexError:
                 return
-            self._process._reject(item)
+            self._process._reject(self._otp_anew(item))
+
+    def _otp_anew(self, item: Any) -> Any:
+        """Return what was stashed, as it is to lie in the mailbox again."""
+        if isinstance(item, Call):
+            item.to = self._process
+        return item

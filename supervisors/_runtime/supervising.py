@@ -186,13 +186,12 @@ class SupervisingActor(CommandedActor):
         if not self._process.ended:
             self._process.post(ChildReturned(incarnation))
 
-    def _otp_give_away(self) -> list[Process]:
-        taken: list[Process] = []
-        # One by one, the youngest first: the supervisor's own thread may be adding or removing.
+    def _otp_give_away(self, taken: deque[tuple[int, Process]]) -> None:
+        # One by one, the youngest first: the supervisor's own thread may be adding or removing. By
+        # C code in one step, or a signal's handler that raises in between would lose one.
         while self._otp_machine is not None and self._otp_lives:
             with suppress(KeyError):
-                taken.append(self._otp_lives.popitem()[1])
-        return taken
+                taken.extend(map(dict.popitem, (self._otp_lives,)))
 
     def _otp_after_end(self, reason: ExitReason) -> None:
         """Children do not outlive a supervisor that was ended without asking them (S86)."""

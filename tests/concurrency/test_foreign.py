@@ -29,6 +29,7 @@ from supervisors import (
     unstopped,
     whereis,
 )
+from supervisors._runtime.ending import kill_tree
 from tests.concurrency.crew import DEADLINE
 from tests.concurrency.test_trees import refs_of, wait_for
 
@@ -298,6 +299,16 @@ def test_brutal_kill_between_messages() -> None:
         assert watch.wait(DEADLINE).reason in {Killed(), Abandoned()}
         wait_for(lambda: not hooks_of(ref) - {"on_stop", "on_failure"})
     assert Plain.notes == ["start"]
+
+
+def test_killed_with_its_tree() -> None:
+    """It has nobody below it, and ends as every child."""
+    sup = supervised()
+    plain = next(iter(refs_of(sup).values()))
+    watch = monitor(plain)
+    kill_tree(sup.process)
+    assert watch.wait(timeout=DEADLINE).reason == Killed()
+    assert plain.actor_stopped.wait(DEADLINE)
 
 
 @pytest.mark.parametrize("where", ["tell", "ask", "start"])

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from supervisors import NO_REPLY, DynamicSupervisor, GenServer, Killed, introspect
+from supervisors import (
+    NO_REPLY,
+    DynamicSupervisor,
+    GenServer,
+    Killed,
+    NoProcError,
+    introspect,
+)
 from supervisors._runtime.carrying import carry, carry_no_more
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Carried
@@ -172,3 +179,96 @@ def test_a_future_that_carries_something_is_a_message_too(turns: ManualDispatche
     assert keeper.process.actor.casts == [plain, carried, carried, plain, carried]
     assert not plain.done()
     assert not carried.done()
+
+
+class Putting(Keeper):
+    """Puts each call aside until it is told to take them up; raises where it was told so."""
+
+    def init(self) -> None:
+        """Puts aside."""
+        super().init()
+        self.aside = True
+
+    def handle_call(self, request: Any, sender: Any) -> Any:
+        """Answers later, or with the request."""
+        if self.aside:
+            self.stash()
+        return request
+
+    def handle_cast(self, message: Any) -> None:
+        """Takes up the calls that were put aside, or keeps the message, and raises."""
+        if message == "take up":
+            self.aside = False
+            self.unstash_all()
+        else:
+            super().handle_cast(message)
+            if len(self.casts) > 1 and self.casts[0] == "raise next":
+                raise ValueError
+
+
+@pytest.mark.parametrize("cls", [Keeper, Receiver, Putting])
+@pytest.mark.parametrize("to", ["same", "other"])
+@pytest.mark.contract("S164")
+def test_a_call_that_waits_is_told_of(turns: ManualDispatcher, cls: type[Keeper], to: str) -> None:
+    """Whoever takes it out first, it is one call to the one that was asked and a cast else."""
+    asked = cls.start(dispatcher=turns)
+    other = asked if to == "same" else Keeper.start(dispatcher=turns)
+    assert asked.process.mailbox.take_slot()
+    future = asked.ask("question", block=False)
+    other.tell(future)
+    if to == "other":
+        turns.run_until_idle()
+        assert other.process.actor.casts == [future]
+        assert not future.done()
+    asked.process.schedule()
+    turns.run_until_idle()
+    if cls is Putting:
+        assert not future.done()
+        asked.tell("take up")
+        turns.run_until_idle()
+    assert future.done()
+    assert other.process.actor.casts[-1] is future
+
+
+@pytest.mark.contract("S164")
+def test_a_call_outlives_who_was_told_of_it(turns: ManualDispatcher) -> None:
+    """A crash in the handler that is told of a call that waits elsewhere is none of that call's."""
+    asked = Putting.start(dispatcher=turns)
+    teller = Putting.start(dispatcher=turns)
+    assert asked.process.mailbox.take_slot()
+    future = asked.ask("question", block=False)
+    for message in ("raise next", future):
+        teller.tell(message)
+    turns.run_until_idle()
+    assert not teller.is_alive()
+    assert not future.done()
+    asked.process.schedule()
+    asked.tell("take up")
+    turns.run_until_idle()
+    assert future.get(timeout=0) == "question"
+
+
+@pytest.mark.contract("S164")
+def test_a_call_that_was_put_aside_ends_with_its_actor(turns: ManualDispatcher) -> None:
+    """Its asker is told."""
+    asked = Putting.start(dispatcher=turns)
+    future = asked.ask("question", block=False)
+    turns.run_until_idle()
+    asked.exit(Killed())
+    turns.run_until_idle()
+    assert isinstance(future.exception(0), NoProcError)
+
+
+def test_a_call_of_many_is_told_of(turns: ManualDispatcher) -> None:
+    """Also among so many messages that they are taken out in another way."""
+    future, _ = _asked(turns)
+    ref = Keeper.start(dispatcher=turns)
+    own = []
+    for number in range(100):
+        ref.tell(number)
+        ref.tell(future)
+        own.append(ref.ask(number, block=False))
+    turns.run_until_idle()
+    assert ref.process.actor.casts == [x for number in range(100) for x in (number, future)]
+    assert [reply.get(timeout=0) for reply in own] == ["wrong"] * 100
+    assert not future.done()

@@ -420,3 +420,32 @@ def test_watcher_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> 
     pool._is_watched = True
     pool._watch()
     assert pool._is_watched
+
+
+@pytest.mark.parametrize("begins", ["never", "before", "afterwards"])
+def test_worker_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch, begins: str) -> None:
+    """Where Ctrl-C meets the start of a worker, only one that has begun by then counts."""
+    threads: list[Any] = []
+
+    def start(thread: Any) -> None:
+        if "watcher" in thread.name:
+            return
+        threads.append(thread)
+        if len(threads) == 1:
+            if begins == "before":
+                thread.run()
+            raise KeyboardInterrupt
+
+    worked: list[None] = []
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(PoolDispatcher, "_work", lambda _: worked.append(None))
+    pool = PoolDispatcher(workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        pool.attach(Fake())  # type: ignore[arg-type]
+    assert pool.threads() == (int(begins == "before"), 0)
+    if begins == "afterwards":
+        threads[0].run()
+    assert len(worked) == int(begins == "before")
+    pool.attach(Fake())  # type: ignore[arg-type]
+    assert pool.threads() == (1, 0)
+    assert len(threads) == (1 if begins == "before" else 2)

@@ -220,7 +220,7 @@ def test_kill_between_two_messages(turns: ManualDispatcher) -> None:
 
     ran: list[int] = []
     reply = Reply()
-    process.mailbox.user = Killing([Forwarded(lambda _: ran.append(1), reply, None)])
+    process.mailbox.user = Killing([Forwarded(lambda _: ran.append(1), reply, None, process)])
     process.post("behind")
     process.mailbox.user.remove("behind")
     turns.run_until_idle()
