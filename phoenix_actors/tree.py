@@ -27,6 +27,14 @@ from phoenix_actors.link.pool import EncodedPool
 from phoenix_actors.link.routes import Routes
 from phoenix_actors.link.session import Session
 from phoenix_actors.options import SocketOptions
+from phoenix_actors.telemetry import (
+    CONNECTION_START,
+    HIBERNATION_STARTED,
+    MONITOR_STARTED,
+    PROCESSOR_STARTED,
+    ROUTES_STARTED,
+    SOCKET_STATUS,
+)
 from supervisors import (
     AlreadyStartedError,
     ChildSpec,
@@ -40,9 +48,11 @@ from supervisors import (
 from supervisors._machines.vocabulary import EmitReport, Report
 from supervisors._runtime.names import NameBook, book_and_key
 from supervisors._runtime.process import Process
+from supervisors._runtime.starting_here import start_child_here
 from supervisors._runtime.supervising import Plan
 from supervisors._runtime.timers import timers
 from supervisors.child_spec import ChildType, Strategy
+from supervisors.telemetry import wanted
 
 __all__ = ["ClientSupervisor", "parts"]
 
@@ -98,6 +108,16 @@ _GIVEN: Final[Mapping[str, Callable[[ClientSupervisor], tuple[Any, ...]]]] = {
     "route_cache": lambda client: (client.routes,),
 }
 _OURS: Final = {spec.id: spec for spec in _COMPONENTS}
+_CHILD_STARTED: Final = ("supervisors", "child", "started")
+# What components tell in their init; who listens may call the client, which answers in its turns.
+_TOLD_IN_INIT: Final = (
+    CONNECTION_START,
+    HIBERNATION_STARTED,
+    MONITOR_STARTED,
+    PROCESSOR_STARTED,
+    ROUTES_STARTED,
+    SOCKET_STATUS,
+)
 _RULES: Final = SupervisorSpec((), strategy=Strategy.REST_FOR_ONE).flags
 
 
@@ -108,6 +128,8 @@ class ClientSupervisor(Supervisor):
     routes: Routes
     pool: EncodedPool
     _registry: Process
+    # Whether anybody listens to the starts of the components.
+    _tells: bool
 
     def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
         """Have everything in place before anybody can find the client by its name."""
@@ -120,6 +142,19 @@ class ClientSupervisor(Supervisor):
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
         return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
+
+    def _otp_start_now(self) -> Callable[[int, ChildSpec], Any] | None:
+        """Start the components in this turn, where nobody listens to what they tell meanwhile."""
+        if any(map(wanted, _TOLD_IN_INIT)):
+            return None
+        self._tells = wanted(_CHILD_STARTED)
+        return self._start_component
+
+    def _start_component(self, incarnation: int, spec: ChildSpec) -> Any:
+        ref = start_child_here(self, incarnation, spec)
+        if ref is not None and self._tells:
+            self._otp_report(EmitReport(Report.CHILD_STARTED, spec, ref, None, 0))
+        return ref
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Have the registry stand under its name, and a component in it, before it can run."""

@@ -34,6 +34,7 @@ from supervisors import (
     Stop,
     UnknownRegistryError,
 )
+from supervisors._runtime.names import NameBook
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
@@ -145,7 +146,10 @@ class ChannelActor(GenServer):
     def _otp_after_start(self) -> None:
         topic = self._phx_topic
         registry = topic.session.registry()
-        if registry is not None:
+        keeper = None if registry is None else registry.process
+        book = None if keeper is None else keeper.name_book
+        # Without a link: it stands below the registry, so it is stopped when that ends.
+        if book is not None and NameBook.claim(book, topic.name, self._process) is not None:
             _register(registry, topic.name, self.actor_ref)
         if not topic.attach(self.actor_ref):
             if topic.leaving:

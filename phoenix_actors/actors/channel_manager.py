@@ -14,22 +14,17 @@ from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_GAVE_UP, emit
 from supervisors import ChildSpec, ExitReason, NoProcError, Strategy, is_abnormal
-from supervisors._machines.at_once import begin_start
 from supervisors._machines.supervision import Flags
 from supervisors._machines.vocabulary import (
     ChildExited,
-    ChildStarted,
     EmitReport,
     Report,
     RequestReceived,
     RequestVerb,
 )
-from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.items import Call
-from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
-from supervisors._runtime.starting import failed_start
+from supervisors._runtime.starting_here import start_new_child_here
 from supervisors._runtime.supervising import Plan
 from supervisors.dynamic_supervisor import DynamicSupervisor
 
@@ -134,26 +129,11 @@ class ChannelManager(DynamicSupervisor):
     def _phx_start_here(self, request: EnsureChannel) -> bool:
         """Start an actor in this turn, if nothing of a user's runs in its start; tell whether."""
         topic = request.topic
-        launch, machine = topic._launch, self._otp_machine
+        launch = topic._launch
         cls = launch.cls
         if not (launch.is_quick and cls._phx_starts_here() and cls.dispatcher == "pool"):
             return False
-        child = None if machine is None else begin_start(machine, topic, request)  # type: ignore[arg-type]
-        if child is None or machine is None:
-            return False
-        try:
-            pool.man()
-            process = self._otp_make(launch, child.incarnation, topic, pool)  # type: ignore[arg-type]
-        except BaseException as error:  # noqa: BLE001  it fails this start alone
-            self._otp_feed(failed_start(child.incarnation, topic, error))  # type: ignore[arg-type]
-            return True
-        here = current.here
-        started = run_init(process, topic.args, launch.kwargs, here)
-        hand_on(process, here)
-        if started is not None:
-            self._otp_feed(ChildStarted(child.incarnation, process.actor_ref))
-        # Else it has told so itself, which is the next message.
-        return True
+        return start_new_child_here(self, topic, launch, request)  # type: ignore[arg-type]
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""

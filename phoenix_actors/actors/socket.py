@@ -7,6 +7,7 @@ before its supervisor hears of it, and so before a successor can open another.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,68 +186,65 @@ class Socket(Part):
 
     def _feed(self, event: events.ConnectionEvent) -> None:
         for command in self.machine.handle(event, timers.clock.now()):
-            self._carry_out(command)
+            _CARRIED_OUT[type(command)](self, command)
         self._say(None)
 
-    def _carry_out(self, command: events.ConnectionCommand) -> None:
-        session, wire = self.session, self.wire
-        match command:
-            case events.OpenTransport(generation):
-                self._stop_if_stray()
-                wire.begin(generation, self.actor_ref.cast, partial(_take_here, self.actor_ref))
-            case events.CloseTransport(generation, code, reason):
-                attempt = wire.attempt(generation)
-                if attempt is not None:
-                    emit(TRANSPORT_CLOSE, generation=generation, code=code)
-                    attempt.close(code, reason)
-            case events.AbortTransport(generation):
-                if generation == self.machine.generation:
-                    wire.news.failed("Aborted", timers.clock.now())
-                attempt = wire.attempt(generation)
-                if attempt is not None:
-                    attempt.abort()
-            case events.SendHeartbeat(ref):
-                self._stop_if_stray()
-                prepared = session.codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
-                wire.send(session.codec.complete(prepared, None, ref), may_write=False)
-                emit(HEARTBEAT_SENT, ref=ref)
-            case ArmTimer(timer, serial, delay):
-                self._arm(timer, serial, delay)
-            case CancelTimer(timer):
-                self._cancel(timer)
-            case events.AnnounceStatus():
-                self._say(command)
-            case events.AnnounceOpen(generation):
-                session.last_error = None
-                wire.opened(generation)
-                self._say(None)
-                session.notify(session.hooks.open)
-            case events.AnnounceLost(generation, reason, clean, requested):
-                wire.lost(generation, reason, clean=clean, requested=requested)
-                self._say(None)
-                _notify_close(session, reason, clean=clean)
-            case _:
-                self._report(command)
+    def _open(self, command: events.OpenTransport) -> None:
+        self._stop_if_stray()
+        here = partial(_take_here, self.actor_ref)
+        self.wire.begin(command.generation, self.actor_ref.cast, here)
 
-    def _report(self, command: events.ConnectionCommand) -> None:
+    def _close(self, command: events.CloseTransport) -> None:
+        generation, code = command.generation, command.code
+        attempt = self.wire.attempt(generation)
+        if attempt is not None:
+            emit(TRANSPORT_CLOSE, generation=generation, code=code)
+            attempt.close(code, command.reason)
+
+    def _abort(self, command: events.AbortTransport) -> None:
+        generation, wire = command.generation, self.wire
+        if generation == self.machine.generation:
+            wire.news.failed("Aborted", timers.clock.now())
+        attempt = wire.attempt(generation)
+        if attempt is not None:
+            attempt.abort()
+
+    def _send_heartbeat(self, command: events.SendHeartbeat) -> None:
+        self._stop_if_stray()
+        codec, ref = self.session.codec, command.ref
+        prepared = codec.prepare(PHOENIX_TOPIC, HEARTBEAT, {})
+        self.wire.send(codec.complete(prepared, None, ref), may_write=False)
+        emit(HEARTBEAT_SENT, ref=ref)
+
+    def _opened(self, command: events.AnnounceOpen) -> None:
         session = self.session
-        match command:
-            case events.GiveUp(error):
-                session.set_gave_up(error)
-                self.wire.given_up(error)
-            case events.ReportFailure(error):
-                session.last_error = error
-                self.wire.news.failed(type(error).__name__, timers.clock.now())
-                emit(SOCKET_CONNECT_FAILED, error=type(error).__name__)
-                session.notify(session.hooks.error, error)
-            case events.ReportAttempt(number, delay):
-                emit(RECONNECTION_ATTEMPT, {"delay_seconds": delay}, attempt=number)
-            case events.ReportHeartbeat(round_trip):
-                session.heartbeat_rtt = round_trip
-                session.heartbeat_times.add(round_trip)
-                emit(HEARTBEAT_REPLY, {"round_trip_seconds": round_trip})
-            case events.ReportHeartbeatTimeout(timeout):
-                emit(HEARTBEAT_TIMEOUT, {"timeout_seconds": timeout})
+        session.last_error = None
+        self.wire.opened(command.generation)
+        self._say(None)
+        session.notify(session.hooks.open)
+
+    def _lost(self, command: events.AnnounceLost) -> None:
+        reason, clean = command.reason, command.clean
+        self.wire.lost(command.generation, reason, clean=clean, requested=command.requested)
+        self._say(None)
+        _notify_close(self.session, reason, clean=clean)
+
+    def _give_up(self, command: events.GiveUp) -> None:
+        self.session.set_gave_up(command.error)
+        self.wire.given_up(command.error)
+
+    def _failed(self, command: events.ReportFailure) -> None:
+        session, error = self.session, command.error
+        session.last_error = error
+        self.wire.news.failed(type(error).__name__, timers.clock.now())
+        emit(SOCKET_CONNECT_FAILED, error=type(error).__name__)
+        session.notify(session.hooks.error, error)
+
+    def _heartbeat_answered(self, command: events.ReportHeartbeat) -> None:
+        session, round_trip = self.session, command.round_trip
+        session.heartbeat_rtt = round_trip
+        session.heartbeat_times.add(round_trip)
+        emit(HEARTBEAT_REPLY, {"round_trip_seconds": round_trip})
 
     def _say(self, following: events.AnnounceStatus | None) -> None:
         """Tell the status that waits to be told, and keep the following one."""
@@ -255,17 +253,43 @@ class Socket(Part):
             self.session.set_status(unsaid.new, self.wire)
             emit(SOCKET_STATUS, old_status=str(unsaid.old), new_status=str(unsaid.new))
 
-    def _arm(self, timer: str, serial: int, delay: float) -> None:
-        self._cancel(timer)
-        self.armed[timer] = armed = timers.after(
-            delay, lambda: self.actor_ref.cast(TimerFired(timer, serial))
-        )
+    def _arm(self, command: ArmTimer) -> None:
+        timer, fired = command.timer, TimerFired(command.timer, command.serial)
+        self._cancel(command)
+        self.armed[timer] = armed = timers.after(command.delay, lambda: self.actor_ref.cast(fired))
         self._process.keep_timer(armed)
 
-    def _cancel(self, timer: str) -> None:
-        armed = self.armed.pop(timer, None)
+    def _cancel(self, command: ArmTimer | CancelTimer) -> None:
+        armed = self.armed.pop(command.timer, None)
         if armed is not None:
             armed.cancel()
+
+
+def _report_attempt(_: Socket, command: events.ReportAttempt) -> None:
+    emit(RECONNECTION_ATTEMPT, {"delay_seconds": command.delay}, attempt=command.number)
+
+
+def _report_silence(_: Socket, command: events.ReportHeartbeatTimeout) -> None:
+    emit(HEARTBEAT_TIMEOUT, {"timeout_seconds": command.timeout})
+
+
+# How each command is carried out: one look-up, where a chain of cases costs some for each.
+_CARRIED_OUT: Final[Mapping[type, Callable[[Socket, Any], None]]] = {
+    events.OpenTransport: Socket._open,
+    events.CloseTransport: Socket._close,
+    events.AbortTransport: Socket._abort,
+    events.SendHeartbeat: Socket._send_heartbeat,
+    ArmTimer: Socket._arm,
+    CancelTimer: Socket._cancel,
+    events.AnnounceStatus: Socket._say,
+    events.AnnounceOpen: Socket._opened,
+    events.AnnounceLost: Socket._lost,
+    events.GiveUp: Socket._give_up,
+    events.ReportFailure: Socket._failed,
+    events.ReportAttempt: _report_attempt,
+    events.ReportHeartbeat: Socket._heartbeat_answered,
+    events.ReportHeartbeatTimeout: _report_silence,
+}
 
 
 def _take_here(socket: ActorRef, news: Any) -> None:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from phoenix_actors.link.carrying_out import CARRIED_OUT, CarryingOut
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import octets
-from phoenix_actors.link.scheduling import may_wait, no_waiting_here
+from phoenix_actors.link.scheduling import may_wait
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
+from phoenix_actors.machines.join_at_once import begin_join, finish_join
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import CHANNEL_STATUS, emit
 from supervisors._runtime.timers import timers
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
+    from phoenix_actors.message import Frame
     from phoenix_actors.protocol.v2 import Prepared
     from supervisors import ActorRef, ExitReason, Reply
 
@@ -119,9 +121,7 @@ class ChannelCore(CarryingOut):
             for deed in deeds:
                 deed()
         elif deeds:
-            with no_waiting_here():
-                for deed in deeds:
-                    deed()
+            self._do_without_waiting(deeds)
 
     def take_in(
         self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None
@@ -132,20 +132,53 @@ class ChannelCore(CarryingOut):
             if first is not None:
                 first()
             machine = self.machine
-            before = machine.state
+            before = machine.state if wanted(CHANNEL_STATUS) else None
             for event in news:
                 for command in machine.handle(event, timers.clock.now()):
                     CARRIED_OUT[type(command)](self, command, deeds)
-            self._tell_status(before, deeds)
+            if before is not None:
+                self._tell_status(before, deeds)
             room = self.topic.room.awaited and not machine.full
         if room:
             self.topic.room.ring()
         return deeds
 
+    def begin_join(self, generation: int) -> Deeds:
+        """Join on this connection, with the first event that it hears of; as `take_in` does.
+
+        Requires holding the topic's lock.
+        """
+        deeds: Deeds = []
+        topic, machine = self.topic, self.machine
+        joined_once = topic.joined_once
+        token = None if joined_once.done() else joined_once
+        timer = begin_join(machine, generation, topic.timeout, token)
+        self._do_send_join(events.SendJoin(machine.join_ref or ""), deeds)
+        if timer is not None:
+            self._do_arm(timer, deeds)
+        if wanted(CHANNEL_STATUS):
+            self._tell_status(ChannelState.CLOSED, deeds)
+        return deeds
+
+    def _finish_join(self, frame: Frame, generation: int) -> Deeds | None:
+        done = finish_join(self.machine, frame, generation)
+        if done is None:
+            return None
+        deeds: Deeds = []
+        response, token, cancelled = done
+        for timer in cancelled:
+            self._do_cancel(timer, deeds)
+        if token is not None:
+            self._do_settle_join(events.SettleJoin(token, response), deeds)
+        self._do_tell_joined(events.TellJoined(response, self.machine.join_count), deeds)
+        if wanted(CHANNEL_STATUS):
+            self._tell_status(ChannelState.JOINING, deeds)
+        return deeds
+
     def _tell_status(self, old: ChannelState, after: Deeds) -> None:
-        """Tell a change of the state, if there was one."""
+        """Tell a change of the state, if there was one; where somebody listens."""
         new = self.machine.state
-        if new is not old and wanted(CHANNEL_STATUS):
+        if new is not old:
             told = {"old_status": str(old), "new_status": str(new)}
             after.append(partial(emit, CHANNEL_STATUS, topic=self.topic.name, **told))
 

@@ -97,7 +97,11 @@ class Topic(TopicRecord):
                 # Of a record of the same name, so with the same lock.
                 deeds += former.give_way()
             # Before anybody can push to it, it must want to join and have the earlier pushes.
-            deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
+            if generation is None or self._uses.early is not None:
+                deeds += core.take_in(self._first_news(generation), lambda: self._publish(core))
+            else:
+                self._publish(core)
+                deeds += core.begin_join(generation)
         core.wire.written(may_write=True)
         self.room.ring()
         for deed in deeds:

@@ -9,7 +9,8 @@ are not started before; a held child and its group start when the old handler ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._machines.children import Child
 from supervisors._machines.vocabulary import (
@@ -26,11 +27,15 @@ from supervisors.exits import Abandoned, ExitReason, FailedToStartChild, Shutdow
 
 if TYPE_CHECKING:
     from supervisors._machines.supervision import Operation, SupervisionMachine
+    from supervisors.child_spec import ChildSpec
 
 __all__ = ["boot"]
 
+StartNow: TypeAlias = "Callable[[int, ChildSpec], Any]"
+"""As of `BootRequested`."""
 
-def boot(machine: SupervisionMachine) -> Operation:
+
+def boot(machine: SupervisionMachine, start_now: StartNow | None = None) -> Operation:
     """Start all children left to right; the first failure undoes the others (S19, S64)."""
     barred = _stuck(machine, OnStuck.ESCALATE)
     if barred is not None:
@@ -49,7 +54,18 @@ def boot(machine: SupervisionMachine) -> Operation:
             if strategy is Strategy.REST_FOR_ONE:
                 break
             continue
-        outcome = yield from machine.start(child)
+        if start_now is not None:
+            number = machine.children.begin(child)
+            machine.starting = number
+            ref = start_now(number, child.spec)
+            if ref is not None:
+                machine.starting = 0
+                machine.children.mark_running(child, ref, machine.now)
+                continue
+            outcome = yield (number,)
+            machine.note_start(child, outcome)
+        else:
+            outcome = yield from machine.start(child)
         match outcome:
             case ChildStarted():
                 machine.report(Report.CHILD_STARTED, child)

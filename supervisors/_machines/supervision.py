@@ -217,8 +217,8 @@ class SupervisionMachine:
         if isinstance(event, RequestReceived):
             return REQUESTS[event.verb](self, event.token, event.argument)
         match event:
-            case BootRequested():
-                return boot(self)
+            case BootRequested(start_now):
+                return boot(self, start_now)
             case ShutdownRequested(reason):
                 return self.shut_down(reason)
             case ChildExited(incarnation, reason):

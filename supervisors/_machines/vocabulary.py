@@ -7,6 +7,7 @@ an instance that was replaced meanwhile cannot be taken for news of its successo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -148,7 +149,14 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class BootRequested(msgspec.Struct, frozen=True):
-    """The supervisor's own init is through; its children are to be started."""
+    """The supervisor's own init is through; its children are to be started.
+
+    `start_now`, where there is one, starts a child by its incarnation and specification: it returns
+    the reference of one that has come up, and tells of that itself; None of another, whose outcome
+    comes as an event.
+    """
+
+    start_now: Callable[[int, ChildSpec], Any] | None = None
 
 
 class ChildStarted(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -78,6 +79,10 @@ class StartingActor(Actor):
 
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Let a subclass give a new child something before it can run."""
+
+    def _otp_start_now(self) -> Callable[[int, ChildSpec], Any] | None:
+        """Return what starts the first children of a subclass, see `BootRequested`."""
+        return None
 
     # ---- starting a child ----------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class SupervisingActor(CommandedActor):
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now, _number)
         inherit(self._process, self._otp_machine)
-        self._otp_feed(BootRequested())
+        self._otp_feed(BootRequested(self._otp_start_now()))
         return DEFERRED
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

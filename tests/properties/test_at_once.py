@@ -65,6 +65,14 @@ class Way:
         self.said: list[str] = []
         self.feed(BootRequested())
 
+    @classmethod
+    def of(cls, machine: SupervisionMachine) -> Way:
+        """A machine that is not booted yet."""
+        way = cls.__new__(cls)
+        way.machine, way.at_once, way.granted = machine, True, 0
+        way.said = []
+        return way
+
     def feed(self, event: Any) -> None:
         """Give an event; what is started in its course starts well."""
         events = [event]
@@ -182,3 +190,39 @@ def test_what_is_granted() -> None:
     assert way.refs() == ["ref 2"]
     way.feed(ShutdownRequested(Normal()))
     assert begin_start(way.machine, spec("c"), "token") is None
+
+
+@given(st.sampled_from(Strategy), st.lists(st.sampled_from(["here", *OUTCOMES]), max_size=5))
+def test_a_boot_in_one_step(strategy: Strategy, ways: list[str]) -> None:
+    """Children that come up at once leave the machine as those whose news came one by one."""
+    states = []
+    for at_once in (False, True):
+        specs = [spec(number) for number in range(len(ways))]
+        flags = Flags(strategy=strategy, max_restarts=2, max_seconds=5.0)
+        machine = SupervisionMachine(flags, specs, lambda: 0.5, lambda _: Shutdown())
+        way = Way.of(machine)
+        begun: list[int] = []
+
+        def start_now(number: int, child: Any, begun: list[int] = begun) -> Any:
+            begun.append(number)
+            return f"ref {number}" if ways[child.id] == "here" else None
+
+        commands = machine.handle(BootRequested(start_now if at_once else None), 1.0)
+        for _ in ways:
+            begun += [word.incarnation for word in commands if isinstance(word, StartChild)]
+            if machine.over or machine.operation is None:
+                break
+            number, outcome = begun[-1], ways[len(begun) - 1]
+            news: Any = ChildStarted(number, f"ref {number}")
+            if outcome == "ignored":
+                news = ChildIgnored(number)
+            elif outcome == "failed":
+                news = ChildFailed(number, BOOM, RuntimeError("boom"))
+            commands = machine.handle(news, 1.0)
+            if outcome == "failed":
+                break
+        while machine.operation is not None:
+            ending: Any = machine.awaited
+            machine.handle(ChildExited(min(ending), Shutdown()), 1.0)
+        states.append((way.state(), begun))
+    assert states[0] == states[1]
