@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
 __all__ = [
+    "REFUSING",
     "calling_actor",
     "in_init_below",
     "may_wait",
@@ -40,7 +41,7 @@ class _Refusing:
         raise WouldDeadlock("this call")
 
 
-_REFUSING = _Refusing()
+REFUSING = _Refusing()
 
 
 class no_waiting_here:  # noqa: N801  used as a function
@@ -51,7 +52,7 @@ class no_waiting_here:  # noqa: N801  used as a function
     def __enter__(self) -> None:
         """Refuse from here on."""
         self._before = current.host
-        current.host = _REFUSING
+        current.host = REFUSING
 
     def __exit__(self, *_: object) -> None:
         """Be as before."""
@@ -67,7 +68,7 @@ def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
     here = current.here
     before = here.host
     try:
-        here.host = _REFUSING
+        here.host = REFUSING
         return call(*args, **options)
     finally:
         here.host = before
@@ -75,7 +76,7 @@ def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
 
 def may_wait() -> bool:
     """Tell whether this thread may wait, for a reply or for a slow peer."""
-    return current.host is not _REFUSING
+    return current.host is not REFUSING
 
 
 def refuse_waiting(operation: str) -> None:

@@ -1,0 +1,247 @@
+"""Pushes that go straight to the wire, and their answers: the usual case, in few steps.
+
+A push on a joined channel while nothing else is on its way out needs no queue: whoever pushes has
+the way out, enters the push, sends, and gives the way back. An answer "ok" is settled by whoever
+reads it. Everything else takes the long way, by `Topic.push` and `Reader`, and comes to the same.
+
+Laws:
+
+- Order: the way out is taken while the topic's lock is held, and only where nothing waits; what
+  others queue meanwhile stands behind it, and is written by this thread, or left to the writer.
+- A push is entered before it is sent, for its answer may come at once; it counts from then on.
+- What was not sent as a whole counts as waiting again, as if it had been taken from the queue.
+- An exception of a signal's handler while something is being sent ends the connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.lane import LONG
+from phoenix_actors.link.overflow import octets
+from phoenix_actors.link.scheduling import REFUSING, without_waiting
+from phoenix_actors.machines.channel_rules import Phase
+from phoenix_actors.message import PHOENIX_TOPIC, PushReply
+from phoenix_actors.telemetry import MESSAGE_RECEIVED, MESSAGE_SENT, PUSH_START, PUSH_STOP
+from supervisors._runtime.current import current
+from supervisors._runtime.timers import timers
+from supervisors.telemetry import unheard
+
+if TYPE_CHECKING:
+    from phoenix_actors.link.core import ChannelCore
+    from phoenix_actors.link.lane import Lane
+    from phoenix_actors.link.topic import Topic
+    from phoenix_actors.link.wire import Wire
+    from phoenix_actors.machines.push import PendingPush, PendingPushes
+    from phoenix_actors.message import Frame
+
+__all__ = ["Answered", "Straight"]
+
+_JOINED = Phase.JOINED
+_pushed_unheard = unheard(MESSAGE_SENT, PUSH_START, PUSH_STOP)
+_answered_unheard = unheard(MESSAGE_RECEIVED)
+
+Answered = tuple["PendingPush | None", "PushReply | None", "float | None"]
+"""The push that a frame answers, its reply if that is "ok" and counted, and its seconds."""
+
+
+class Straight:
+    """The short ways of one wire. Safe from any thread."""
+
+    __slots__ = ("_counters", "_lock", "_outbox", "_pushes", "_session", "_times", "_wire")
+
+    def __init__(self, wire: Wire, pushes: PendingPushes) -> None:
+        """Serve this wire, whose pending pushes are guarded by the lock of the counters."""
+        session = wire.session
+        self._wire = wire
+        self._session = session
+        self._counters = session.counters
+        self._lock = session.counters.lock
+        self._times = session.response_times
+        self._outbox = wire.outbox
+        self._pushes = pushes
+
+    # ---- out ----------------------------------------------------------------------------------
+
+    def push(
+        self, topic: Topic, event: str, payload: Any, timeout: float | None
+    ) -> PushFuture | None:
+        """Push and return the future; None, with nothing done, where it has to go the long way."""
+        outbox, core, session = self._outbox, topic.core, self._session
+        lane = outbox.lane
+        if (
+            lane is None
+            or lane.queue
+            or lane.sending
+            or lane.send_now is None
+            or core is None
+            or core.wire is not self._wire
+            or session.traffic is not None
+            or not _pushed_unheard()
+            or current.here.host is REFUSING
+            or lane.writing._is_owned()
+        ):
+            return None
+        name = topic.name
+        text = session.codec.plain(name, event, payload)
+        if text is None or len(text) > LONG:
+            return None
+        reply = PushFuture(self._counters, name, event, self._wire)
+        now = timers.clock.now()
+        try:
+            with topic.lock:
+                frame = self._enter(core, lane, event, reply, timeout, now, text)
+                if frame is None:
+                    return None
+                topic.idle_since = None
+            self._send(lane, frame, now)
+        except BaseException as error:
+            # The user's Ctrl-C, for one: the frame may be sent.
+            if lane.writing._is_owned() and lane.sending:
+                outbox.give_up(lane, error)
+            raise
+        finally:
+            try:  # noqa: SIM105  see own_lock
+                lane.writing.release()
+            except RuntimeError:
+                pass  # another thread writes
+            if lane.queue or lane.unfinished is not None:
+                # Of others, who have found the way taken.
+                outbox.flush()
+        return reply
+
+    def _enter(
+        self,
+        core: ChannelCore,
+        lane: Lane,
+        event: str,
+        reply: PushFuture,
+        timeout: float | None,
+        now: float,
+        text: str,
+    ) -> tuple[str, PendingPush] | None:
+        """Take the way out and enter the push; None if that cannot be. Requires the topic's lock.
+
+        Who calls gives the way back, whatever comes.
+        """
+        machine = core._machine
+        if type(machine) is int:
+            join_ref = core.sent_ref
+        else:
+            join_ref = machine.join_ref if machine.phase is _JOINED else None  # type: ignore[union-attr]
+        if (
+            join_ref is None
+            or not lane.writing.acquire(blocking=False)
+            or lane.queue
+            or lane.unfinished is not None
+            or lane.closed
+        ):
+            return None
+        deadline = None if timeout is None else now + timeout
+        counters, wire = self._counters, self._wire
+        with self._lock:
+            push = self._pushes.enter(core.topic.name, join_ref, event, reply, deadline, timeout)
+            frame = f'["{join_ref}","{push.ref}",{text}'
+            counters.straight_pushes += 1
+            counters.straight_bytes += len(frame)
+            if deadline is not None and deadline < wire.push_timer_at:
+                wire.arm(deadline)
+        return frame, push
+
+    def _send(self, lane: Lane, entered: tuple[str, PendingPush], now: float) -> None:
+        """Send a frame; requires having the way out."""
+        frame = entered[0]
+        lane.sending = 1
+        try:
+            gone = lane.send_now((frame,))
+        except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
+            self._uncount(frame)
+            self._outbox.give_up(lane, error)
+            return
+        if gone:
+            lane.sending = 0
+            self._wire.last_active = now
+            if self._outbox.waiters:
+                self._outbox.wake()
+            return
+        self._uncount(frame)
+        size = octets(frame)
+        with lane.lock:
+            # Unless the lane was closed, and emptied, meanwhile.
+            if lane.sending:
+                lane.octets += size
+                lane.unfinished = [(*entered, size)], [] if gone is False else [frame]
+
+    def _uncount(self, frame: str) -> None:
+        """A frame was counted as sent, and is not."""
+        counters = self._counters
+        counters.add_sent(-1, -len(frame), -1)
+
+    # ---- in -----------------------------------------------------------------------------------
+
+    def answer(self, frame: Frame, size: int) -> bool:
+        """Settle the push that this answers; False, with nothing done, where that takes more."""
+        session, payload, topic = self._session, frame.payload, frame.topic
+        if (
+            type(payload) is not dict
+            or payload.get("status") != "ok"
+            or topic == PHOENIX_TOPIC
+            or session.traffic is not None
+            or not _answered_unheard()
+            or session.hooks.message
+            or session.message_hooks
+        ):
+            return False
+        reply = PushReply("ok", payload.get("response", {}))
+        now = timers.clock.now()
+        counters = self._counters
+        with self._lock:
+            pushes = self._pushes
+            push = pushes.resolve(topic, frame.ref, frame.join_ref)
+            if push is None:
+                # Looked for once more by who is asked next.
+                pushes.unmatched -= 1
+                return False
+            counters.answers += 1
+            counters.answer_bytes += size
+            if push.deadline is not None and push.timeout is not None:
+                self._times.note(now - (push.deadline - push.timeout))
+        self._wire.last_active = now
+        self.settle(push, reply)
+        return True
+
+    def answers(self, frames: list[Frame], size: int) -> list[Answered]:
+        """Take out the pushes that several frames answer, and count them; settle none of them.
+
+        None of the frames is of the phoenix topic, and their decoding is counted.
+        """
+        self._wire.last_active = now = timers.clock.now()
+        answered: list[Answered] = []
+        note, resolve = self._times.note, self._pushes.resolve
+        replied = 0
+        with self._lock:
+            for frame in frames:
+                push = resolve(frame.topic, frame.ref, frame.join_ref)
+                reply = took = None
+                if push is not None:
+                    if push.deadline is not None and push.timeout is not None:
+                        took = now - (push.deadline - push.timeout)
+                        note(took)
+                    payload = frame.payload
+                    if type(payload) is dict and payload.get("status") == "ok":
+                        reply = PushReply("ok", payload.get("response", {}))
+                        replied += 1
+                answered.append((push, reply, took))
+            self._counters.note_answers(len(frames), size, replied)
+        return answered
+
+    def settle(self, push: PendingPush, reply: PushReply) -> None:
+        """Settle one of them, whose reply is "ok"."""
+        token = push.token
+        if type(token) is PushFuture and token.counters is self._counters:
+            token.settle_counted(reply)
+        else:
+            # No push of the user's; or not one that is counted.
+            self._counters.add("push_replied", -1)
+            without_waiting(token.settle, reply)
