@@ -66,6 +66,8 @@ class PushFuture(Reply):
     wire: Wire | None = None
     # The thread that reads until it is there, or _SEVERAL.
     _watcher: Any = None
+    # What was pushed; None in a future that nobody has pushed.
+    event: Any
     # Where somebody listens to the events of pushes.
     span: PushSpan | None = None
 
@@ -80,7 +82,7 @@ class PushFuture(Reply):
         # As Reply does, without its call.
         self._cell = []
         self._callbacks = None
-        self.counters, self._topic, self._event = counters, topic, event
+        self.counters, self._topic, self.event = counters, topic, event
         if wire is not None:
             self.wire = wire
 
@@ -135,7 +137,7 @@ class PushFuture(Reply):
             emit(
                 PUSH_FAILED,
                 topic=self._topic,
-                event=self._event,
+                event=self.event,
                 end=name.removeprefix("push_"),
                 error=type(error).__name__,
             )
@@ -159,7 +161,8 @@ class PushFuture(Reply):
                 if isinstance(timeout, timedelta):
                     timeout = timeout.total_seconds()
                 # From here on who settles it has this thread look, which it does before it waits.
-                self._watcher = here if self._watcher in (None, here) else _SEVERAL
+                watcher = self._watcher
+                self._watcher = here if watcher is None or watcher is here else _SEVERAL
                 timeout = wire.read_for(self, timeout)
         if not cell:
             return super().get(timeout=timeout)  # type: ignore[no-any-return]

@@ -101,16 +101,25 @@ class Reader:
         """Take a binary message."""
         without_waiting(self._take_in, self._wire.session.codec.decode_binary, data)
 
-    def _take_alone(self, data: bytes) -> None:
-        """Take a text message that came alone; an answer to a push in the fewest steps."""
+    def _take_alone(self, data: bytes, *, lent: bool = False) -> bool:
+        """Take a text message; tell whether it was an answer, which is taken in the fewest steps.
+
+        It is `lent` to a caller's thread, or read on the reader thread.
+        """
         try:
             frame = self._wire.session.codec.decode_text(data)
         except DecodeError:
             # To be told where nothing waits.
             self.text(data)
-            return
-        if frame.event != PHX_REPLY or not self._straight.answer(frame, len(data)):
+            return False
+        if frame.event == PHX_REPLY and self._straight.answer(frame, len(data)):
+            return True
+        try:
+            self._lent = lent
             without_waiting(self._take_decoded, frame, len(data))
+        finally:
+            self._lent = False
+        return False
 
     def _take_decoded(self, frame: Frame, size: int) -> None:
         self._wire.received(1, size, decoded=1)
@@ -202,14 +211,9 @@ class Reader:
         """
         if len(messages) > _FEW and not all(_ANSWER in data for data in messages):
             return messages
-        self._lent = True
-        try:
-            for number, data in enumerate(messages, 1):
-                self._take_alone(data)
-                if self._overdue is not None:
-                    return messages[number:]
-        finally:
-            self._lent = False
+        for number, data in enumerate(messages, 1):
+            if not self._take_alone(data, lent=True) and self._overdue is not None:
+                return messages[number:]
         return None
 
     def _is_plain(self) -> bool:

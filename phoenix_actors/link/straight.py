@@ -24,6 +24,7 @@ from phoenix_actors.link.scheduling import REFUSING, without_waiting
 from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.message import PHOENIX_TOPIC, PushReply
 from phoenix_actors.telemetry import MESSAGE_RECEIVED, MESSAGE_SENT, PUSH_START, PUSH_STOP
+from phoenix_actors.transport.own_lock import is_mine
 from supervisors._runtime.current import current
 from supervisors._runtime.timers import timers
 from supervisors.telemetry import unheard
@@ -68,110 +69,103 @@ class Straight:
         self, topic: Topic, event: str, payload: Any, timeout: float | None
     ) -> PushFuture | None:
         """Push and return the future; None, with nothing done, where it has to go the long way."""
-        outbox, core, session = self._outbox, topic.core, self._session
-        lane = outbox.lane
+        core, session, lane = topic.core, self._session, self._outbox.lane
         if (
-            lane is None
+            core is None
+            or core.wire is not self._wire
+            or lane is None
             or lane.queue
             or lane.sending
             or lane.send_now is None
-            or core is None
-            or core.wire is not self._wire
             or session.traffic is not None
             or not _pushed_unheard()
             or current.here.host is REFUSING
-            or lane.writing._is_owned()
         ):
             return None
-        name = topic.name
-        text = session.codec.plain(name, event, payload)
+        text = session.codec.plain(topic.name, event, payload)
         if text is None or len(text) > LONG:
             return None
-        reply = PushFuture(self._counters, name, event, self._wire)
+        reply = PushFuture(self._counters, topic.name, event, self._wire)
+        return reply if self._send(topic, core, lane, reply, text, timeout) else None
+
+    def _send(
+        self,
+        topic: Topic,
+        core: ChannelCore,
+        lane: Lane,
+        reply: PushFuture,
+        text: str,
+        timeout: float | None,
+    ) -> bool:
+        """Enter a push and send it; False, with nothing done, where that cannot be."""
+        writing, push = lane.writing, None
         now = timers.clock.now()
+        deadline = None if timeout is None else now + timeout
         try:
             with topic.lock:
-                frame = self._enter(core, lane, event, reply, timeout, now, text)
-                if frame is None:
-                    return None
+                machine = core._machine
+                if type(machine) is int:
+                    join_ref: str | None = core.sent_ref
+                else:
+                    join_ref = machine.join_ref if machine.phase is _JOINED else None  # type: ignore[union-attr]
+                if (
+                    join_ref is None
+                    or not writing.acquire(blocking=False)
+                    or lane.queue
+                    or lane.unfinished is not None
+                    or lane.closed
+                ):
+                    return False
                 topic.idle_since = None
-            self._send(lane, frame, now)
+                counters = self._counters
+                with self._lock:
+                    push = self._pushes.enter(
+                        topic.name, join_ref, reply.event, reply, deadline, timeout
+                    )
+                    frame = f'["{join_ref}","{push.ref}",{text}'
+                    counters.straight_pushes += 1
+                    counters.straight_bytes += len(frame)
+                    if deadline is not None and deadline < self._wire.push_timer_at:
+                        self._wire.arm(deadline)
+                lane.sending = 1
+            if self._written(lane, frame, push):
+                lane.sending = 0
+                self._wire.last_active = now
+                if self._outbox.waiters:
+                    self._outbox.wake()
         except BaseException as error:
             # The user's Ctrl-C, for one: the frame may be sent.
-            if lane.writing._is_owned() and lane.sending:
-                outbox.give_up(lane, error)
+            if push is not None and lane.sending and is_mine(writing):
+                self._outbox.give_up(lane, error)
             raise
         finally:
             try:  # noqa: SIM105  see own_lock
-                lane.writing.release()
+                writing.release()
             except RuntimeError:
                 pass  # another thread writes
             if lane.queue or lane.unfinished is not None:
-                # Of others, who have found the way taken.
-                outbox.flush()
-        return reply
+                # Of others, who have found the way taken; or what could not be sent at once.
+                self._outbox.flush()
+        return True
 
-    def _enter(
-        self,
-        core: ChannelCore,
-        lane: Lane,
-        event: str,
-        reply: PushFuture,
-        timeout: float | None,
-        now: float,
-        text: str,
-    ) -> tuple[str, PendingPush] | None:
-        """Take the way out and enter the push; None if that cannot be. Requires the topic's lock.
-
-        Who calls gives the way back, whatever comes.
-        """
-        machine = core._machine
-        if type(machine) is int:
-            join_ref = core.sent_ref
-        else:
-            join_ref = machine.join_ref if machine.phase is _JOINED else None  # type: ignore[union-attr]
-        if (
-            join_ref is None
-            or not lane.writing.acquire(blocking=False)
-            or lane.queue
-            or lane.unfinished is not None
-            or lane.closed
-        ):
-            return None
-        deadline = None if timeout is None else now + timeout
-        counters, wire = self._counters, self._wire
-        with self._lock:
-            push = self._pushes.enter(core.topic.name, join_ref, event, reply, deadline, timeout)
-            frame = f'["{join_ref}","{push.ref}",{text}'
-            counters.straight_pushes += 1
-            counters.straight_bytes += len(frame)
-            if deadline is not None and deadline < wire.push_timer_at:
-                wire.arm(deadline)
-        return frame, push
-
-    def _send(self, lane: Lane, entered: tuple[str, PendingPush], now: float) -> None:
-        """Send a frame; requires having the way out."""
-        frame = entered[0]
-        lane.sending = 1
+    def _written(self, lane: Lane, frame: str, push: PendingPush) -> bool:
+        """Send a frame; False where somebody else has to, or nobody can."""
         try:
-            gone = lane.send_now((frame,))
+            gone: bool | None = lane.send_now((frame,))
         except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
             self._uncount(frame)
             self._outbox.give_up(lane, error)
-            return
+            return False
         if gone:
-            lane.sending = 0
-            self._wire.last_active = now
-            if self._outbox.waiters:
-                self._outbox.wake()
-            return
+            return True
         self._uncount(frame)
         size = octets(frame)
         with lane.lock:
             # Unless the lane was closed, and emptied, meanwhile.
             if lane.sending:
                 lane.octets += size
-                lane.unfinished = [(*entered, size)], [] if gone is False else [frame]
+                lane.unfinished = [(frame, push, size)], [] if gone is False else [frame]
+        return False
 
     def _uncount(self, frame: str) -> None:
         """A frame was counted as sent, and is not."""
@@ -188,27 +182,31 @@ class Straight:
             or payload.get("status") != "ok"
             or topic == PHOENIX_TOPIC
             or session.traffic is not None
+            or session.hooks.message.functions
+            or session.message_hooks.hooks
             or not _answered_unheard()
-            or session.hooks.message
-            or session.message_hooks
         ):
             return False
         reply = PushReply("ok", payload.get("response", {}))
         now = timers.clock.now()
         counters = self._counters
         with self._lock:
-            pushes = self._pushes
-            push = pushes.resolve(topic, frame.ref, frame.join_ref)
+            push = self._pushes.resolve(topic, frame.ref, frame.join_ref)
             if push is None:
                 # Looked for once more by who is asked next.
-                pushes.unmatched -= 1
+                self._pushes.unmatched -= 1
                 return False
             counters.answers += 1
             counters.answer_bytes += size
-            if push.deadline is not None and push.timeout is not None:
-                self._times.note(now - (push.deadline - push.timeout))
+            timeout = push.timeout
+            if timeout is not None and push.deadline is not None:
+                self._times.note(now - push.deadline + timeout)
         self._wire.last_active = now
-        self.settle(push, reply)
+        token = push.token
+        if type(token) is PushFuture and token.counters is counters:
+            token.settle_counted(reply)
+        else:
+            self.settle(push, reply)
         return True
 
     def answers(self, frames: list[Frame], size: int) -> list[Answered]:

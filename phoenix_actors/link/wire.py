@@ -313,7 +313,7 @@ class Wire:
         Return the seconds that are left. Where a hook sees messages, the reader thread runs it.
         """
         handle, session = self._lender, self.session
-        if handle is None or session.hooks.message or session.message_hooks:
+        if handle is None or session.hooks.message.functions or session.message_hooks.hooks:
             return timeout
         cell = reply._cell
         if timeout is None:
