@@ -125,8 +125,13 @@ class Codec:
 
     def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames of several text messages; for one that is none, the error."""
-        frames = self._serializer.decode_texts(texts)
+        frames = self.load_texts(texts)
         self._counters.add("decoded", [*map(type, frames)].count(Frame))
+        return frames
+
+    def load_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Do the same for who counts them."""
+        frames = self._serializer.decode_texts(texts)
         shared = self._shared
         if shared is not None:
             return [shared.frame(item) if isinstance(item, Frame) else item for item in frames]

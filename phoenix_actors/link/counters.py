@@ -81,7 +81,7 @@ class Counters:
             if pushes:
                 counts["pushes_sent"] += pushes
 
-    def note_answers(self, count: int, size: int, replied: int) -> None:
+    def note_answers(self, count: int, size: int, replied: int, decoded: int) -> None:
         """Count answers that were received together, and how many of them said "ok" to a push.
 
         This method requires holding the lock.
@@ -91,6 +91,8 @@ class Counters:
         counts["bytes_received"] += size
         if replied:
             counts["push_replied"] += replied
+        if decoded:
+            counts["decoded"] += decoded
 
     def renew_lock(self) -> threading.Lock:
         """Take another lock, and return it: a thread that a fork has left behind may have this."""

@@ -189,10 +189,10 @@ class Reader:
             if runs:
                 self._deliver(runs)
 
-    def _answer(self, answers: Run) -> None:
+    def _answer(self, answers: Run, decoded: int = 0) -> None:
         """Settle the pushes of answers that came one behind the other."""
         straight, traffic, (frames, sizes) = self._straight, self._wire.session.traffic, answers
-        answered = straight.answers(frames, sum(sizes))
+        answered = straight.answers(frames, sum(sizes), decoded)
         for frame, size, (push, reply, took) in zip(frames, sizes, answered, strict=True):
             if push is None:
                 # Nobody waits for it any more.
@@ -209,12 +209,33 @@ class Reader:
 
         The reader thread has to go on with what is left, even if that is empty.
         """
-        if len(messages) > _FEW and not all(_ANSWER in data for data in messages):
+        if len(messages) == 1:
+            if self._take_alone(messages[0], lent=True) or self._overdue is None:
+                return None
+            return []
+        answers = all(_ANSWER in data for data in messages)
+        if answers and self._take_answers(messages):
+            return None
+        if len(messages) > _FEW and not answers:
             return messages
         for number, data in enumerate(messages, 1):
             if not self._take_alone(data, lent=True) and self._overdue is not None:
                 return messages[number:]
         return None
+
+    def _take_answers(self, messages: list[bytes]) -> bool:
+        """Take messages that look like answers to pushes; False, with nothing done, if one is none.
+
+        An answer that nobody waits for any more is dropped, so a caller does not have to pause.
+        """
+        if not self._is_plain():
+            return False
+        frames = self._wire.session.codec.load_texts(messages)
+        answers = [frame for frame in frames if type(frame) is Frame and _may_answer(frame)]
+        if len(answers) < len(messages):
+            return False
+        without_waiting(self._answer, (answers, [*map(len, messages)]), len(answers))
+        return True
 
     def _is_plain(self) -> bool:
         """Tell whether nobody wants to see each message before its channel does."""

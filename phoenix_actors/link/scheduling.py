@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
 __all__ = [
-    "REFUSING",
     "calling_actor",
     "in_init_below",
     "may_wait",
@@ -41,7 +40,7 @@ class _Refusing:
         raise WouldDeadlock("this call")
 
 
-REFUSING = _Refusing()
+_REFUSING = _Refusing()
 
 
 class no_waiting_here:  # noqa: N801  used as a function
@@ -52,7 +51,7 @@ class no_waiting_here:  # noqa: N801  used as a function
     def __enter__(self) -> None:
         """Refuse from here on."""
         self._before = current.host
-        current.host = REFUSING
+        current.host = _REFUSING
 
     def __exit__(self, *_: object) -> None:
         """Be as before."""
@@ -68,7 +67,7 @@ def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
     here = current.here
     before = here.host
     try:
-        here.host = REFUSING
+        here.host = _REFUSING
         return call(*args, **options)
     finally:
         here.host = before
@@ -76,7 +75,7 @@ def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
 
 def may_wait() -> bool:
     """Tell whether this thread may wait, for a reply or for a slow peer."""
-    return current.host is not REFUSING
+    return current.host is not _REFUSING
 
 
 def refuse_waiting(operation: str) -> None:

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.lane import LONG
 from phoenix_actors.link.overflow import octets
-from phoenix_actors.link.scheduling import REFUSING, without_waiting
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.machines.channel_rules import Phase
 from phoenix_actors.message import PHOENIX_TOPIC, PushReply
 from phoenix_actors.telemetry import MESSAGE_RECEIVED, MESSAGE_SENT, PUSH_START, PUSH_STOP
 from phoenix_actors.transport.own_lock import is_mine
-from supervisors._runtime.current import current
 from supervisors._runtime.timers import timers
 from supervisors.telemetry import unheard
 
@@ -79,7 +78,6 @@ class Straight:
             or lane.send_now is None
             or session.traffic is not None
             or not _pushed_unheard()
-            or current.here.host is REFUSING
         ):
             return None
         text = session.codec.plain(topic.name, event, payload)
@@ -209,10 +207,10 @@ class Straight:
             self.settle(push, reply)
         return True
 
-    def answers(self, frames: list[Frame], size: int) -> list[Answered]:
+    def answers(self, frames: list[Frame], size: int, decoded: int) -> list[Answered]:
         """Take out the pushes that several frames answer, and count them; settle none of them.
 
-        None of the frames is of the phoenix topic, and their decoding is counted.
+        None of the frames is of the phoenix topic; `decoded` of them no codec has counted.
         """
         self._wire.last_active = now = timers.clock.now()
         answered: list[Answered] = []
@@ -231,7 +229,7 @@ class Straight:
                         reply = PushReply("ok", payload.get("response", {}))
                         replied += 1
                 answered.append((push, reply, took))
-            self._counters.note_answers(len(frames), size, replied)
+            self._counters.note_answers(len(frames), size, replied, decoded)
         return answered
 
     def settle(self, push: PendingPush, reply: PushReply) -> None:

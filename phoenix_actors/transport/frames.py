@@ -295,7 +295,10 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     first = _FIN | opcode
     if deflated:
         first |= _RSV1
-    key = _key()
+    try:
+        key = _KEYS.popleft()
+    except IndexError:
+        key = _drawn()
     if length < 126:
         # As _masked, without its call.
         keys = _number((key * 32)[:length], "little")
@@ -308,17 +311,14 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     return b"".join((head, key, _masked(data, key, length)))
 
 
-def _key() -> bytes:
+def _drawn() -> bytes:
     """Return a key that nobody had before; 256 are drawn at a time.
 
     A thread that draws lets another one run Python, and may wait some for its turn again.
     """
-    try:
-        return _KEYS.popleft()
-    except IndexError:
-        first, *others = _FOURS(os.urandom(1024))
-        _KEYS.extend(others)
-        return first  # type: ignore[no-any-return]
+    first, *others = _FOURS(os.urandom(1024))
+    _KEYS.extend(others)
+    return first  # type: ignore[no-any-return]
 
 
 def _masked(data: bytes, key: bytes, length: int) -> bytes | bytearray:

@@ -65,7 +65,8 @@ class Reading:
         self._dealing = False
         self._poll: select.poll | None = None
         self._bell = -1
-        self._bell_lock = new_lock()
+        # Reentrant for a signal's handler that waits, too.
+        self._bell_lock = new_rlock()
         self._rung = False
         # Whether the reading is kept, and when the last borrowing ended; changed under the lock.
         self._keeping = new_lock()
@@ -159,54 +160,55 @@ class Reading:
             return
         if turn._is_owned():  # as is_mine, without its call
             if not self._dealing:
-                # A signal's handler waits in a thread that was waiting already.
-                self._left += self._read_until(done, timeout, deal_with)
+                # A signal's handler waits in a thread that was waiting already, and may be in poll,
+                # which goes on then, though what it waits for may have been read here.
+                try:
+                    self._left += self._read_until(done, timeout, deal_with, self._new_poll())
+                finally:
+                    self._ring()
             return
         try:
             if not turn.acquire(blocking=False):
                 self._crowded = True
-            elif not (self._closed or self._left or self._more):
-                self._borrow(epoll, done, timeout, deal_with)
+                return
+            if self._closed or self._left or self._more:
+                return
+            try:
+                with self._keeping:
+                    self._holder = threading.get_ident()
+                    if not self._kept:
+                        epoll.modify(self._stream.fileno(), 0)
+                left = self._read_until(done, timeout, deal_with)
+                if left:
+                    self._left += left
+            except BaseException:
+                if self._dealing:
+                    self._stream.shutdown()
+                raise
+            finally:
+                try:
+                    self._end_borrowing(epoll)
+                except BaseException:
+                    # Of a signal's handler: half done, the reader thread might sleep for ever.
+                    self._end_borrowing(epoll)
+                    raise
         finally:
             try:  # noqa: SIM105  see own_lock
                 turn.release()
             except RuntimeError:
                 pass  # another thread has it
 
-    def _borrow(
-        self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
-    ) -> None:
-        """Borrow; requires holding the turn."""
-        try:
-            with self._keeping:
-                self._holder = threading.get_ident()
-                if not self._kept:
-                    epoll.modify(self._stream.fileno(), 0)
-            left = self._read_until(done, timeout, deal_with)
-            if left:
-                self._left += left
-        except BaseException:
-            if self._dealing:
-                self._stream.shutdown()
-            raise
-        finally:
-            try:
-                self._end_borrowing(epoll)
-            except BaseException:
-                # Of a signal's handler: half done, the reader thread might never be woken again.
-                self._end_borrowing(epoll)
-                raise
-
     def _end_borrowing(self, epoll: select.epoll) -> None:
         """Give the reading back, or keep it; requires holding the turn."""
         with self._keeping:
             self._holder, self._dealing = 0, False
-            former, self._ended_at = self._ended_at, time.monotonic()
+            former = self._ended_at
+            self._ended_at = ended = time.monotonic()
             # Writing is possible, as good as always: that wakes the reader thread.
             events, keep = select.EPOLLOUT, False
             if self._left or self._more or self._frames.error is not None:
                 events |= select.EPOLLIN
-            elif self._crowded or self._ended_at - former > _KEEP:
+            elif self._crowded or ended - former > _KEEP:
                 events = select.EPOLLIN
             elif self._kept:
                 return
@@ -218,8 +220,18 @@ class Reading:
             # Behind that: while it is kept, nothing has to be done when the next one ends.
             self._kept = keep
 
-    def _read_until(self, done: Done, timeout: float | None, deal_with: DealWith) -> list[Run]:
-        poll = self._poll or self._make_poll()
+    def _read_until(
+        self,
+        done: Done,
+        timeout: float | None,
+        deal_with: DealWith,
+        poll: select.poll | None = None,
+    ) -> list[Run]:
+        if poll is None:
+            # No two calls may be in one of these.
+            poll = self._poll
+            if poll is None:
+                poll = self._poll = self._new_poll()
         if self._rung:
             self._hush()
         stream = self._stream
@@ -275,18 +287,22 @@ class Reading:
             return True
         return False
 
-    def _make_poll(self) -> select.poll:
+    def _new_poll(self) -> select.poll:
         with self._bell_lock:
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._stream.fileno(), select.POLLIN)
-        self._poll.register(self._bell, select.POLLIN)
-        return self._poll
+            if self._bell < 0:
+                self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        poll = select.poll()
+        poll.register(self._stream.fileno(), select.POLLIN)
+        poll.register(self._bell, select.POLLIN)
+        return poll
 
     def wake(self) -> None:
         """Have another thread that borrows, if there is one, end. Never waits."""
-        if self._holder in (0, threading.get_ident()):
-            return
+        if self._holder not in (0, threading.get_ident()):
+            self._ring()
+
+    def _ring(self) -> None:
+        """Have who is in poll for what it has borrowed look, and end."""
         with self._bell_lock:
             if self._bell >= 0 and not self._rung:
                 self._rung = True
