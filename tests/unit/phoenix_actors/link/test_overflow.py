@@ -34,7 +34,7 @@ def full(benches: list[LinkBench], where: str, **options: Any) -> tuple[LinkBenc
     if where == "stuck":
         handle = bench.open()
         bench.accept(topic)
-        handle.writable = lambda: False  # type: ignore[attr-defined]
+        handle.writable = lambda: False
         bench.wire.outbox.open(handle)
         bench.wire.outbox.ring = lambda: None  # type: ignore[method-assign]
         bench.wire.outbox._ring = lambda lane: None  # type: ignore[method-assign]
