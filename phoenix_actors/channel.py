@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -43,14 +43,6 @@ def checked_timeout(value: Seconds, default: float | None) -> float | None:
         raise InvalidOption("timeout", problem) from error
 
 
-class PushMethod(Protocol):
-    """`channel.push`: send an event and get a future of the reply."""
-
-    def __call__(self, event: str, payload: Any = None, *, timeout: Seconds = UNSET) -> PushFuture:
-        """See `Channel.send`."""
-        ...
-
-
 class PushFunction(Protocol):
     """`Channel.push`: send an event on a channel, wait, and get the reply."""
 
@@ -61,19 +53,6 @@ class PushFunction(Protocol):
         ...
 
 
-class _Push:
-    """One word, two uses: the method gives a future, the seed's function waits for the reply."""
-
-    @overload
-    def __get__(self, channel: None, owner: type[Channel]) -> PushFunction: ...
-
-    @overload
-    def __get__(self, channel: Channel, owner: type[Channel]) -> PushMethod: ...
-
-    def __get__(self, channel: Channel | None, owner: type[Channel]) -> PushFunction | PushMethod:
-        return _push_and_wait if channel is None else channel.send
-
-
 def _push_and_wait(
     channel: Channel, event: str, payload: Any = None, *, timeout: Seconds = UNSET
 ) -> PushReply:
@@ -81,7 +60,19 @@ def _push_and_wait(
     return channel.send(event, payload, timeout=timeout).get()
 
 
-class Channel:
+class _OneWord(type):
+    """One word, two uses: `Channel.push` waits for the reply, the method gives a future.
+
+    A property of the class's class is found first there, and not at all by an instance.
+    """
+
+    @property
+    def push(cls) -> PushFunction:
+        """The seed's function."""
+        return _push_and_wait
+
+
+class Channel(metaclass=_OneWord):
     """A joined topic. Safe from any thread and from inside any actor.
 
     `push`, `ask`, `tell` reach the channel actor of the moment; `on` handlers and `messages()`
@@ -124,8 +115,6 @@ class Channel:
         core = self._topic.core
         return None if core is None else core.actor
 
-    push = _Push()
-
     def send(self, event: str, payload: Any = None, *, timeout: Seconds = UNSET) -> PushFuture:
         """Send an event; return a future of the server's `PushReply`. `push` is the same method.
 
@@ -144,8 +133,12 @@ class Channel:
 
         The future raises PushTimeout, ConnectionLost or ChannelClosed; an error reply is a value.
         """
-        seconds = checked_timeout(timeout, self._topic.session.options.push_timeout)
-        return self._topic.push(event, payload, seconds)
+        topic = self._topic
+        default = topic.session.options.push_timeout
+        seconds = default if timeout is UNSET else checked_timeout(timeout, default)
+        return topic.push(event, payload, seconds)
+
+    push = send
 
     def on(self, event: str, fn: Callable[[Any], object]) -> Subscription:
         """Call `fn(payload)` on the channel's actor for each message of this event, in order.

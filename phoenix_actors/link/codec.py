@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.pool import EncodedPayload
 from phoenix_actors.message import PHX_JOIN, PHX_LEAVE, Frame
+from phoenix_actors.protocol.json_text import plain_text
 from phoenix_actors.protocol.serializer import serializer_for
+from phoenix_actors.protocol.v2 import SerializerV2
 
 if TYPE_CHECKING:
     from phoenix_actors.errors import DecodeError
@@ -31,7 +34,7 @@ class Codec:
     `complete`, which cannot fail, wherever the frame is sent (C26).
     """
 
-    __slots__ = ("_counters", "_serializer", "_shared", "_templates")
+    __slots__ = ("_counters", "_heads", "_serializer", "_shared", "_templates")
 
     def __init__(
         self,
@@ -50,6 +53,21 @@ class Codec:
         self._shared = shared
         self._serializer = serializer_for(vsn, json_library)
         self._counters = counters
+        # Of frames that are these words, the payload and a bracket; none of another form.
+        strict = isinstance(self._serializer, SerializerV2) and self._serializer.strict
+        self._heads: Mapping[tuple[str, str], tuple[str, float]] = {}
+        if strict and self._templates is not None:
+            self._heads = self._templates.heads
+
+    def plain(self, topic: str, event: str, payload: Any) -> str | None:
+        """Return what `prepare` would where that takes few steps, or None; nothing is counted."""
+        if type(event) is not str:
+            return None
+        known = self._heads.get((topic, event))
+        if known is None:
+            return None
+        text = plain_text(payload)
+        return None if text is None else f"{known[0]}{text}]"
 
     def prepare(self, topic: str, event: str, payload: Any, counted: str | None = None) -> Prepared:
         """Encode everything but the refs; then count one more of what is to be `counted`, too.
@@ -107,8 +125,13 @@ class Codec:
 
     def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames of several text messages; for one that is none, the error."""
-        frames = self._serializer.decode_texts(texts)
+        frames = self.load_texts(texts)
         self._counters.add("decoded", [*map(type, frames)].count(Frame))
+        return frames
+
+    def load_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
+        """Do the same for who counts them."""
+        frames = self._serializer.decode_texts(texts)
         shared = self._shared
         if shared is not None:
             return [shared.frame(item) if isinstance(item, Frame) else item for item in frames]

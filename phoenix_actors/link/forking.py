@@ -11,10 +11,6 @@ import os
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from phoenix_actors.link.shared_lock import TopicLocks
-from phoenix_actors.link.topic_record import _CLOSED
-from supervisors._locks import new_lock
-
 if TYPE_CHECKING:
     from phoenix_actors.link.session import Session
 
@@ -30,21 +26,8 @@ def close_in_children(session: Session) -> None:
 
 def _in_child() -> None:
     for session in list(_sessions):
-        _close(session)
+        session.close_in_child()
     _sessions.clear()
-
-
-def _close(session: Session) -> None:
-    wire, session.wire = session.wire, None
-    if wire is not None:
-        # Whoever waits for an answer of the parent's must not read it.
-        wire._lender = None
-    locks = session.topic_locks = TopicLocks()
-    session._lock = new_lock()
-    session.counters._lock, session.templates._lock = new_lock(), new_lock()
-    for topic in session._topics.values():
-        topic.lock, topic.core, topic._end = locks.of(topic.name), None, _CLOSED
-    session._topics.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from phoenix_actors.errors import PushTimeout, QueueFull
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.push_span import PushSpan
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
@@ -65,38 +66,70 @@ class PushFuture(Reply):
     wire: Wire | None = None
     # The thread that reads until it is there, or _SEVERAL.
     _watcher: Any = None
+    # What was pushed; None in a future that nobody has pushed.
+    event: Any
     # Where somebody listens to the events of pushes.
     span: PushSpan | None = None
 
     def __init__(
-        self, counters: Counters | None = None, topic: str | None = None, event: str | None = None
+        self,
+        counters: Counters | None = None,
+        topic: str | None = None,
+        event: str | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Made by `push`, for an event on a topic; its end is counted in `counters`."""
-        super().__init__()
-        self._counters, self._topic, self._event = counters, topic, event
+        # As Reply does, without its call.
+        self._cell = []
+        self._callbacks = None
+        self.counters, self._topic, self.event = counters, topic, event
+        if wire is not None:
+            self.wire = wire
 
     def settle(self, value: Any) -> bool:
         """Give the reply; tell whether it was the first outcome."""
         return self._settle((True, value))
 
+    def settle_counted(self, reply: PushReply) -> None:
+        """Give the reply, which is counted already, as by `settle`; in the thread that reads."""
+        outcome = (True, reply)
+        cell = self._cell
+        cell.append(outcome)
+        if cell[0] is not outcome:
+            self._is_second(PUSH_REPLIED)
+        elif self._callbacks is not None or self.span is not None:
+            # Code of the user's may run. Nobody who waits by reading is to be told: this one reads.
+            without_waiting(self._tell, PUSH_REPLIED, outcome)
+
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
         """Count the end, then let whoever waits know of it."""
-        counters = self._counters
+        counters = self.counters
         if counters is None or self._cell:
             return super()._settle(outcome)
         ok, error = outcome
         name = PUSH_REPLIED if ok else _failed(error)
         counters.add(name)
         if not self._is_first(outcome):
-            # Another thread settled it in this very moment; its count is the one that is right.
-            counters.add(name, -1)
-            return False
-        if self._callbacks is not None:
-            self._run_callbacks()
+            return self._is_second(name)
         watcher = self._watcher
         if watcher is not None and watcher is not current.here and self.wire is not None:
             # Its time-out, or the loss of the connection, while a caller reads until it is there.
             self.wire.stop_reading()
+        self._tell(name, outcome)
+        return True
+
+    def _is_second(self, name: str) -> bool:
+        """Another thread settled it in this very moment; its count is the one that is right."""
+        del self._cell[1:]
+        if self.counters is not None:
+            self.counters.add(name, -1)
+        return False
+
+    def _tell(self, name: str, outcome: tuple[bool, Any]) -> None:
+        """Tell of the end whoever called for that."""
+        if self._callbacks is not None:
+            self._run_callbacks()
+        ok, error = outcome
         if self.span is not None:
             status = getattr(error, "status", None) if ok else None
             self.span.stop(name.removeprefix("push_"), status)
@@ -104,11 +137,10 @@ class PushFuture(Reply):
             emit(
                 PUSH_FAILED,
                 topic=self._topic,
-                event=self._event,
+                event=self.event,
                 end=name.removeprefix("push_"),
                 error=type(error).__name__,
             )
-        return True
 
     def get(self, *, timeout: float | timedelta | None = None) -> PushReply:
         """Return the reply, waiting up to `timeout` seconds; None waits for the push's own timeout.
@@ -129,7 +161,8 @@ class PushFuture(Reply):
                 if isinstance(timeout, timedelta):
                     timeout = timeout.total_seconds()
                 # From here on who settles it has this thread look, which it does before it waits.
-                self._watcher = here if self._watcher in (None, here) else _SEVERAL
+                watcher = self._watcher
+                self._watcher = here if watcher is None or watcher is here else _SEVERAL
                 timeout = wire.read_for(self, timeout)
         if not cell:
             return super().get(timeout=timeout)  # type: ignore[no-any-return]

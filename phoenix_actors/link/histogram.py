@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from supervisors._locks import new_lock
 
@@ -29,39 +28,33 @@ class Histogram:
 
     __slots__ = ("_counts", "_lock", "_longest", "_recent", "_total")
 
-    def __init__(self) -> None:
-        """Start empty."""
-        self._lock = new_lock()
+    def __init__(self, lock: Any = None) -> None:
+        """Start empty; a lock may be given that guards something else, too."""
+        self._lock: Any = new_lock() if lock is None else lock
         self._counts = [0] * (len(_BOUNDS) + 1)
         self._total = self._longest = 0.0
         self._recent: float | None = None
 
     def add(self, seconds: float) -> None:
         """Count a duration."""
+        with self._lock:
+            self.note(seconds)
+
+    def note(self, seconds: float) -> None:
+        """Count a duration. This method requires holding the lock."""
         # The bucket's number is that of the power of two, in tenths of milliseconds.
         bucket = int(seconds * 10_000).bit_length()
-        with self._lock:
-            self._counts[bucket if bucket < _LAST else _LAST] += 1  # noqa: FURB136  a call more
-            self._total += seconds
-            recent = self._recent
-            if recent is None or seconds > recent:
-                self._recent = seconds
-                # The longest of all is no shorter.
-                self._longest = max(self._longest, seconds)
+        self._counts[bucket if bucket < _LAST else _LAST] += 1  # noqa: FURB136  a call more
+        self._total += seconds
+        recent = self._recent
+        if recent is None or seconds > recent:
+            self._recent = seconds
+            # The longest of all is no shorter.
+            self._longest = max(self._longest, seconds)
 
-    def add_all(self, durations: Sequence[float]) -> None:
-        """Count several durations."""
-        if not durations:
-            return
-        longest = max(durations)
-        with self._lock:
-            for seconds in durations:
-                bucket = int(seconds * 10_000).bit_length()
-                self._counts[bucket if bucket < _LAST else _LAST] += 1  # noqa: FURB136
-            self._total += sum(durations)
-            self._longest = max(self._longest, longest)
-            recent = self._recent
-            self._recent = longest if recent is None else max(recent, longest)
+    def renew_lock(self, lock: Any = None) -> None:
+        """Take another lock: a thread that a fork has left behind may have this one."""
+        self._lock = new_lock() if lock is None else lock
 
     def recent_max(self) -> float | None:
         """Return the longest duration since the last call of this, None when there was none."""

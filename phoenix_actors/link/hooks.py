@@ -40,18 +40,18 @@ class HookList:
         [1]
     """
 
-    __slots__ = ("_functions", "_lock", "_name")
+    __slots__ = ("_lock", "_name", "functions")
 
     def __init__(self, name: str) -> None:
         """Start empty; `name` is for reports."""
         self._name = name
         self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
-        self._functions: tuple[tuple[object, Callable[..., object]], ...] = ()
+        self.functions: tuple[tuple[object, Callable[..., object]], ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return bool(self._functions)
+        return bool(self.functions)
 
     def add(self, fn: Callable[..., object]) -> Subscription:
         """Call `fn` from now on.
@@ -63,17 +63,17 @@ class HookList:
             raise InvalidOption(self._name, f"needs a function, not a {type(fn).__name__}")
         mark = object()
         with self._lock:
-            self._functions = (*self._functions, (mark, fn))
+            self.functions = (*self.functions, (mark, fn))
 
         def remove() -> None:
             with self._lock:
-                self._functions = tuple(entry for entry in self._functions if entry[0] is not mark)
+                self.functions = tuple(entry for entry in self.functions if entry[0] is not mark)
 
         return Subscription(remove)
 
     def run(self, *args: Any) -> None:
         """Call all; what one raises is reported and stops neither the others nor the caller."""
-        for _, fn in self._functions:
+        for _, fn in self.functions:
             try:
                 fn(*args)
             except BaseException as error:

@@ -71,18 +71,18 @@ class MessageHooks:
         'typing'
     """
 
-    __slots__ = ("_counters", "_hooks", "_lock")
+    __slots__ = ("_counters", "_lock", "hooks")
 
     def __init__(self, counters: Counters) -> None:
         """Start with none."""
         self._counters = counters
         self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
-        self._hooks: tuple[tuple[object, Callable[[Message, Any], Any]], ...] = ()
+        self.hooks: tuple[tuple[object, Callable[[Message, Any], Any]], ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return bool(self._hooks)
+        return bool(self.hooks)
 
     def add(self, hook: MessageHook) -> Subscription:
         """Let messages pass through the hook from now on.
@@ -92,11 +92,11 @@ class MessageHooks:
         """
         entry = (object(), _as_function(hook))
         with self._lock:
-            self._hooks = (*self._hooks, entry)
+            self.hooks = (*self.hooks, entry)
 
         def remove() -> None:
             with self._lock:
-                self._hooks = tuple(kept for kept in self._hooks if kept is not entry)
+                self.hooks = tuple(kept for kept in self.hooks if kept is not entry)
 
         return Subscription(remove)
 
@@ -105,7 +105,7 @@ class MessageHooks:
 
         What a hook does wrong is reported and counted, and the message goes on as that hook got it.
         """
-        for _, hook in self._hooks:
+        for _, hook in self.hooks:
             try:
                 answer: object = hook(message, client)
             except BaseException as error:

@@ -58,19 +58,19 @@ class Outbox:
         self._name = name
         self._sent = sent
         self._broken = broken
-        self._lane: Lane | None = None
+        self.lane: Lane | None = None
         self._lock = new_lock()
         # Who waits for room: below how many frames and bytes, and the future to settle.
-        self._waiting: list[tuple[int, int | None, Reply]] = []
+        self.waiters: list[tuple[int, int | None, Reply]] = []
 
     def __len__(self) -> int:
         """Return the number of frames that wait."""
-        lane = self._lane
+        lane = self.lane
         return 0 if lane is None else len(lane)
 
     def below(self, size: int, limit: int | None = None) -> bool:
         """Tell whether fewer than `size` frames and `limit` bytes wait."""
-        lane = self._lane
+        lane = self.lane
         return lane is None or (
             len(lane.queue) + lane.sending < size and (limit is None or lane.octets < limit)
         )
@@ -78,22 +78,22 @@ class Outbox:
     def open(self, handle: TransportHandle) -> None:
         """Write to this handle from now on."""
         self.close()
-        self._lane = Lane(handle)
+        self.lane = Lane(handle)
 
     def close(self) -> threading.Thread | None:
         """Write no more; what waits is dropped. Return the writer thread, which ends."""
-        lane, self._lane = self._lane, None
+        lane, self.lane = self.lane, None
         if lane is None:
             return None
         lane.closed = True
         lane.clear()
         lane.bell.put(None)
-        self._wake()
+        self.wake()
         return lane.writer
 
     def put(self, frame: str | bytes, push: PendingPush | None = None) -> None:
         """Append a frame, with the push that it carries; `flush` or `ring` follows."""
-        lane = self._lane
+        lane = self.lane
         if lane is not None:
             size = len(frame) if frame.isascii() else octets(frame)
             with lane.lock:
@@ -102,7 +102,7 @@ class Outbox:
 
     def drop_oldest(self) -> PendingPush | None:
         """Drop the oldest frame that carries a push and is not being written; return the push."""
-        lane = self._lane
+        lane = self.lane
         if lane is None:
             return None
         with lane.lock:
@@ -115,7 +115,7 @@ class Outbox:
 
     def ring(self) -> None:
         """Have the writer thread write what waits; never waits itself."""
-        lane = self._lane
+        lane = self.lane
         if lane is not None:
             self._ring(lane)
 
@@ -133,13 +133,13 @@ class Outbox:
 
     def flush(self) -> None:
         """Write what waits, unless another thread is writing, which then writes that too."""
-        lane = self._lane
+        lane = self.lane
         if lane is not None and not self._write(lane, _SHARE):
             self._ring(lane)
 
     def flush_now(self) -> None:
         """Write what can be written without waiting; the writer thread does the rest."""
-        lane = self._lane
+        lane = self.lane
         if lane is not None and (lane.send_now is None or not self._write(lane, _SHARE)):
             self.ring()
 
@@ -159,7 +159,7 @@ class Outbox:
         """Do as `wait_below`, but only while the peer takes what is written."""
         deadline = Deadline(timeout, timers.clock)
         while not self.below(size, limit):
-            lane, left = self._lane, deadline.remaining()
+            lane, left = self.lane, deadline.remaining()
             if lane is None or not may_wait() or left == 0 or not lane.writable():
                 return self.below(size, limit)
             self._await_room(size, limit, _LOOK if left is None else min(left, _LOOK))
@@ -169,23 +169,23 @@ class Outbox:
         """Wait until there was room for a moment; False when that did not come in time."""
         waiter = (size, limit, Reply())
         with self._lock:
-            self._waiting.append(waiter)
+            self.waiters.append(waiter)
         self.ring()
         # A frame may have gone, or the lane, before anybody could know of this waiter.
-        self._wake()
+        self.wake()
         try:
             waiter[2].get(timeout=timeout)
         except CallTimeout:
             with self._lock:
-                self._waiting = [kept for kept in self._waiting if kept is not waiter]
+                self.waiters = [kept for kept in self.waiters if kept is not waiter]
             return False
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Tell who waits for room that there is some."""
         with self._lock:
-            ready = [entry for entry in self._waiting if self.below(entry[0], entry[1])]
-            self._waiting = [entry for entry in self._waiting if entry not in ready]
+            ready = [entry for entry in self.waiters if self.below(entry[0], entry[1])]
+            self.waiters = [entry for entry in self.waiters if entry not in ready]
         for entry in ready:
             entry[2].settle(value=True)
 
@@ -201,7 +201,7 @@ class Outbox:
             except BaseException as error:
                 # The user's Ctrl-C, for one: what was taken may be sent in part.
                 if is_mine(lane.writing):
-                    self._break(lane, error)
+                    self.give_up(lane, error)
                 raise
             finally:
                 try:  # noqa: SIM105  see own_lock
@@ -210,11 +210,11 @@ class Outbox:
                     pass  # another thread writes
         return True
 
-    def _break(self, lane: Lane, error: BaseException) -> None:
+    def give_up(self, lane: Lane, error: BaseException) -> None:
         """Drop what waits: this connection can send no more."""
         lane.clear()
         self._broken(lane.handle, error)
-        self._wake()
+        self.wake()
 
     def _write_one(self, lane: Lane) -> bool:
         """Write the one frame that waits, as good as always; False where that is not all there is.
@@ -232,7 +232,7 @@ class Outbox:
         try:
             gone = lane.send_now(frames)
         except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-            self._break(lane, error)
+            self.give_up(lane, error)
             return True
         with lane.lock:
             # Unless the lane was closed, and emptied, meanwhile.
@@ -244,8 +244,8 @@ class Outbox:
                 lane.sending = 0
         if gone:
             self._sent((len(frame),), int(push is not None))
-            if self._waiting:
-                self._wake()
+            if self.waiters:
+                self.wake()
         return bool(gone)
 
     def _write_some(self, lane: Lane, share: int | None) -> bool:
@@ -271,7 +271,7 @@ class Outbox:
                 else:
                     gone = lane.send_now(frames)
             except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-                self._break(lane, error)
+                self.give_up(lane, error)
                 return True
             if not gone:
                 with lane.lock:
@@ -308,8 +308,8 @@ class Outbox:
                 lane.sending = 0
                 lane.unfinished = None
         self._sent(sizes, pushes)
-        if self._waiting:
-            self._wake()
+        if self.waiters:
+            self.wake()
 
     def _write_when_rung(self, lane: Lane) -> None:
         while not lane.closed:

@@ -55,6 +55,7 @@ class Reader:
         "_overdue",
         "_paused_by",
         "_released",
+        "_straight",
         "_wire",
     )
 
@@ -67,6 +68,7 @@ class Reader:
     ) -> None:
         """Serve this generation; the two functions hand the news to the socket's actor."""
         self._wire = wire
+        self._straight = wire.straight
         self._generation = generation
         self._on_connected = on_connected
         self._on_closed = on_closed
@@ -99,14 +101,37 @@ class Reader:
         """Take a binary message."""
         without_waiting(self._take_in, self._wire.session.codec.decode_binary, data)
 
+    def _take_alone(self, data: bytes, *, lent: bool = False) -> bool:
+        """Take a text message; tell whether it was an answer, which is taken in the fewest steps.
+
+        It is `lent` to a caller's thread, or read on the reader thread.
+        """
+        try:
+            frame = self._wire.session.codec.decode_text(data)
+        except DecodeError:
+            # To be told where nothing waits.
+            self.text(data)
+            return False
+        if frame.event == PHX_REPLY and self._straight.answer(frame, len(data)):
+            return True
+        try:
+            self._lent = lent
+            without_waiting(self._take_decoded, frame, len(data))
+        finally:
+            self._lent = False
+        return False
+
+    def _take_decoded(self, frame: Frame, size: int) -> None:
+        self._wire.received(1, size, decoded=1)
+        self._dispatch(frame, size)
+
     def _take_in(self, decode: Callable[[Any], Frame], data: str | bytes) -> None:
         try:
             frame = decode(data)
         except DecodeError as error:
             self._report_bad(error)
         else:
-            self._wire.received(1, len(data), decoded=1)
-            self._dispatch(frame, len(data))
+            self._take_decoded(frame, len(data))
 
     def _report_bad(self, error: DecodeError) -> None:
         """Count and tell a frame that is none; the connection goes on (C18, C27, C37)."""
@@ -124,7 +149,7 @@ class Reader:
             if inbound.must_pause and not self._released:
                 self._pause(inbound)
         if len(messages) == 1:
-            self.text(messages[0])
+            self._take_alone(messages[0])
             return
         with no_waiting_here():
             frames = self._wire.session.codec.decode_texts(messages)
@@ -164,37 +189,53 @@ class Reader:
             if runs:
                 self._deliver(runs)
 
-    def _answer(self, answers: Run) -> None:
+    def _answer(self, answers: Run, decoded: int = 0) -> None:
         """Settle the pushes of answers that came one behind the other."""
-        wire, (frames, sizes) = self._wire, answers
-        wire.received(len(frames), sum(sizes))
-        pushes = wire.take_all_answered(frames)
-        now = timers.clock.now()
-        took = [push.seconds_to(now) for push in pushes if push is not None]
-        wire.session.response_times.add_all([seconds for seconds in took if seconds is not None])
-        for frame, size, push in zip(frames, sizes, pushes, strict=True):
+        straight, traffic, (frames, sizes) = self._straight, self._wire.session.traffic, answers
+        answered = straight.answers(frames, sum(sizes), decoded)
+        for frame, size, (push, reply, took) in zip(frames, sizes, answered, strict=True):
             if push is None:
                 # Nobody waits for it any more.
                 self._pass_on(frame, size)
+            elif reply is None:
+                self._give(frame, push, took)
             else:
-                self._give(frame, push, now)
+                if traffic is not None:
+                    traffic.answered(frame.topic, took)
+                straight.settle(push, reply)
 
     def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
         """Take text messages in a caller's thread, which must not pause; return what is left.
 
         The reader thread has to go on with what is left, even if that is empty.
         """
-        if len(messages) > _FEW and not all(_ANSWER in data for data in messages):
+        if len(messages) == 1:
+            if self._take_alone(messages[0], lent=True) or self._overdue is None:
+                return None
+            return []
+        answers = all(_ANSWER in data for data in messages)
+        if answers and self._take_answers(messages):
+            return None
+        if len(messages) > _FEW and not answers:
             return messages
-        self._lent = True
-        try:
-            for number, data in enumerate(messages, 1):
-                self.text(data)
-                if self._overdue is not None:
-                    return messages[number:]
-        finally:
-            self._lent = False
+        for number, data in enumerate(messages, 1):
+            if not self._take_alone(data, lent=True) and self._overdue is not None:
+                return messages[number:]
         return None
+
+    def _take_answers(self, messages: list[bytes]) -> bool:
+        """Take messages that look like answers to pushes; False, with nothing done, if one is none.
+
+        An answer that nobody waits for any more is dropped, so a caller does not have to pause.
+        """
+        if not self._is_plain():
+            return False
+        frames = self._wire.session.codec.load_texts(messages)
+        answers = [frame for frame in frames if type(frame) is Frame and _may_answer(frame)]
+        if len(answers) < len(messages):
+            return False
+        without_waiting(self._answer, (answers, [*map(len, messages)]), len(answers))
+        return True
 
     def _is_plain(self) -> bool:
         """Tell whether nobody wants to see each message before its channel does."""
@@ -308,17 +349,15 @@ class Reader:
         push = wire.take_answered(frame)
         if push is None:
             return False
-        now = timers.clock.now()
+        took = push.seconds_to(timers.clock.now())
         # Not for a ping, which tells its caller how long it took.
-        if frame.topic != PHOENIX_TOPIC:
-            took = push.seconds_to(now)
-            if took is not None:
-                wire.session.response_times.add(took)
-        self._give(frame, push, now)
+        if frame.topic != PHOENIX_TOPIC and took is not None:
+            wire.session.response_times.add(took)
+        self._give(frame, push, took)
         return True
 
-    def _give(self, frame: Frame, push: PendingPush, now: float) -> None:
-        """Settle a push by its answer, which came now and is counted."""
+    def _give(self, frame: Frame, push: PendingPush, took: float | None) -> None:
+        """Settle a push by its answer, which came after so many seconds and is counted."""
         wire = self._wire
         reply = read_reply(frame.payload)
         if reply.status != "ok":
@@ -329,7 +368,7 @@ class Reader:
             reply = reply_to(push, reply)
         traffic = wire.session.traffic
         if traffic is not None and frame.topic != PHOENIX_TOPIC:
-            traffic.answered(frame.topic, push.seconds_to(now))
+            traffic.answered(frame.topic, took)
         push.token.settle(reply)
 
 

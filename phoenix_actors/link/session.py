@@ -76,7 +76,7 @@ class Session:
         self.heartbeat_rtt: float | None = None
         # By topic; there once somebody has looked.
         self.traffic: Traffic | None = None
-        self.response_times = Histogram()
+        self.response_times = Histogram(self.counters.lock)
         self.heartbeat_times = Histogram()
         self.sleepers = Sleepers(options)
         self.topic_locks = TopicLocks()
@@ -273,6 +273,20 @@ class Session:
             topic.close()
         for _, reply in watchers:
             reply.fail(NoProcError(self.client))
+
+    def close_in_child(self) -> None:
+        """Close every topic and keep off the connection, in a forked process; see `forking`."""
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.lend_no_more()
+        self._lock = new_lock()
+        self.topic_locks = TopicLocks()
+        self.templates.renew_lock()
+        self.heartbeat_times.renew_lock()
+        self.response_times.renew_lock(self.counters.renew_lock())
+        for topic in self._topics.values():
+            topic.close_in_child(self.topic_locks.of(topic.name))
+        self._topics.clear()
 
     def live_wire(self) -> Wire:
         """Return the wire of the present Socket actor.

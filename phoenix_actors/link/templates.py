@@ -57,6 +57,10 @@ class Templates:
                 del self.heads[next(iter(self.heads))]
         return head
 
+    def renew_lock(self) -> None:
+        """Take another lock: a thread that a fork has left behind may have this one."""
+        self._lock = new_lock()
+
     def sweep(self) -> tuple[int, int]:
         """Forget what is older than `max_age`; return how many that was, and their bytes."""
         oldest = self._now() - self._max_age

@@ -213,14 +213,18 @@ class Topic(TopicRecord):
             QueueFull: as many frames or pushes wait as the options allow.
             ChannelClosed: the topic is not wanted any more.
         """
-        session = self.session
+        session, wire = self.session, self.session.wire
+        if wire is not None:
+            sent = wire.straight.push(self, event, payload, timeout)
+            if sent is not None:
+                return sent
         prepared = session.codec.prepare(self.name, event, payload, "pushes")
         if session.traffic is not None:
             session.traffic.pushed(self.name)
         reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
         try:
-            core, wire = self.core, session.wire
+            core = self.core
             # As good as always there is room; everything else is looked at in `_offer`.
             if not (
                 core is not None

@@ -231,6 +231,10 @@ class TopicRecord(TopicChild):
         """Whether who waited for something of it was answered, too."""
         return self._end == _CLOSED
 
+    def close_in_child(self, lock: Any) -> None:
+        """Be closed, in a forked process, and take another lock."""
+        self.lock, self.core, self._end = lock, None, _CLOSED
+
     def note_last_join(self, core: ChannelCore) -> None:
         """Keep what the server knows of a life that ends; requires holding the lock."""
         sent = core.sent_join()

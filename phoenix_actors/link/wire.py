@@ -20,6 +20,7 @@ from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import Policies
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
+from phoenix_actors.link.straight import Straight
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
 from phoenix_actors.message import HEARTBEAT, PHOENIX_TOPIC
@@ -49,9 +50,9 @@ __all__ = ["Wire"]
 class Wire:
     """The shared side of one Socket actor. Safe from any thread.
 
-    `_pushes_lock` guards the pending pushes and the refs, `_cores_lock` the table of channels, the
-    attempts, and which generation is open. Neither is held while anything of the user's runs, or a
-    frame is written.
+    `_pushes_lock`, which is that of the counters, guards the pending pushes and the refs,
+    `_cores_lock` the table of channels, the attempts, and which generation is open. Neither is held
+    while anything of the user's runs, or a frame is written.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Wire:
         name = f"phoenix-writer-{session.options.name or 'client'}"
         self.outbox = Outbox(name, self._sent, self._broken)
         self._pushes = PendingPushes()
-        self._pushes_lock = new_lock()
+        self._pushes_lock = session.counters.lock
         self._push_timer: Timer | None = None
-        self._push_timer_at = math.inf
+        self.push_timer_at = math.inf
+        self.straight = Straight(self, self._pushes)
         self._counts = session.route_counts
         self._cores: dict[str, ChannelCore] = {}
         self._cores_lock = new_lock()
@@ -136,7 +138,7 @@ class Wire:
             self._generation = None
             attempt = self._attempts.get(generation)
             cores = list(self._cores.values())
-        self._lender = None
+        self.lend_no_more()
         writer = self.outbox.close()
         if attempt is not None:
             attempt.keep(writer)
@@ -236,7 +238,7 @@ class Wire:
         """Note a push that is about to be sent, and see to its deadline."""
         with self._pushes_lock:
             self._pushes.add(push)
-            self._arm(push.deadline)
+            self.arm(push.deadline)
 
     def enter(
         self, topic: str, join_ref: str, event: str, token: Any, timeout: float | None, now: float
@@ -245,8 +247,8 @@ class Wire:
         deadline = None if timeout is None else now + timeout
         with self._pushes_lock:
             push = self._pushes.enter(topic, join_ref, event, token, deadline, timeout)
-            if deadline is not None and deadline < self._push_timer_at:
-                self._arm(deadline)
+            if deadline is not None and deadline < self.push_timer_at:
+                self.arm(deadline)
         return push
 
     def take_answered(self, frame: Frame) -> PendingPush | None:
@@ -254,33 +256,27 @@ class Wire:
         with self._pushes_lock:
             return self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
 
-    def take_all_answered(self, frames: list[Frame]) -> list[PendingPush | None]:
-        """Do the same for each of several replies."""
-        with self._pushes_lock:
-            take = self._pushes.resolve
-            return [take(frame.topic, frame.ref, frame.join_ref) for frame in frames]
-
     def take_topic(self, topic: str) -> list[PendingPush]:
         """Take out and return the pushes of a topic."""
         with self._pushes_lock:
             return self._pushes.take_topic(topic)
 
-    def _arm(self, deadline: float | None) -> None:
-        """Have the earliest deadline looked at in time; requires holding `_pushes_lock`."""
-        if deadline is None or self._closed or deadline >= self._push_timer_at:
+    def arm(self, deadline: float | None) -> None:
+        """Have the earliest deadline looked at in time; requires holding the pushes' lock."""
+        if deadline is None or self._closed or deadline >= self.push_timer_at:
             return
         if self._push_timer is not None:
             self._push_timer.cancel()
         # What a signal's handler raises in between has the next push arm it.
-        self._push_timer_at = math.inf
+        self.push_timer_at = math.inf
         self._push_timer = timers.after(max(0.0, deadline - timers.clock.now()), self._expire)
-        self._push_timer_at = deadline
+        self.push_timer_at = deadline
 
     def _expire(self) -> None:
         with self._pushes_lock:
             expired = self._pushes.expire(timers.clock.now())
-            self._push_timer_at = math.inf
-            self._arm(self._pushes.next_deadline())
+            self.push_timer_at = math.inf
+            self.arm(self._pushes.next_deadline())
         with no_waiting_here():
             for push in expired:
                 push.token.fail(PushTimeout(push.topic, push.event, push.timeout, push.ref))
@@ -317,14 +313,19 @@ class Wire:
         Return the seconds that are left. Where a hook sees messages, the reader thread runs it.
         """
         handle, session = self._lender, self.session
-        if handle is None or session.hooks.message or session.message_hooks:
+        if handle is None or session.hooks.message.functions or session.message_hooks.hooks:
             return timeout
-        began = timers.clock.now()
         cell = reply._cell
-        handle.read_until(cell.__len__, timeout)  # as done(), for a reply without sources
-        if timeout is None or cell:
-            return timeout
-        return max(0.0, began + timeout - timers.clock.now())
+        if timeout is None:
+            handle.read_until(cell.__len__, None)  # as done(), for a reply without sources
+            return None
+        deadline = timers.clock.now() + timeout
+        handle.read_until(cell.__len__, timeout)
+        return timeout if cell else max(0.0, deadline - timers.clock.now())
+
+    def lend_no_more(self) -> None:
+        """Have nobody who waits for an answer read it."""
+        self._lender = None
 
     def stop_reading(self) -> None:
         """A reply is settled: whoever reads until then is to look."""

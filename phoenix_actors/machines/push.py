@@ -8,15 +8,16 @@ Laws:
 - An entry leaves the table once: by its reply, its deadline, the end of its channel, or the loss of
   the connection (C49). After that its reply is unmatched: counted and ignored.
 
-Every operation costs O(1), or O(1) for each entry that it returns; deadlines are kept in a heap,
-whose entries of replied pushes are swept when they are the majority. The table has no lock of its
-own: replies are resolved on the reader thread and pushes made on others, so its shell holds one
-around every call.
+Every operation costs O(1), or O(1) for each entry that it returns; `len` costs O(1) for each topic
+that waits. Deadlines are kept in a heap, whose entries of replied pushes are swept when a push is
+entered and they are the majority. The table has no lock of its own: replies are resolved on the
+reader thread and pushes made on others, so its shell holds one around every call.
 """
 
 from __future__ import annotations
 
 import heapq
+from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -74,7 +75,7 @@ class PendingPushes:
         (True, 1)
     """
 
-    __slots__ = ("_answered", "_by_topic", "_floor", "_heap", "_last", "_size", "unmatched")
+    __slots__ = ("_answered", "_by_topic", "_floor", "_heap", "_last", "_sweep_at", "unmatched")
 
     def __init__(self) -> None:
         self._last = 0
@@ -82,7 +83,8 @@ class PendingPushes:
         self._answered = False  # whether a push with a later ref was answered
         self._by_topic: dict[str, dict[str, PendingPush]] = {}
         self._heap: list[tuple[float, str, str]] = []
-        self._size = 0
+        # How long the heap has to become to be swept.
+        self._sweep_at = _SWEEP_FROM
         self.unmatched = 0
 
     def next_ref(self) -> str:
@@ -99,9 +101,10 @@ class PendingPushes:
     def add(self, push: PendingPush) -> None:
         """Enter a push, before it is sent, for its reply may come at once."""
         self._by_topic.setdefault(push.topic, {})[push.ref] = push
-        self._size += 1
         if push.deadline is not None:
             heapq.heappush(self._heap, (push.deadline, push.topic, push.ref))
+            if len(self._heap) > self._sweep_at:
+                self._sweep()
 
     def enter(
         self,
@@ -113,40 +116,36 @@ class PendingPushes:
         timeout: float | None,
     ) -> PendingPush:
         """Enter a push under the next ref, and return it; as `next_ref` and `add` do."""
-        self._last += 1
-        ref = str(self._last)
+        self._last = last = self._last + 1
+        ref = str(last)
         push = PendingPush(topic, ref, join_ref, event, token, deadline, timeout)
         pushes = self._by_topic.get(topic)
         if pushes is None:
-            pushes = self._by_topic[topic] = {}
-        pushes[ref] = push
-        self._size += 1
+            self._by_topic[topic] = {ref: push}
+        else:
+            pushes[ref] = push
         if deadline is not None:
-            heapq.heappush(self._heap, (deadline, topic, ref))
+            heap = self._heap
+            heappush(heap, (deadline, topic, ref))
+            if len(heap) > self._sweep_at:
+                self._sweep()
         return push
 
     def resolve(self, topic: str, ref: str | None, join_ref: str | None) -> PendingPush | None:
         """Take out and return the push that a reply answers; None for a reply nobody waits for."""
         pushes = self._by_topic.get(topic)
-        push = None if pushes is None or ref is None else pushes.get(ref)
-        if (
-            pushes is None
-            or ref is None
-            or push is None
-            or (join_ref is not None and join_ref != push.join_ref)
-        ):
-            self.unmatched += 1
-            return None
-        # As _remove, without its call.
-        del pushes[ref]
-        if not pushes:
-            del self._by_topic[topic]
-        self._size = size = self._size - 1
-        if len(self._heap) > 2 * size + _SWEEP_FROM:
-            self._sweep()
-        if self._floor is not None and int(push.ref) > self._floor:
-            self._answered = True
-        return push
+        if pushes is not None and ref is not None:
+            push = pushes.get(ref)
+            if push is not None and (join_ref is None or join_ref == push.join_ref):
+                # As _remove, without its call.
+                del pushes[ref]
+                if not pushes:
+                    del self._by_topic[topic]
+                if not self._answered and self._floor is not None and int(ref) > self._floor:
+                    self._answered = True
+                return push
+        self.unmatched += 1
+        return None
 
     def discard(self, topic: str, ref: str) -> PendingPush | None:
         """Take out and return a push that could not be sent, or that its caller gave up."""
@@ -158,16 +157,7 @@ class PendingPushes:
     def take_topic(self, topic: str) -> list[PendingPush]:
         """Take out and return the pushes of a topic, in the order they were made."""
         taken = list(self._by_topic.pop(topic, {}).values())
-        self._size -= len(taken)
         self._sweep()
-        return taken
-
-    def take_all(self) -> list[PendingPush]:
-        """Take out and return every push, topic by topic in the order they were made."""
-        taken = [push for pushes in self._by_topic.values() for push in pushes.values()]
-        self._by_topic.clear()
-        self._heap.clear()
-        self._size = 0
         return taken
 
     def expire(self, now: float) -> list[PendingPush]:
@@ -195,13 +185,11 @@ class PendingPushes:
         del pushes[push.ref]
         if not pushes:
             del self._by_topic[push.topic]
-        self._size -= 1
-        if len(self._heap) > 2 * self._size + _SWEEP_FROM:
-            self._sweep()
 
     def _sweep(self) -> None:
         """Drop the deadlines of pushes that are gone, once they outnumber the others."""
-        if len(self._heap) > 2 * self._size + _SWEEP_FROM:
+        most = 2 * len(self) + _SWEEP_FROM
+        if len(self._heap) > most:
             self._heap = [
                 (push.deadline, push.topic, push.ref)
                 for pushes in self._by_topic.values()
@@ -209,12 +197,13 @@ class PendingPushes:
                 if push.deadline is not None
             ]
             heapq.heapify(self._heap)
+        self._sweep_at = most
 
     def __len__(self) -> int:
-        return self._size
+        return sum(map(len, self._by_topic.values()))
 
     def __repr__(self) -> str:
-        return f"<PendingPushes {self._size} waiting, {self.unmatched} unmatched>"
+        return f"<PendingPushes {len(self)} waiting, {self.unmatched} unmatched>"
 
 
 def reply_to(push: PendingPush, reply: PushReply) -> PushReply:

@@ -17,7 +17,7 @@ import msgspec
 from phoenix_actors.errors import DecodeError, EncodeError
 from phoenix_actors.message import PHX_CLOSE, PHX_ERROR, Frame
 
-__all__ = ["STRICT_JSON", "Json", "StrictJson", "V1Object", "check_names", "each"]
+__all__ = ["STRICT_JSON", "Json", "StrictJson", "V1Object", "check_names", "each", "plain_text"]
 
 
 class V1Object(msgspec.Struct, frozen=True):
@@ -160,6 +160,25 @@ class StrictJson:
 
 
 STRICT_JSON: Final = StrictJson()
+
+
+def plain_text(payload: Any) -> str | None:
+    """Return the JSON text of a payload as `STRICT_JSON` writes it, if that takes few steps.
+
+    None for what is no dict, holds something that is not plain, or cannot be written.
+
+    Example:
+        >>> plain_text({"n": [1.5]}), plain_text(None), plain_text({"n": {1, 2}})
+        ('{"n":[1.5]}', '{}', None)
+    """
+    if type(payload) is not dict:
+        return "{}" if payload is None else None
+    try:
+        if _all_plain(map(type, chain(payload, payload.values()))) or _is_plain(payload):
+            return _encode(payload).decode()
+    except (*_FAULTS, TypeError):
+        pass
+    return None
 
 
 def check_names(topic: Any, event: Any) -> None:

@@ -117,6 +117,11 @@ class SerializerV2:
         json = self._json
         return f"{head}{json.dump(json.fit(payload, topic, event), topic, event)}]"
 
+    @property
+    def strict(self) -> bool:
+        """Whether text is written by `STRICT_JSON`, and so is a plain payload by `plain_text`."""
+        return self._json is STRICT_JSON
+
     def prepare_encoded(self, topic: str, event: str, payload: str) -> str:
         """Do the same with a payload that is JSON text already.
 

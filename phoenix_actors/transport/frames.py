@@ -9,6 +9,7 @@ messages and the same errors from both.
 from __future__ import annotations
 
 import os
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -55,6 +56,8 @@ _HEADS: Final = {
     for first in {_FIN | opcode | rsv for opcode in _KNOWN for rsv in (0, _RSV1)}
     for length in range(126)
 }
+_number: Final = int.from_bytes
+_FOURS: Final = struct.Struct("4s" * 256).unpack
 _XOR: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 # Keys that are drawn and not used yet; a forked process draws its own.
@@ -105,6 +108,8 @@ class FrameReader:
         self._limit = limit
         self._deflate = deflate
         self._ended = False
+        # The longest text that may be taken without a look at what came before: -1 for none.
+        self._short = min(125, limit)
         # What is there of a frame that is not complete, and how many bytes it needs to go on.
         self._rest: list[bytes | bytearray] = []
         self._held = 0
@@ -119,12 +124,7 @@ class FrameReader:
         """See `Frames.feed`."""
         length = len(data) - 2
         # As good as always where little comes: one short text, neither more nor less.
-        if (
-            0 <= length < 126
-            and data[0] == _WHOLE_TEXT
-            and data[1] == length <= self._limit
-            and not (self._held or self._ended or self._opcode is not None)
-        ):
+        if 0 <= length <= self._short and data[0] == _WHOLE_TEXT and data[1] == length:
             return [(TEXT, [data[2:]])]
         if self._ended:
             return []
@@ -141,6 +141,8 @@ class FrameReader:
         except (BrokenFrameError, TooBigError) as error:
             self._ended = True
             self.error = error
+        between = not (self._held or self._ended or self._opcode is not None)
+        self._short = min(125, self._limit) if between else -1
         return runs
 
     def _read(self, data: bytes, runs: list[Run]) -> None:
@@ -290,12 +292,17 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
         ('81 82', 8, b'hi')
     """
     length = len(data)
-    first = _FIN | opcode | (_RSV1 if deflated else 0)
-    key = _key()
+    first = _FIN | opcode
+    if deflated:
+        first |= _RSV1
+    try:
+        key = _KEYS.popleft()
+    except IndexError:
+        key = _drawn()
     if length < 126:
         # As _masked, without its call.
-        keys = int.from_bytes((key * 32)[:length], "little")
-        masked = (int.from_bytes(data, "little") ^ keys).to_bytes(length, "little")
+        keys = _number((key * 32)[:length], "little")
+        masked = (_number(data, "little") ^ keys).to_bytes(length, "little")
         return b"".join((_HEADS[first, length], key, masked))
     if length < 65536:
         head = bytes((first, 0x80 | 126)) + length.to_bytes(2, "big")
@@ -304,17 +311,14 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
     return b"".join((head, key, _masked(data, key, length)))
 
 
-def _key() -> bytes:
+def _drawn() -> bytes:
     """Return a key that nobody had before; 256 are drawn at a time.
 
     A thread that draws lets another one run Python, and may wait some for its turn again.
     """
-    try:
-        return _KEYS.popleft()
-    except IndexError:
-        drawn = os.urandom(1024)
-        _KEYS.extend(drawn[start : start + 4] for start in range(4, len(drawn), 4))
-        return drawn[:4]
+    first, *others = _FOURS(os.urandom(1024))
+    _KEYS.extend(others)
+    return first  # type: ignore[no-any-return]
 
 
 def _masked(data: bytes, key: bytes, length: int) -> bytes | bytearray:

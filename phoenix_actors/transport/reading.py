@@ -31,7 +31,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from phoenix_actors.transport.own_lock import is_mine
 from phoenix_actors.transport.stream import LONGEST_WAIT, EndOfStream, Stream
 from supervisors._locks import new_lock, new_rlock
 
@@ -66,7 +65,8 @@ class Reading:
         self._dealing = False
         self._poll: select.poll | None = None
         self._bell = -1
-        self._bell_lock = new_lock()
+        # Reentrant for a signal's handler that waits, too.
+        self._bell_lock = new_rlock()
         self._rung = False
         # Whether the reading is kept, and when the last borrowing ended; changed under the lock.
         self._keeping = new_lock()
@@ -155,99 +155,122 @@ class Reading:
         it leaves to the reader thread. What it raises, such as the user's Ctrl-C, is raised, and
         the stream is shut down, for messages may be lost.
         """
-        epoll = self._epoll
+        epoll, turn = self._epoll, self._turn
         if epoll is None:
             return
-        if is_mine(self._turn):
+        if turn._is_owned():  # as is_mine, without its call
             if not self._dealing:
-                # A signal's handler waits in a thread that was waiting already.
-                self._left += self._read_until(done, timeout, deal_with)
+                # A signal's handler waits in a thread that was waiting already, and may be in poll,
+                # which goes on then, though what it waits for may have been read here.
+                try:
+                    self._left += self._read_until(done, timeout, deal_with, self._new_poll())
+                finally:
+                    self._ring()
             return
         try:
-            if self._turn.acquire(blocking=False) and not (
-                self._closed or self._left or self._more
-            ):
-                self._borrow(epoll, done, timeout, deal_with)
-            elif not is_mine(self._turn):
+            if not turn.acquire(blocking=False):
                 self._crowded = True
+                return
+            if self._closed or self._left or self._more:
+                return
+            try:
+                with self._keeping:
+                    self._holder = threading.get_ident()
+                    if not self._kept:
+                        epoll.modify(self._stream.fileno(), 0)
+                left = self._read_until(done, timeout, deal_with)
+                if left:
+                    self._left += left
+            except BaseException:
+                if self._dealing:
+                    self._stream.shutdown()
+                raise
+            finally:
+                try:
+                    self._end_borrowing(epoll)
+                except BaseException:
+                    # Of a signal's handler: half done, the reader thread might sleep for ever.
+                    self._end_borrowing(epoll)
+                    raise
         finally:
             try:  # noqa: SIM105  see own_lock
-                self._turn.release()
+                turn.release()
             except RuntimeError:
                 pass  # another thread has it
-
-    def _borrow(
-        self, epoll: select.epoll, done: Done, timeout: float | None, deal_with: DealWith
-    ) -> None:
-        """Borrow; requires holding the turn."""
-        try:
-            with self._keeping:
-                self._holder = threading.get_ident()
-                if not self._kept:
-                    epoll.modify(self._stream.fileno(), 0)
-            self._left += self._read_until(done, timeout, deal_with)
-        except BaseException:
-            if self._dealing:
-                self._stream.shutdown()
-            raise
-        finally:
-            try:
-                self._end_borrowing(epoll)
-            except BaseException:
-                # Of a signal's handler: half done, the reader thread might never be woken again.
-                self._end_borrowing(epoll)
-                raise
 
     def _end_borrowing(self, epoll: select.epoll) -> None:
         """Give the reading back, or keep it; requires holding the turn."""
         with self._keeping:
             self._holder, self._dealing = 0, False
-            former, self._ended_at = self._ended_at, time.monotonic()
-            crowded, self._crowded = self._crowded, False
+            former = self._ended_at
+            self._ended_at = ended = time.monotonic()
             # Writing is possible, as good as always: that wakes the reader thread.
             events, keep = select.EPOLLOUT, False
             if self._left or self._more or self._frames.error is not None:
                 events |= select.EPOLLIN
-            elif crowded or self._ended_at - former > _KEEP:
+            elif self._crowded or ended - former > _KEEP:
                 events = select.EPOLLIN
             elif self._kept:
                 return
             else:
                 # From now on the reader thread looks.
                 keep = True
+            self._crowded = False
             epoll.modify(self._stream.fileno(), events)
             # Behind that: while it is kept, nothing has to be done when the next one ends.
             self._kept = keep
 
-    def _read_until(self, done: Done, timeout: float | None, deal_with: DealWith) -> list[Run]:
-        poll = self._poll or self._make_poll()
+    def _read_until(
+        self,
+        done: Done,
+        timeout: float | None,
+        deal_with: DealWith,
+        poll: select.poll | None = None,
+    ) -> list[Run]:
+        if poll is None:
+            # No two calls may be in one of these.
+            poll = self._poll
+            if poll is None:
+                poll = self._poll = self._new_poll()
         if self._rung:
             self._hush()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        wait, last = timeout, False
-        while not done() or (self._more and not last):
-            # Under TLS only the next attempt to read tells whether something is left.
-            last = done()
+        stream = self._stream
+        # Who waits for longer than poll can waits on by other means.
+        wait = timeout if timeout is None or timeout < LONGEST_WAIT else LONGEST_WAIT
+        deadline = None if wait is None else time.monotonic() + wait
+        last = False
+        while True:
             if not self._more:
-                ready = poll.poll(_milliseconds(wait))
+                if done():
+                    break
+                ready = poll.poll(None if wait is None else wait * 1000)
                 # The one descriptor is the socket's, as good as always.
                 if (len(ready) != 1 or ready[0][0] == self._bell) and self._must_end(ready):
                     break
+            elif last:
+                break
+            else:
+                # Under TLS only the next attempt to read tells whether something is left.
+                last = done()
             # From here on a signal's handler does not read; it may have done so before.
             self._dealing = True
             if self._left:
                 break
             try:
-                data = self._stream.piece_now()
+                data = stream.piece_now()
             except EndOfStream:
                 # The reader thread finds that, too.
                 break
-            self._more = data is not None and self._stream.may_have_more(data)
-            left = [] if data is None else deal_with(self._frames.feed(data))
+            if data is None:
+                self._more = False
+            else:
+                self._more = stream.may_have_more(data)
+                left = deal_with(self._frames.feed(data))
+                if left or self._frames.error is not None:
+                    self._dealing = False
+                    return left
             self._dealing = False
-            if left or self._frames.error is not None:
-                return left
-            if deadline is not None:
+            if deadline is not None and not done():
                 wait = deadline - time.monotonic()
                 if wait <= 0:
                     # Other messages that keep coming do not put it off.
@@ -264,18 +287,22 @@ class Reading:
             return True
         return False
 
-    def _make_poll(self) -> select.poll:
+    def _new_poll(self) -> select.poll:
         with self._bell_lock:
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._stream.fileno(), select.POLLIN)
-        self._poll.register(self._bell, select.POLLIN)
-        return self._poll
+            if self._bell < 0:
+                self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        poll = select.poll()
+        poll.register(self._stream.fileno(), select.POLLIN)
+        poll.register(self._bell, select.POLLIN)
+        return poll
 
     def wake(self) -> None:
         """Have another thread that borrows, if there is one, end. Never waits."""
-        if self._holder in (0, threading.get_ident()):
-            return
+        if self._holder not in (0, threading.get_ident()):
+            self._ring()
+
+    def _ring(self) -> None:
+        """Have who is in poll for what it has borrowed look, and end."""
         with self._bell_lock:
             if self._bell >= 0 and not self._rung:
                 self._rung = True
@@ -285,8 +312,3 @@ class Reading:
         with self._bell_lock, contextlib.suppress(BlockingIOError):
             self._rung = False
             os.eventfd_read(self._bell)
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    """Return what poll takes; who waits for longer waits on by other means."""
-    return None if seconds is None else min(seconds, LONGEST_WAIT) * 1000

@@ -1,8 +1,9 @@
 """A byte stream over a socket: one reader, any number of writers, a deadline for each step.
 
-The socket, plain or TLS, does not block, and one short lock guards each call into it: OpenSSL does
-not allow a read and a write of one connection at the same moment. Waiting is done by poll, outside
-the lock. `shutdown` wakes whoever waits; `close` is called once, by the owner of the stream.
+The socket, plain or TLS, does not block. Under TLS one short lock guards each call into it: OpenSSL
+does not allow a read and a write of one connection at the same moment. Waiting is done by poll,
+outside the lock. `shutdown` wakes whoever waits; `close` is called once, by the owner of the
+stream, when nobody reads any more.
 """
 
 from __future__ import annotations
@@ -131,8 +132,19 @@ class Stream:
         Raises:
             EndOfStream: when there is nothing more.
         """
-        if self._position < len(self._buffer):
+        if self._buffer and self._position < len(self._buffer):
             return self.piece()
+        if not self._secure:
+            # As _read, without its call.
+            try:
+                piece = self._sock.recv(self._read_size)
+            except _NOT_NOW:
+                return None
+            except OSError as error:
+                raise EndOfStream(str(error)) from error
+            if piece:
+                return piece
+            raise EndOfStream
         data = self._read()
         if data is None and self._wants_write:
             self._wait(writing=True, deadline=None)
@@ -186,17 +198,21 @@ class Stream:
         Raises:
             EndOfStream: when the stream ended.
         """
-        if is_mine(self._write_lock):
+        write_lock = self._write_lock
+        if write_lock._is_owned():  # as is_mine, without its call
             return None
         try:
-            if not self._write_lock.acquire(blocking=False):
+            if not write_lock.acquire(blocking=False):
                 return None
             if self._sealed:
                 raise EndOfStream
             if self._unsent:
                 return None
             try:
-                with self._lock:
+                if self._secure:
+                    with self._lock:
+                        sent = self._sock.send(data)
+                else:
                     sent = self._sock.send(data)
             except _NOT_NOW:
                 sent = 0
@@ -210,7 +226,7 @@ class Stream:
             return True
         finally:
             try:  # noqa: SIM105  see own_lock
-                self._write_lock.release()
+                write_lock.release()
             except RuntimeError:
                 pass  # another thread has it
 

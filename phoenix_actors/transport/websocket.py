@@ -204,8 +204,16 @@ class WebSocketHandle:
         """Do the same without waiting: False when `send_all` has to end it, None to begin it."""
         if not self._framing.together:
             return None
-        stream = self._open_stream()
-        frames = self._framed(messages[0]) if len(messages) == 1 else self._joined(messages)
+        stream, message = self._stream, messages[0]
+        if stream is None or self._closing or self._ended:
+            raise NotConnected
+        if len(messages) > 1:
+            frames = self._joined(messages)
+        elif self._deflate is None and type(message) is str:
+            # As _framed, without its call.
+            frames = self._frame_of(utf8(message), TEXT)
+        else:
+            frames = self._framed(message)
         try:
             return stream.send_now(frames)
         except EndOfStream as error:

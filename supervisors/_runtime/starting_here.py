@@ -16,11 +16,13 @@ from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
-from supervisors._runtime.starting import failed_start, launch_of
+from supervisors._runtime.launching import launch_of
+from supervisors._runtime.starting import failed_start
 from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
-    from supervisors._runtime.starting import Launch, StartingActor
+    from supervisors._runtime.launching import Launch
+    from supervisors._runtime.starting import StartingActor
     from supervisors.child_spec import ChildSpec
 
 __all__ = ["start_child_here", "start_new_child_here"]

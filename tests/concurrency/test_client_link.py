@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from functools import partial
 from typing import Any
@@ -306,4 +307,66 @@ def test_blocked_pushes_go_out_when_the_channel_is_joined() -> None:
         numbers = [item["n"] for item in pushed if item["t"] == thread_number]
         assert numbers == list(range(20))
     assert bench.session.counters["pushes"] == bench.session.counters["pushes_sent"] == 160
+    bench.close()
+
+
+class QuickPipe(Pipe):
+    """One that sends several at once; every now and then it takes nothing, or needs help."""
+
+    def send_now(self, messages: Any) -> bool | None:
+        """Takes frames, or tells that it does not."""
+        self.looks += 1
+        if self.looks % 7 == 0:
+            return None
+        self.send_all(messages)
+        return self.looks % 5 != 0
+
+    def send_all(self, messages: Any) -> None:
+        """Takes frames."""
+        for message in messages:
+            self.send_text(message)
+
+
+@pytest.mark.contract("C41", "C43", "C181")
+def test_pushes_that_go_straight_and_others() -> None:
+    """From many threads, answered by another: refs grow on the wire, and the books are right."""
+    bench = LinkBench()
+    del bench.wire.outbox.ring  # a real writer
+    pipe = bench.open(QuickPipe())
+    topic, _, core = bench.joined("t")
+    futures: list[Any] = []
+    pushed = threading.Event()
+
+    def push(first: int) -> None:
+        for number in range(first, first + 50):
+            future = topic.push("e", {"n": number}, 60.0)
+            futures.append(future)
+
+    def answer() -> None:
+        answered = 1
+        while not pushed.is_set() or answered < len(pipe.took):
+            refs = [json.loads(text)[1] for text in pipe.took[answered:]]
+            answered += len(refs)
+            texts = [
+                f'["{core.sent_ref}","{ref}","t","phx_reply",{{"status":"ok"}}]'.encode()
+                for ref in refs
+            ]
+            if texts:
+                assert bench.reader.some_texts(texts) is None
+
+    reader = threading.Thread(target=answer)
+    reader.start()
+    run(*(partial(push, 1000 * number) for number in range(6)))
+    eventually(lambda: len(pipe.took) == 301)
+    pushed.set()
+    reader.join(DEADLINE)
+    numbers = [json.loads(text)[4].get("n") for text in pipe.took[1:]]
+    assert [int(json.loads(text)[1]) for text in pipe.took] == [*range(1, 302)]
+    for first in range(0, 6000, 1000):
+        assert [n for n in numbers if n // 1000 * 1000 == first] == [*range(first, first + 50)]
+    assert all(future.get(timeout=DEADLINE).status == "ok" for future in futures)
+    counters = bench.session.counters
+    names = ("pushes", "pushes_sent", "push_replied", "frames_sent")
+    assert [counters[name] for name in names] == [300, 300, 300, 301]
+    assert counters.straight_pushes > 0
     bench.close()

@@ -101,6 +101,9 @@ def test_a_session_tells_each_thing_once(phoenix: Phoenix, connect: Connect) -> 
         client = connect(heartbeat_interval=None, params={"password": "SECRET"})
         channel = client.join("room:a", {"password": "SECRET"})
         channel.push("echo", {"password": "SECRET"}).get()
+        # Told by the threads that did it, of which one may be slower than the answers.
+        for name in ("message.sent", "message.received", "channel.status_changed"):
+            log.wait(name, count=2)
         first = Counter(name for name, _, _ in log.items)
         phoenix.control.kill_sockets()
         log.wait("channel.joined", count=2)

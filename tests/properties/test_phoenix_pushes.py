@@ -62,11 +62,6 @@ class Pushes(RuleBasedStateMachine):
         assert self.table.take_topic(topic) == [p for p in self.model if p.topic == topic]
         self.model = [push for push in self.model if push.topic != topic]
 
-    @rule()
-    def take_all(self) -> None:
-        assert sorted(self.table.take_all(), key=id) == sorted(self.model, key=id)
-        self.model = []
-
     @invariant()
     def agrees(self) -> None:
         """Size, next deadline and refs are those of the list."""

@@ -15,7 +15,7 @@ from phoenix_actors.link.wire import Wire
 from phoenix_actors.options import SocketOptions
 from supervisors import ChildSpec, Crashed, Normal
 
-__all__ = ["MANAGER", "Actor", "Handle", "LinkBench"]
+__all__ = ["MANAGER", "Actor", "Handle", "LinkBench", "QuickHandle"]
 
 MANAGER: Any = SimpleNamespace(name="the manager's process")
 
@@ -76,6 +76,32 @@ class Handle:
         self.aborted = True
 
 
+class QuickHandle(Handle):
+    """Stands for one that sends several at once and tells whether it can: frames go straight."""
+
+    def __init__(self, *says: bool | None) -> None:
+        super().__init__()
+        self.says = [*says]
+        self.meanwhile: Any = None
+
+    def send_now(self, messages: Any) -> bool | None:
+        """Keeps the frames, unless it has something else to say; something may happen meanwhile."""
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        if self.error is not None:
+            raise self.error
+        says = self.says.pop(0) if self.says else True
+        if says is not None:
+            self.send_all(messages)
+        return says
+
+    def send_all(self, messages: Any) -> None:
+        """Keeps the frames."""
+        for message in messages:
+            self.send_text(message)
+
+
 class LinkBench:
     """A session and a wire, with the network and the actors played by the test."""
 
@@ -93,10 +119,10 @@ class LinkBench:
         self.session.wire = wire
         return wire
 
-    def open(self) -> Handle:
+    def open(self, handle: Any = None) -> Any:
         """A connection opens."""
         self.generation += 1
-        handle = Handle()
+        handle = handle or Handle()
         attempt: Any = SimpleNamespace(handle=handle, keep=lambda thread: None, abort=handle.abort)
         self.wire._attempts[self.generation] = attempt
         self.wire.opened(self.generation)

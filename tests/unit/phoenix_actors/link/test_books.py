@@ -51,7 +51,7 @@ def test_a_loss(bench: LinkBench, stuck: bool) -> None:
     handle = bench.open()
     topic, _, _ = bench.joined("t")
     if stuck:
-        handle.writable = lambda: False  # type: ignore[attr-defined]
+        handle.writable = lambda: False
         bench.wire.outbox.open(handle)
         bench.wire.outbox._ring = lambda lane: None  # type: ignore[method-assign]
     futures = [topic.push("e", {}, None) for _ in range(3)]

@@ -80,7 +80,7 @@ def test_the_lock_of_a_lane_is_given_back_and_the_connection_given_up() -> None:
     outbox = Outbox("w", lambda *_: None, lambda _, error: broken.append(type(error).__name__))
     handle: Any = object()
     outbox.open(handle)
-    lane: Any = outbox._lane
+    lane: Any = outbox.lane
     lane.writing = Interrupted()
     outbox.put("frame")
     with pytest.raises(KeyboardInterrupt):

@@ -49,6 +49,6 @@ def test_joins_go_out_together_in_creation_order(
     assert isinstance(handle, Together)
     assert [frame[2] for frames in handle.sends for frame in frames] == names
     assert [len(frames) for frames in handle.sends] == [32, 32, 6]
-    lane = bench.wire.outbox._lane
+    lane = bench.wire.outbox.lane
     assert lane is not None
     assert lane.writer is None

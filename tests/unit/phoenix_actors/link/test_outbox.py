@@ -65,7 +65,7 @@ class Bench:
 
     def write(self) -> None:
         """Gives the writer its turn."""
-        lane = self.outbox._lane
+        lane = self.outbox.lane
         assert lane is not None
         self.outbox._write(lane, None)
 
@@ -126,7 +126,7 @@ def test_a_broken_connection(bench: Bench) -> None:
     """Its handle and error are told once; what stood behind is dropped, and who waits is woken."""
     bench.pipe.error = error = NotConnected()
     waiting = Reply()
-    bench.outbox._waiting.append((1, None, waiting))
+    bench.outbox.waiters.append((1, None, waiting))
     bench.outbox.put("a")
     bench.outbox.put("b")
     bench.outbox.flush()
@@ -190,7 +190,7 @@ def test_waiting_for_room(bench: Bench) -> None:
         Reply().get(timeout=0)
     bench.write()
     assert bench.outbox.wait_below(1, None)
-    assert bench.outbox._waiting == []
+    assert bench.outbox.waiters == []
 
 
 def test_where_nobody_may_wait(bench: Bench) -> None:

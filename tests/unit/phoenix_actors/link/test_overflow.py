@@ -34,7 +34,7 @@ def full(benches: list[LinkBench], where: str, **options: Any) -> tuple[LinkBenc
     if where == "stuck":
         handle = bench.open()
         bench.accept(topic)
-        handle.writable = lambda: False  # type: ignore[attr-defined]
+        handle.writable = lambda: False
         bench.wire.outbox.open(handle)
         bench.wire.outbox.ring = lambda: None  # type: ignore[method-assign]
         bench.wire.outbox._ring = lambda lane: None  # type: ignore[method-assign]
@@ -55,7 +55,7 @@ def sent(bench: LinkBench, where: str) -> list[int]:
     """Lets what waits go out, and returns the numbers of the pushes."""
     if where == "between lives":
         bench.attach(bench.session.topics()[0])
-    lane = bench.wire.outbox._lane
+    lane = bench.wire.outbox.lane
     if where == "stuck":
         assert lane is not None
         bench.wire.outbox._write(lane, None)
@@ -123,7 +123,7 @@ def test_bytes(benches: list[LinkBench], where: str) -> None:
 def test_joins_and_heartbeats_are_not_dropped(benches: list[LinkBench]) -> None:
     """When nothing else waits, it is the push that is dropped."""
     bench, _, push = full(benches, "stuck", overflow="drop_oldest")
-    lane = bench.wire.outbox._lane
+    lane = bench.wire.outbox.lane
     assert lane is not None
     lane.clear()
     for _ in range(2):

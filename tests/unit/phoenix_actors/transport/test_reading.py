@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -274,6 +276,27 @@ def test_a_handler_of_a_signal_may_borrow_within(bench: Bench) -> None:
 
     bench.reading.borrow(done, DEADLINE, bench.deal)
     assert bench.borrowed == [(1, [b"one"])]
+
+
+@lends
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that raises signals")
+def test_a_handler_that_comes_upon_the_wait_may_borrow(bench: Bench) -> None:
+    """It may read what the outer borrower waits for, which goes on then."""
+    bench.drained()
+
+    def strike(*_: object) -> None:
+        bench.far.sendall(ONE)
+        bench.borrow()
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        began = time.monotonic()
+        bench.borrow()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert bench.borrowed == [(1, [b"one"])]
+    assert time.monotonic() - began < DEADLINE / 2
 
 
 @lends
