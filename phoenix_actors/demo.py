@@ -14,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any, Final
 
 from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.channel import Channel
 from phoenix_actors.client import SocketClient
+from phoenix_actors.errors import ConnectError
 from phoenix_actors.message import Message
+from phoenix_actors.options.endpoint import redact_url
 from phoenix_actors.testing import ControlClient, ServerProcess
 from supervisors import (
     GenServer,
@@ -172,8 +175,7 @@ class _Demo:
         self.marks = itertools.count(1)
 
     def run(self) -> None:
-        """Tell the whole story; a server that is not there ends it at once."""
-        self.control.stats()
+        """Tell the whole story."""
         client = SocketClient.child_spec(
             name=_CLIENT, url=self.url, params={"user_id": self.user}, rejoin_backoff=[0.1, 0.5]
         )
@@ -280,7 +282,16 @@ def run(url: str | None = None) -> int:
 
     Returns:
         0 when every check held, else 1.
+
+    Raises:
+        ValueError: the URL is none.
+        ConnectError: no reference application answers there; nothing was started.
     """
+    if url is not None:
+        try:
+            ControlClient(url).stats()
+        except (OSError, JSONDecodeError) as error:
+            raise ConnectError("no reference application answers", url=redact_url(url)) from error
     story = _Story()
     with _told(story):
         try:

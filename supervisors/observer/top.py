@@ -120,7 +120,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _interval(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not (math.isfinite(seconds) and seconds >= 1):
         msg = "must be 1 second or more"
         raise argparse.ArgumentTypeError(msg)
