@@ -272,6 +272,13 @@ class _Demo:
         return numbers == list(range(1, len(numbers) + 1)) and bool(numbers)
 
 
+def _first(error: BaseException) -> BaseException:
+    """Return the error that an error came of."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def run(url: str | None = None) -> int:
     """Run the demo against a server of one's own, or against the one at `url`.
 
@@ -303,9 +310,8 @@ def run(url: str | None = None) -> int:
                 story.say("server", "one that was given")
                 _Demo(story, url).run()
         except Exception as error:  # noqa: BLE001  the demo's last word is about it
-            while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-                error = error.__cause__
-            story.failed.append(f"the demo ended with {type(error).__name__}: {error}")
+            first = _first(error)
+            story.failed.append(f"the demo ended with {type(first).__name__}: {first}")
     if story.failed:
         print(f"\ndemo failed: {'; '.join(story.failed)}", file=sys.stderr)
         return EXIT_FAILED
