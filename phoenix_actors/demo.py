@@ -14,12 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any, Final
 
 from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.channel import Channel
 from phoenix_actors.client import SocketClient
+from phoenix_actors.errors import ConnectError
 from phoenix_actors.message import Message
+from phoenix_actors.options.endpoint import redact_url
 from phoenix_actors.testing import ControlClient, ServerProcess
 from supervisors import (
     GenServer,
@@ -172,8 +175,7 @@ class _Demo:
         self.marks = itertools.count(1)
 
     def run(self) -> None:
-        """Tell the whole story; a server that is not there ends it at once."""
-        self.control.stats()
+        """Tell the whole story."""
         client = SocketClient.child_spec(
             name=_CLIENT, url=self.url, params={"user_id": self.user}, rejoin_backoff=[0.1, 0.5]
         )
@@ -270,6 +272,13 @@ class _Demo:
         return numbers == list(range(1, len(numbers) + 1)) and bool(numbers)
 
 
+def _first(error: BaseException) -> BaseException:
+    """Return the error that an error came of."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def run(url: str | None = None) -> int:
     """Run the demo against a server of one's own, or against the one at `url`.
 
@@ -280,7 +289,16 @@ def run(url: str | None = None) -> int:
 
     Returns:
         0 when every check held, else 1.
+
+    Raises:
+        ValueError: the URL is none.
+        ConnectError: no reference application answers there; nothing was started.
     """
+    if url is not None:
+        try:
+            ControlClient(url).stats()
+        except (OSError, JSONDecodeError) as error:
+            raise ConnectError("no reference application answers", url=redact_url(url)) from error
     story = _Story()
     with _told(story):
         try:
@@ -292,9 +310,8 @@ def run(url: str | None = None) -> int:
                 story.say("server", "one that was given")
                 _Demo(story, url).run()
         except Exception as error:  # noqa: BLE001  the demo's last word is about it
-            while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-                error = error.__cause__
-            story.failed.append(f"the demo ended with {type(error).__name__}: {error}")
+            first = _first(error)
+            story.failed.append(f"the demo ended with {type(first).__name__}: {first}")
     if story.failed:
         print(f"\ndemo failed: {'; '.join(story.failed)}", file=sys.stderr)
         return EXIT_FAILED

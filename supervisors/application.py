@@ -292,7 +292,7 @@ class System:
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         """Leave the block; once it is left, hand the signal to the loop."""
         if self._leaving:
-            self._wakes.post(SignalReceived(number))
+            self._wakes.post(SignalReceived(number, timers.clock.now()))
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
         else:
@@ -313,7 +313,7 @@ class System:
 
     def _run(self) -> int:
         self._notifier = Notifier(os.environ)
-        self._open(lambda number, _: self._wakes.post(SignalReceived(number)))
+        self._open(lambda number, _: self._wakes.post(SignalReceived(number, timers.clock.now())))
         try:
             self._loop()
         finally:

@@ -121,15 +121,20 @@ def detach(handler_id: str) -> bool:
 
 
 def _exchange(change: Callable[[dict[Event, tuple[_Entry, ...]]], None]) -> None:
-    global _table  # noqa: PLW0603  the one table of the process
     with _lock:
-        while True:
-            before = _table
-            table = dict(before)
-            change(table)
-            if _table is before:
-                _table = table
-                return
+        _change(change)
+
+
+def _change(change: Callable[[dict[Event, tuple[_Entry, ...]]], None]) -> None:
+    """Do so again where a signal's handler has changed the table in the middle of it."""
+    global _table  # noqa: PLW0603  the one table of the process
+    while True:
+        before = _table
+        table = dict(before)
+        change(table)
+        if _table is before:
+            _table = table
+            return
 
 
 def is_interrupt(error: BaseException) -> bool:

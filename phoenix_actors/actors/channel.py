@@ -143,6 +143,16 @@ class ChannelActor(GenServer):
         """Tell whether it has something to do when it is joined."""
         return cls.handle_join is not ChannelActor.handle_join
 
+    def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not hasattr(self, "_phx_topic"):
+            name = type(self).__name__
+            msg = (
+                f"{name} is a ChannelActor, which a client starts: client.join(topic, "
+                f"channel={name}), or topic_channel_map={{topic: {name}}}"
+            )
+            raise TypeError(msg)
+        return super()._otp_begin(args, kwargs)
+
     def _otp_after_start(self) -> None:
         topic = self._phx_topic
         registry = topic.session.registry()

@@ -16,8 +16,8 @@ Exit codes:
 | code | |
 | --- | --- |
 | 0 | done |
-| 1 | a check of the demo failed, the address cannot be listened on, or the output not be written |
-| 2 | a wrong argument, or something that is not installed or not there in this version |
+| 1 | a check of the demo failed, the address cannot be listened on, or the output not written |
+| 2 | a wrong argument, or something that is not installed |
 | 3 | no connection, or it was lost for good; the server closed the topic |
 | 4 | the server said no: it refused the join, or replied with another status than ok |
 | 5 | no answer in time |
@@ -60,7 +60,8 @@ from phoenix_actors.cli.codes import (
     EXIT_TIMEOUT,
     EXIT_USAGE,
 )
-from phoenix_actors.cli.output import json_text, notice
+from phoenix_actors.cli.output import notice
+from phoenix_actors.cli.told import told
 from phoenix_actors.errors import (
     ChannelClosed,
     ConnectError,
@@ -127,8 +128,7 @@ def _guarded(words: list[str]) -> int:
     except (InvalidOption, InvalidURL, ValueError) as error:
         return _failed(error, EXIT_USAGE)
     except JoinRejected as error:
-        notice(f"the server refused to join {error.topic}: {json_text(error.response)}")
-        return EXIT_REFUSED
+        return _failed(error, EXIT_REFUSED)
     except (ConnectError, ConnectionLost, NotConnected, ChannelClosed) as error:
         return _failed(error, EXIT_NO_CONNECTION)
     except (TimeoutError, PhoenixError) as error:
@@ -147,7 +147,7 @@ def _write_no_more() -> None:
 
 
 def _failed(error: Exception, code: int) -> int:
-    notice(str(error))
+    notice(told(error))
     cause = error.__cause__
     if cause is not None and isinstance(error, PhoenixError):
         notice(f"because of {type(cause).__name__}: {cause}")
@@ -164,7 +164,7 @@ def _run(words: list[str]) -> int:
             from supervisors.__main__ import main as observe
 
             return observe(["top", *rest], "phoenix-actors")
-    from phoenix_actors.cli.arguments import parser
+    from phoenix_actors.cli.arguments import parse, parser
 
     parsing = parser()
     if not words and "_ARGCOMPLETE" not in os.environ:
@@ -175,7 +175,7 @@ def _run(words: list[str]) -> int:
 
         argcomplete.autocomplete(parsing)
     try:
-        parsed = parsing.parse_args(words)
+        parsed = parse(parsing, words)
     except SystemExit as end:
         return int(end.code or 0)
     code: int = parsed.run(parsed)

@@ -10,7 +10,7 @@ from typing import Any
 from phoenix_actors.cli import bench, listen, push, running
 from phoenix_actors.cli.output import put
 
-__all__ = ["parser"]
+__all__ = ["parse", "parser"]
 
 _EXIT_CODES = """\
 exit codes:
@@ -68,6 +68,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def parse(parsing: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments in the words.
+
+    argparse takes a positional that may be left out for left out where an option stands before it,
+    so the payload of `push URL TOPIC EVENT --json PAYLOAD` is found here.
+
+    Raises:
+        SystemExit: they are wrong, or ask for help.
+    """
+    parsed, rest = parsing.parse_known_args(words)
+    if parsed.command == "push" and parsed.payload is None:
+        if len(rest) == 1 and (rest[0] == "-" or not rest[0].startswith("-")):
+            parsed.payload = rest.pop()
+        else:
+            parsed.payload = "{}"
+    if rest:
+        parsing.error(f"unrecognized arguments: {' '.join(rest)}")
+    return parsed
+
+
 def _add_listen(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", metavar="URL", help=_URL)
     one.add_argument("topic", metavar="TOPIC", help="such as room:lobby")
@@ -84,7 +104,7 @@ def _add_push(one: argparse.ArgumentParser) -> None:
     one.add_argument("topic", metavar="TOPIC", help="such as room:lobby")
     one.add_argument("event", metavar="EVENT", help="such as new_message")
     payload = "JSON, @FILE, or - for standard input (default: {})"
-    one.add_argument("payload", metavar="PAYLOAD", nargs="?", default="{}", help=payload)
+    one.add_argument("payload", metavar="PAYLOAD", nargs="?", help=payload)
     one.add_argument("--binary", action="store_true", help="PAYLOAD is bytes and not JSON")
     one.add_argument("--no-reply", action="store_true", help="do not wait for a reply")
     _add_connection(one)
@@ -208,15 +228,21 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if number < 1:
-        msg = "must be 1 or more"
+        msg = "must be a whole number, 1 or more"
         raise argparse.ArgumentTypeError(msg)
     return number
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number <= _LONGEST:
         msg = f"must be more than 0 seconds, and {_LONGEST:,} at most"
         raise argparse.ArgumentTypeError(msg)

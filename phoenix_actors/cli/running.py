@@ -34,21 +34,31 @@ def run(parsed: argparse.Namespace) -> int:
     from supervisors import observer
 
     with ExitStack() as stack:
+        option = f"--observe {parsed.observe}"
         try:
             if parsed.observe is not None:
                 stack.enter_context(observer.serve(parsed.observe))
             if parsed.health is not None:
                 host, port = parsed.health
+                option = f"--health {host}:{port}"
                 stack.enter_context(observer.serve_health(port, host=host))
         except (OSError, NotAvailableError) as error:
             why = getattr(error, "strerror", None) or error
-            notice(f"cannot be looked at: {why}")
+            notice(f"{option}: {why}")
             return EXIT_FAILED
         try:
             return run_tree(file.children, **file.options)
         except StartError as error:
-            notice(f"the tree did not start: {error}")
+            notice(f"the tree did not start: {_why(error)}")
             return EXIT_FAILED
+
+
+def _why(error: BaseException) -> str:
+    """Return what did not start, and where an init raised; an exception's text may hold secrets."""
+    while isinstance(error.__cause__, StartError):
+        error = error.__cause__
+    trace = getattr(getattr(error, "reason", None), "trace", ())
+    return f"{error}{f', {trace[-1].file}:{trace[-1].line}' if trace else ''}"
 
 
 def _lines(children: list[ChildSpec], indent: str) -> list[str]:

@@ -37,6 +37,7 @@ import tomllib
 from pathlib import Path as FilePath
 from typing import Any, Final, NoReturn
 
+from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.cli.toml_lines import Path, lines_of
 from phoenix_actors.cli.values import text_of
 from phoenix_actors.client import SocketClient
@@ -157,6 +158,9 @@ class TreeFile:
 
     def _class_spec(self, where: Path, entry: dict[str, Any]) -> ChildSpec:
         found = self._imported((*where, "class"), entry["class"])
+        if isinstance(found, type) and issubclass(found, ChannelActor):
+            told = "is a ChannelActor, which a client starts: put it into its topic_channel_map"
+            self._fail((*where, "class"), told)
         try:
             spec = check_childspecs([found])[0]
         except ChildSpecError as error:

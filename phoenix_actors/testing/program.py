@@ -125,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _idle_timeout(text: str) -> float | None:
-    return None if text == NO_LIMIT else float(text)
+    try:
+        return None if text == NO_LIMIT else float(text)
+    except ValueError:
+        msg = f"must be seconds or {NO_LIMIT!r}, not {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _on_signal(number: int, ends: queue.SimpleQueue[str]) -> signal.Handlers:

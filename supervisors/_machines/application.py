@@ -2,14 +2,15 @@
 
 States: RUNNING (the tree starts or runs), STOPPING (it was told to stop, in order), ABANDONING
 (it was ended at once), OVER. The first signal stops, what comes after it abandons: a second
-signal, or the deadline. Law: a state only ever becomes a later one; after `Finish` or `FailStart`
-no command comes any more.
+signal, or the deadline. The same signal within 0.1 s is no second one: GNU `timeout` sends one to
+the process and to its group, so that it comes twice. Law: a state only ever becomes a later one;
+after `Finish` or `FailStart` no command comes any more.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -36,6 +37,8 @@ __all__ = [
 
 GAVE_UP = 1
 ABANDONED = 3
+# Seconds within which the same signal is the same order.
+_TWICE: Final = 0.1
 _BY_SIGNAL = 128
 
 
@@ -49,9 +52,10 @@ class ApplicationState(IntEnum):
 
 
 class SignalReceived(msgspec.Struct, frozen=True):
-    """The operating system asks the program to end."""
+    """The operating system asks the program to end; `at` is when, in seconds of any clock."""
 
     number: int
+    at: float
 
 
 class StopRequested(msgspec.Struct, frozen=True):
@@ -102,7 +106,7 @@ class ApplicationMachine:
 
     Example:
         >>> machine = ApplicationMachine()
-        >>> machine.handle(SignalReceived(15)), machine.handle(SignalReceived(15))
+        >>> machine.handle(SignalReceived(15, 1.0)), machine.handle(SignalReceived(15, 2.0))
         ([StopTree(number=15)], [AbandonTree()])
     """
 
@@ -110,6 +114,7 @@ class ApplicationMachine:
         """Begin with a tree that starts."""
         self.state = ApplicationState.RUNNING
         self._number: int | None = None
+        self._first: SignalReceived | None = None
 
     def handle(self, event: Event) -> list[Command]:
         """Take one event and return what is to be done."""
@@ -127,9 +132,13 @@ class ApplicationMachine:
                 return self._over(reason)
 
     def _asked(self, event: SignalReceived | StopRequested | DeadlinePassed) -> list[Command]:
-        number = event.number if isinstance(event, SignalReceived) else None
-        if self._number is None:
-            self._number = number
+        number = None
+        if isinstance(event, SignalReceived):
+            number, first = event.number, self._first
+            if first is None:
+                self._number, self._first = number, event
+            elif first.number == number and event.at - first.at < _TWICE:
+                return []
         if self.state is ApplicationState.RUNNING:
             self.state = ApplicationState.STOPPING
             return [StopTree(number)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from contextlib import suppress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
 __all__ = ["KeyRegistered", "KeyUnregistered", "RegistryBook"]
+
+_owner_of = attrgetter("owner")
 
 
 class KeyRegistered(msgspec.Struct, frozen=True):
@@ -117,7 +120,7 @@ class RegistryBook(NameBook):
         """Free these entries of this owner under the key; return how many were still there."""
         with self._lock:
             count = sum(map(self._table.discard, entries))
-            left = any(entry.owner is owner for entry in self._table.entries(key))
+            left = owner in map(_owner_of, self._table.entries(key))
         if count and not left:
             self._given_back(key, owner)
         return count

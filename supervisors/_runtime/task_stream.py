@@ -52,18 +52,24 @@ def stream(
     finished = _Finished()
     source = iter(items)
     more = True
+
+    def fill() -> None:
+        # A function, or a Ctrl-C in its loop would pass the `finally` below by; from 3.14 on.
+        nonlocal more
+        while more and len(running) < bound:
+            try:
+                item = next(source)
+            except StopIteration:
+                more = False
+                return
+            process, reply = start(item)
+            running[reply] = process
+            if not ordered:
+                finished.watch(reply)
+
     try:
         while True:
-            while more and len(running) < bound:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    more = False
-                    break
-                process, reply = start(item)
-                running[reply] = process
-                if not ordered:
-                    finished.watch(reply)
+            fill()
             if not running:
                 return
             if ordered:

@@ -70,14 +70,15 @@ def note_returned(process: Process) -> bool:
 def left_to(supervisor: Process) -> list[Process]:
     """List the abandoned children of those whose place in the tree this supervisor has taken."""
     with _lock:
-        return [
-            process
-            for process in _stuck
-            if process.incarnation
-            and process.parent is not None
-            and process.parent is not supervisor
-            and _in_one_place(process.parent, supervisor)
-        ]
+        stuck = list(_stuck)
+    return [
+        process
+        for process in stuck
+        if process.incarnation
+        and process.parent is not None
+        and process.parent is not supervisor
+        and _in_one_place(process.parent, supervisor)
+    ]
 
 
 def _in_one_place(one: Process, other: Process) -> bool:

@@ -26,6 +26,7 @@ from supervisors.observer.viewing import View, press
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
 
 __all__ = ["main"]
 
@@ -120,7 +121,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _interval(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not (math.isfinite(seconds) and seconds >= 1):
         msg = "must be 1 second or more"
         raise argparse.ArgumentTypeError(msg)
@@ -178,23 +182,29 @@ def _live(options: argparse.Namespace) -> int:
 def _show(out: Console, follower: Follower, view: View, waking: int) -> None:
     """Draw and obey keys until the user leaves."""
     from supervisors.observer.cells import live
+
+    with live(out) as screen:
+        # Without a loop in here: the terminal is given back after a Ctrl-C in any Python.
+        _converse(screen, out, follower, view, waking)
+
+
+def _converse(screen: Live, out: Console, follower: Follower, view: View, waking: int) -> None:
     from supervisors.observer.keys import read_keys
     from supervisors.observer.screen import full_screen
 
-    with live(out) as screen:
-        while not view.over:
-            screen.update(full_screen(follower.seen, view, *out.size), refresh=True)
-            try:
-                keys = read_keys(waking, _REDRAW)
-            except EOFError:
-                return
-            before = view
-            for key in keys:
-                view = press(view, key, follower.seen.look)
-                if view.deed is not None and view.selected is not None:
-                    follower.order(view.selected, view.deed)
-                    view = press(view, "", None)
-            if view != before:
-                follower.sort, follower.paused = view.sort, view.paused
-                follower.urn = view.selected if view.inside else None
-                follower.hurry()
+    while not view.over:
+        screen.update(full_screen(follower.seen, view, *out.size), refresh=True)
+        try:
+            keys = read_keys(waking, _REDRAW)
+        except EOFError:
+            return
+        before = view
+        for key in keys:
+            view = press(view, key, follower.seen.look)
+            if view.deed is not None and view.selected is not None:
+                follower.order(view.selected, view.deed)
+                view = press(view, "", None)
+        if view != before:
+            follower.sort, follower.paused = view.sort, view.paused
+            follower.urn = view.selected if view.inside else None
+            follower.hurry()

@@ -103,11 +103,12 @@ class Received:
 
     def _remove(self, message: Any) -> bool:
         with self._lock:
-            for place, kept in enumerate(self._messages):
-                if kept is message:
-                    del self._messages[place]
-                    return True
-        return False
+            # Not by equality, which is the user's.
+            places = list(map(id, self._messages))
+            if id(message) not in places:
+                return False
+            del self._messages[places.index(id(message))]
+            return True
 
 
 class ProbeRef(ActorRef):

@@ -54,12 +54,20 @@ def test_demo_takes_a_server_by_environment() -> None:
         assert server.connections_total >= 3
 
 
-def test_demo_without_a_server_fails_with_one_line() -> None:
-    """A server that is not there is exit status 1 and a line that says what failed."""
-    result = run("demo", "ws://127.0.0.1:1/socket/websocket")
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("demo failed: ")
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("ws://:secret@127.0.0.1:1/?token=secret", 3, "no reference application answers (ws://127"),
+        ("nonsense", 2, "the URL must begin with"),
+    ],
+)
+def test_demo_without_a_server_fails_with_a_line(url: str, code: int, said: str) -> None:
+    """A server that is not there, and what is no URL, have their exit codes and a sentence."""
+    result = run("demo", url)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert said in result.stderr.splitlines()[0]
     assert "Traceback" not in result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_top_is_the_one_of_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:

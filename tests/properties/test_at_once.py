@@ -199,7 +199,7 @@ def test_a_boot_in_one_step(strategy: Strategy, ways: list[str]) -> None:
     for at_once in (False, True):
         specs = [spec(number) for number in range(len(ways))]
         flags = Flags(strategy=strategy, max_restarts=2, max_seconds=5.0)
-        machine = SupervisionMachine(flags, specs, lambda: 0.5, lambda _: 0)
+        machine = SupervisionMachine(flags, specs, lambda: 0.5, len)
         way = Way.of(machine)
         begun: list[int] = []
 

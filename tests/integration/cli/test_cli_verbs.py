@@ -68,6 +68,19 @@ def test_push_reads_files_and_standard_input(
     assert run("push", server.url, "room:a", "echo", "-")[1] == 'ok {"from": "input"}\n'
 
 
+def test_push_takes_the_payload_behind_an_option(run: Run, server: PhoenixServer) -> None:
+    """Options may stand anywhere, before the payload too."""
+    words = ("push", server.url, "room:a", "echo", "--json", '{"n": 1}', "--timeout", "5")
+    assert json.loads(run(*words)[1]) == {"status": "ok", "response": {"n": 1}}
+
+
+@pytest.mark.parametrize("count", ["0", "x", "1.5"])
+def test_a_count_is_a_whole_number(run: Run, server: PhoenixServer, count: str) -> None:
+    """Anything else is refused, and no name of the code is shown."""
+    code, _, err = run("listen", server.url, "room:a", "--count", count)
+    assert (code, "argument --count: must be a whole number, 1 or more" in err) == (2, True)
+
+
 def test_push_without_a_reply_has_arrived(run: Run, server: PhoenixServer) -> None:
     """With --no-reply the command ends once the server has the push."""
     assert run("push", server.url, "counter:a", "seq_noreply", '{"n": 1}', "--no-reply") == (
@@ -84,14 +97,20 @@ def test_push_without_a_reply_has_arrived(run: Run, server: PhoenixServer) -> No
         (("room:a", "fail", '{"n": 1}'), 4, 'error {"n": 1}\n', ""),
         (("room:private", "echo"), 4, "", 'refused to join room:private: {"reason": "unauth'),
         (("room:a", "no_reply", "--timeout", "0.2"), 5, "", "got no reply within 0.2 seconds"),
-        (("room:slow", "echo", "--timeout", "0.2"), 5, "", "was not joined within 0.2 seconds"),
-        (("room:a", "crash"), 3, "", "found the channel closed"),
+        (("room:slow", "echo", "--timeout", "0.2"), 5, "", "was not joined within 0.2 seconds\n"),
+        (("room:a", "crash"), 3, "", "the server closed 'room:a', or its channel crashed, before"),
+        (("", "echo"), 2, "", ": TOPIC must be a string"),
+        (("room:a", "echo", "-x", "gopher://secret"), 2, "", ": --proxy has the scheme 'gopher'"),
+        (("room:a", "echo", "-H", "Upgrade: x"), 2, "", ": --header has 'Upgrade'"),
         (("room:a", "echo", "{secret"), 2, "", "PAYLOAD is no JSON: Expecting property name"),
         (("room:a", "echo", "--params", "[7]"), 2, "", "--params must be a JSON object"),
         (("room:a", "echo", "--params", "@/no/such"), 2, "", "--params: cannot read '/no/such'"),
         (("room:a", "echo", "--header", "secret"), 2, "", "--header must be NAME: VALUE"),
         (("room:a", "echo", "--timeout", "0"), 2, "", "must be more than 0 seconds"),
+        (("room:a", "echo", "--timeout", "x"), 2, "", "must be more than 0 seconds"),
         (("room:a", "echo", "--vsn", "3"), 2, "", "invalid choice"),
+        (("room:a", "echo", "--json", "{}", "more"), 2, "", "unrecognized arguments: {} more"),
+        (("room:a", "echo", "{}", "more"), 2, "", "unrecognized arguments: more"),
     ],
 )
 def test_exit_codes(

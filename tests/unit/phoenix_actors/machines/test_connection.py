@@ -55,6 +55,10 @@ def test_changes_of_status_are_announced_in_order() -> None:
     bench.opened()
     bench.disconnect()
     bench.dropped(1000, clean=True)
+    bench.connect()
+    bench.opened()
+    bench.dropped()
+    bench.disconnect()  # while it waits to reconnect, which is disconnected too
     steps = [(str(change.old), str(change.new)) for change in bench.logged(AnnounceStatus)]
     assert steps == [
         ("disconnected", "connecting"),
@@ -64,6 +68,9 @@ def test_changes_of_status_are_announced_in_order() -> None:
         ("connecting", "connected"),
         ("connected", "closing"),
         ("closing", "disconnected"),
+        ("disconnected", "connecting"),
+        ("connecting", "connected"),
+        ("connected", "disconnected"),
     ]
 
 

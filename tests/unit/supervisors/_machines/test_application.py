@@ -22,7 +22,8 @@ from supervisors._machines.application import (
     exit_code,
 )
 
-INT, TERM = SignalReceived(2), SignalReceived(15)
+INT, TERM = SignalReceived(2, 1.0), SignalReceived(15, 1.0)
+AGAIN, LATER = SignalReceived(2, 1.09), SignalReceived(2, 1.1)
 ENDED = TreeEnded(Shutdown())
 
 
@@ -38,6 +39,9 @@ ENDED = TreeEnded(Shutdown())
         ([StopRequested(), INT, INT], [StopTree(None), AbandonTree()]),
         ([StopRequested(), INT, ENDED], [StopTree(None), AbandonTree(), Finish(Shutdown(), 2)]),
         ([INT, StopRequested()], [StopTree(2)]),
+        ([INT, AGAIN, ENDED], [StopTree(2), Finish(Shutdown(), 2)]),
+        ([INT, AGAIN, LATER], [StopTree(2), AbandonTree()]),
+        ([StopRequested(), INT, AGAIN], [StopTree(None), AbandonTree()]),
         ([TreeFailed(), INT], [FailStart()]),
         ([INT, TreeFailed()], [StopTree(2), Finish(Killed(), 2)]),
         ([ENDED, INT, StopRequested(), TreeFailed(), ENDED], [Finish(Shutdown(), None)]),
