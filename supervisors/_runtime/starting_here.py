@@ -14,9 +14,9 @@ from supervisors._machines.at_once import begin_start, finish_start
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report
 from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._runtime.launching import launch_of
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
-from supervisors._runtime.launching import launch_of
 from supervisors._runtime.starting import failed_start
 from supervisors.telemetry import wanted
 
