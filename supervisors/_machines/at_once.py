@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from supervisors._machines.children import Child
     from supervisors._machines.supervision import StartOutcome, SupervisionMachine
 
-__all__ = ["begin_start", "end_child", "finish_start"]
+__all__ = ["begin_start", "end_child", "finish_start", "starts_at_once"]
 
 
 class _Starting:
@@ -37,6 +37,15 @@ class _Starting:
         raise StopIteration
 
 
+def starts_at_once(machine: SupervisionMachine, spec: ChildSpec) -> bool:
+    """Tell whether nothing stands against the start of a new child, and nothing comes before it."""
+    if machine.operation is not None or machine.waiting or machine.over:
+        return False
+    if machine.deadline is not None or machine.flags.template is not None:
+        return False
+    return refusal_to_start(machine, spec) is None
+
+
 def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Child | None:
     """Know a new child that is being started; None, undone, where more is to be done than that.
 
@@ -47,11 +56,7 @@ def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Chi
         spec: of the child.
         token: given back with the answer, if the outcome comes as an event.
     """
-    if machine.operation is not None or machine.waiting or machine.over:
-        return None
-    if machine.deadline is not None or machine.flags.template is not None:
-        return None
-    if refusal_to_start(machine, spec) is not None:
+    if not starts_at_once(machine, spec):
         return None
     child = machine.children.add_begun(spec)
     machine.starting = number = child.incarnation

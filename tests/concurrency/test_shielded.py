@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +16,8 @@ import pytest
 from pykka import ActorRegistry
 
 from supervisors import ChildSpec, DynamicSupervisor, GenServer, Supervisor, telemetry
-from supervisors._runtime.shield import _state
+from supervisors._runtime import in_place
+from supervisors._runtime.shield import _state, shielded
 from tests.concurrency.conftest import DEADLINE
 from tests.striking import handling, strike_at
 
@@ -254,3 +258,52 @@ def test_a_static_supervisor_too() -> None:
             ("a", None),
         ]
         assert parent.get_childspec("a").id == "a"
+
+
+def test_where_the_main_thread_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deep in calls, or in a running event loop, a worker does it, as for any other thread."""
+    shields: list[object] = []
+
+    def note(act: Callable[..., object], *arguments: object) -> object:
+        shields.append(act)
+        return shielded(act, *arguments)
+
+    def start_and_stop() -> bool:
+        stopped: bool = Idle.start().stop()
+        return stopped
+
+    def deep(depth: int) -> bool:
+        return deep(depth - 1) if depth else start_and_stop()
+
+    async def in_a_loop() -> bool:
+        return start_and_stop()
+
+    monkeypatch.setattr(in_place, "shielded", note)
+    assert deep(sys.getrecursionlimit() // 4)
+    assert asyncio.run(in_a_loop())
+    assert shields == []
+    assert start_and_stop()
+    assert deep(3)
+    assert len(shields) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_in_another_thread() -> None:
+    """In the child, where nobody is in the step that was shielded, Ctrl-C is handled as ever."""
+    codes: list[int] = []
+
+    def fork() -> None:
+        child = os.fork()
+        if not child:
+            stands = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            os._exit(0 if stands and not _state.up else 1)
+        codes.append(os.waitpid(child, 0)[1])
+
+    def act() -> None:
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join(DEADLINE)
+
+    shielded(act)
+    assert codes == [0]
