@@ -12,20 +12,21 @@ wait for it waits for after that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from supervisors._machines.at_once import begin_start, end_child, finish_start
+from supervisors._machines.at_once import begin_start, end_child, finish_start, starts_at_once
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, RequestVerb
+from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import hand_on, run_init
+from supervisors._runtime.first_turn import hand_on, make, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
 from supervisors._runtime.in_place import in_turn, take_turn
 from supervisors._runtime.items import Asked
 from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.shield import shielded
 from supervisors._runtime.starting import failed_start
@@ -36,9 +37,9 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
+    from supervisors._runtime.actor import Actor
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
-    from supervisors._runtime.ref import ActorRef
 
 __all__ = ["ask_for_child", "ask_for_end", "ask_supervisor"]
 
@@ -108,16 +109,18 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
     """
     process = ref.process
     if process is not None and type(spec) is ChildSpec:
-        launch = launch_of(spec)
+        launch: Any = launch_of(spec)
         here = current.here
         if (
             launch is not None
             and launch.is_quick
-            and launch.cls.dispatcher == "pool"  # type: ignore[union-attr]
+            and launch.cls.dispatcher == "pool"
             and process is not here.process
         ):
-            plain = launch.cls._otp_starts_plainly()  # type: ignore[union-attr]
-            if not only_waits(3, shielded=plain and not wanted(_STARTED, quiet=True)):
+            plain = launch.options.name is None and launch.cls._otp_starts_plainly()
+            # Who is told of it is a user's code, which is not to run in a shielded step.
+            shield = plain and here.is_main and not wanted(_STARTED, quiet=True)
+            if not only_waits(3, shielded=shield):
                 act = _start_plain_child if plain else _start_child
                 run: Any = shielded if here.is_main else Context().run
                 started = run(act, process, spec, launch, here)
@@ -134,10 +137,8 @@ def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
     process = ref.process
     here = current.here
     if process is not None and process is not here.process and not only_waits(3, shielded=True):
-        if here.is_main:
-            done = shielded(_end_child, process, id_or_ref, _end_quietly)
-        else:
-            done = Context().run(_end_child, process, id_or_ref, _end)
+        run: Any = shielded if here.is_main else Context().run
+        done = run(_end_child, process, id_or_ref, here)
         if done is True:
             return
     ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
@@ -176,32 +177,39 @@ def _start_plain_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here
     """Do so in one turn of the supervisor, where the start runs nothing of a user's."""
     if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
         return UNDONE
-    token = Reply()
-    started = in_turn(sup, here, _start_plainly, (spec, launch, token), idle=True)
-    flush()
-    return token if started is None else started
+    started = in_turn(sup, here, _start_plainly, (spec, launch.cls, here), idle=True)
+    if here.next is not None:
+        flush()
+    # After an error of the runtime's own the supervisor has ended.
+    return UNDONE if started is None else started
 
 
-def _start_plainly(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:
-    """Begin as `_begin`; let the child be up at once, and the supervisor know."""
-    begun = _begin(actor, what)
-    if begun is UNDONE or begun is None:
-        return begun
-    child, _, process = begun
-    with process.claim:
-        # Found in `ActorRegistry`, it may have been killed; then its supervisor has been told.
-        is_up = not process.ended
-        if is_up:
-            process.initialised = process._came_up = True
-            process._on_started = None
-    hand_on(process, current.here)
-    if not is_up:
-        return None
+def _start_plainly(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
+    """Have a supervisor start a child that is up before anybody can know it."""
+    spec, cls, here = what
+    machine = actor._otp_machine
+    if machine is None or not starts_at_once(machine, spec):
+        return UNDONE
+    try:
+        pool.man()
+        process = make(cls)
+    except Exception:  # noqa: BLE001  a refused thread, or memory; it is told in the other way
+        return UNDONE
+    child = machine.children.add_begun(spec)
+    process.parent, process.incarnation = actor._process, child.incarnation
+    process.dispatcher = pool
+    process.initialised = process._came_up = True
+    actor._otp_prepare(process, spec)
+    actor._otp_take_in(process, spec, child.incarnation)
     ref = process.actor_ref
-    if not _finish(actor, (child, ref, what[2])):
-        actor._process.post_next(ChildStarted(process.incarnation, ref))
-        return None
-    return ref
+    machine.children.mark_running(child, ref, machine.now)
+    enlist(ref)
+    hand_on(process, here)
+    # The main thread tells nobody, see `ask_for_child`.
+    if not here.is_main and wanted(_STARTED, quiet=True):
+        actor._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
+    # Killed meanwhile, it has ended its children, or `_otp_take_in` has.
+    return UNDONE if actor._process.ended else ref
 
 
 def _begin(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:
@@ -240,12 +248,13 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
     return True
 
 
-def _end_child(sup: Process, id_or_ref: Any, act: Callable[[Any, Any], bool]) -> bool:
+def _end_child(sup: Process, id_or_ref: Any, here: Here) -> bool:
     if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
         return False
-    done = in_turn(sup, current.here, act, id_or_ref, idle=True)
-    # Somebody who was linked to the child may have become this thread's next one.
-    flush()
+    done = in_turn(sup, here, _end_quietly if here.is_main else _end, id_or_ref, idle=True)
+    if here.next is not None:
+        # Somebody who was linked to the child.
+        flush()
     return done is True
 
 
@@ -256,9 +265,11 @@ def _end(actor: Any, id_or_ref: Any) -> bool:
 
 def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
     """Do so where no monitor is to be called, and no message is to be rejected."""
-    machine = actor._otp_machine
-    child = None if machine is None else machine.children.find(id_or_ref)
-    process = None if child is None else actor._otp_lives.get(child.incarnation)
+    process = id_or_ref.process if isinstance(id_or_ref, ActorRef) else None
+    if process is None:
+        machine = actor._otp_machine
+        child = None if machine is None else machine.children.find(id_or_ref)
+        process = None if child is None else actor._otp_lives.get(child.incarnation)
     if process is None or process._monitors or process.mailbox.user:
         return False
-    return end_child(machine, id_or_ref)
+    return _end(actor, id_or_ref)
