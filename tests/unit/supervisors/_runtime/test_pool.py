@@ -23,6 +23,8 @@ from tests.unit.supervisors.stepped import Seen
 class Fake:
     """A process with `work` messages."""
 
+    steady = False
+
     def __init__(self, work: int = 0) -> None:
         self.work = work
         self.ended = False
