@@ -454,6 +454,17 @@ def test_worker_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch, begi
     assert len(threads) == (1 if begins == "before" else 2)
 
 
+def used(turns: ManualDispatcher) -> Any:
+    """A process that has had its first turn, and whose slot the test holds."""
+    process = taken(turns)
+    process.actor_ref.tell("first")
+    assert not run_turn(process)
+    process.actor.count = 0
+    assert process.steady
+    assert process.mailbox.take_slot()
+    return process
+
+
 def worked(process: Any) -> PoolDispatcher:
     """Has a worker run what the process has to do, in this thread; returns its pool."""
     pool = PoolDispatcher()
@@ -470,7 +481,7 @@ def worked(process: Any) -> PoolDispatcher:
 
 def test_worker_takes_one_message(turns: ManualDispatcher) -> None:
     """A cast, then a cast of another type, then an ask: each alone, and the slot is given back."""
-    process = taken(turns)
+    process = used(turns)
     for message in (1, 2, "three"):
         process.actor_ref.tell(message)
         worked(process)
@@ -487,7 +498,7 @@ def test_worker_takes_one_message(turns: ManualDispatcher) -> None:
 
 def test_worker_meets_a_late_message(turns: ManualDispatcher) -> None:
     """What came while the slot was given back has a turn of its own, in the same worker."""
-    process = taken(turns)
+    process = used(turns)
     process.actor_ref.tell(1)
     late = ["late"]
 
@@ -504,7 +515,7 @@ def test_worker_meets_a_late_message(turns: ManualDispatcher) -> None:
 
 def test_worker_meets_more(turns: ManualDispatcher) -> None:
     """What a handler tells its own actor comes in the same turn."""
-    process = taken(turns)
+    process = used(turns)
     process.actor_ref.tell(lambda: process.actor_ref.tell("more"))
     worked(process)
     assert (process.actor.count, process.mailbox.slot) == (2, [process])
@@ -512,7 +523,7 @@ def test_worker_meets_more(turns: ManualDispatcher) -> None:
 
 def test_worker_meets_an_end(turns: ManualDispatcher) -> None:
     """Between the look and the message the lane was drained by who killed the process."""
-    process = taken(turns)
+    process = used(turns)
 
     class Drained(deque[Any]):
         def popleft(self) -> Any:
@@ -533,7 +544,7 @@ def test_worker_meets_an_end(turns: ManualDispatcher) -> None:
 @pytest.mark.parametrize("way", ["raises", "kills"])
 def test_worker_meets_an_end_in_a_handler(turns: ManualDispatcher, way: str) -> None:
     """The slot of what has ended is nobody's."""
-    process = taken(turns)
+    process = used(turns)
 
     def end() -> None:
         if way == "raises":
