@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors._locks import new_rlock
 from supervisors._runtime.current import current
+from supervisors._runtime.doing import IDLE
 from supervisors._runtime.giving_way import answered, give_way
 from supervisors._runtime.handover import flush, runs_here
 from supervisors._runtime.turns import BATCH, fail_turn
@@ -249,20 +250,50 @@ class PoolDispatcher:
         here.host = self
         ready: deque[Any] = self._queue
         gate = _shut()
+        actor: Any
         while True:
             try:
                 process = ready.popleft()
             except IndexError:
                 # An idle worker must not keep a dead actor, and its whole tree, alive.
-                process = None
+                process = actor = mailbox = user = item = result = None
                 next_gate = self._park(gate)
                 if next_gate is None:
                     return
                 gate = next_gate
                 continue
             try:
-                # As run_turn, without its call.
-                if process.take_turn(BATCH, here):
+                # As run_turn, without its call. For what most turns are, one message, as take_turn.
+                if process.steady and process.mailbox.user and not process.mailbox.control:
+                    mailbox, actor = process.mailbox, process.actor
+                    user = mailbox.user
+                    process._thread_id = here.ident
+                    here.process = process
+                    try:
+                        item = user.popleft()
+                    except IndexError:  # drained by who ended the process
+                        here.process = None
+                        process._depart(here)
+                        continue
+                    process.handling = item
+                    try:
+                        if type(item) is process.direct:
+                            result = actor.handle_cast(item)
+                        else:
+                            result = process.take_other(actor, type(item), item)
+                        if result is not None:
+                            actor._otp_follow(result, None)
+                    except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
+                        process.crash(error, item)
+                    process.handling = IDLE
+                    if not (user or mailbox.control or process.ended):
+                        here.process = None
+                        mailbox.slot.append(process)
+                        if (user or mailbox.control) and mailbox.retake_slot():
+                            ready.append(process)
+                    elif process.take_turn(BATCH, here):
+                        ready.append(process)
+                elif process.take_turn(BATCH, here):
                     ready.append(process)
             except BaseException as error:  # noqa: BLE001  as there
                 here.process = None

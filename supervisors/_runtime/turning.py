@@ -87,7 +87,7 @@ class Turning(Inlet):
                 elif kind is Asked and item.to is self and self.direct is not False:
                     result = actor._otp_answer(item)
                 else:
-                    result = self._take_other(actor, kind, item)
+                    result = self.take_other(actor, kind, item)
                 if result is not None:
                     actor._otp_follow(result, None)
             except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
@@ -129,7 +129,7 @@ class Turning(Inlet):
                     elif kind is Asked and item.to is self and self.direct is not False:
                         result = actor._otp_answer(item)
                     else:
-                        result = self._take_other(actor, kind, item)
+                        result = self.take_other(actor, kind, item)
                     if result is not None:
                         actor._otp_follow(result, None)
                 except BaseException as error:  # noqa: BLE001  as above
@@ -142,11 +142,13 @@ class Turning(Inlet):
                 raise
         return most - length_hint(rest)
 
-    def _take_other(self, actor: Any, kind: type, item: Any) -> Any:
+    def take_other(self, actor: Any, kind: type, item: Any) -> Any:
         """Handle a message that is no cast of the same type as the last one, or reject it.
 
         A call that is not for this process is one that it is told of.
         """
+        if kind is Asked and item.to is self and self.direct is not False:
+            return actor._otp_answer(item)
         if self.direct is False:
             if self.ended:
                 self._reject(item)

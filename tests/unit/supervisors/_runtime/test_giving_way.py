@@ -239,6 +239,8 @@ def test_who_is_thrown_out_of_its_wait_has_nobody_give_way(naps: Naps) -> None:
 class Busy:
     """A process whose every turn leaves something to do, until its last one."""
 
+    steady = False
+
     def __init__(self, turns: int) -> None:
         self.turns = turns
         self.ended = False

@@ -15,6 +15,7 @@ from supervisors._runtime.own_thread import ThreadDispatcher
 from supervisors._runtime.pool import PoolDispatcher
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.turns import BATCH, run_turn
+from supervisors.errors import UnhandledMessageError
 from supervisors.exits import Crashed, ExitReason
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.stepped import Seen
@@ -22,6 +23,8 @@ from tests.unit.supervisors.stepped import Seen
 
 class Fake:
     """A process with `work` messages."""
+
+    steady = False
 
     def __init__(self, work: int = 0) -> None:
         self.work = work
@@ -449,3 +452,107 @@ def test_worker_whose_start_is_interrupted(monkeypatch: pytest.MonkeyPatch, begi
     pool.attach(Fake())  # type: ignore[arg-type]
     assert pool.threads() == (1, 0)
     assert len(threads) == (1 if begins == "before" else 2)
+
+
+def used(turns: ManualDispatcher) -> Any:
+    """A process that has had its first turn, and whose slot the test holds."""
+    process = taken(turns)
+    process.actor_ref.tell("first")
+    assert not run_turn(process)
+    process.actor.count = 0
+    assert process.steady
+    assert process.mailbox.take_slot()
+    return process
+
+
+def worked(process: Any) -> PoolDispatcher:
+    """Has a worker run what the process has to do, in this thread; returns its pool."""
+    pool = PoolDispatcher()
+    pool._is_watched = True
+    pool._park = lambda gate: None  # type: ignore[method-assign]
+    host = current.host
+    pool._queue.append(process)
+    try:
+        pool._work()
+    finally:
+        current.host = host
+    return pool
+
+
+def test_worker_takes_one_message(turns: ManualDispatcher) -> None:
+    """A cast, then a cast of another type, then an ask: each alone, and the slot is given back."""
+    process = used(turns)
+    for message in (1, 2, "three"):
+        process.actor_ref.tell(message)
+        worked(process)
+        assert process.mailbox.slot == [process]
+        process.mailbox.slot.clear()
+    reply = process.actor_ref.ask("anything", block=False)
+    worked(process)
+    assert process.actor.count == 3
+    assert isinstance(reply.exception(0), UnhandledMessageError)
+    assert process.ended
+    assert not process.mailbox.slot
+    assert current.here.process is None
+
+
+def test_worker_meets_a_late_message(turns: ManualDispatcher) -> None:
+    """What came while the slot was given back has a turn of its own, in the same worker."""
+    process = used(turns)
+    process.actor_ref.tell(1)
+    late = ["late"]
+
+    class Slot(list[Any]):
+        def append(self, item: Any) -> None:
+            super().append(item)
+            if late:
+                process.mailbox.user.append(late.pop())
+
+    process.mailbox.slot = Slot()
+    worked(process)
+    assert (process.actor.count, process.mailbox.slot) == (2, [process])
+
+
+def test_worker_meets_more(turns: ManualDispatcher) -> None:
+    """What a handler tells its own actor comes in the same turn."""
+    process = used(turns)
+    process.actor_ref.tell(lambda: process.actor_ref.tell("more"))
+    worked(process)
+    assert (process.actor.count, process.mailbox.slot) == (2, [process])
+
+
+def test_worker_meets_an_end(turns: ManualDispatcher) -> None:
+    """Between the look and the message the lane was drained by who killed the process."""
+    process = used(turns)
+
+    class Drained(deque[Any]):
+        def popleft(self) -> Any:
+            # As another thread does.
+            current.process = None
+            process.kill()
+            return super().popleft()
+
+    process.mailbox.user = Drained(["never"])
+    seen = Seen().of(("supervisors", "pool", "turn_failed"))
+    worked(process)
+    seen.close()
+    assert process.ended
+    assert (process.actor.count, process.mailbox.slot, seen.events) == (0, [], [])
+    assert current.here.process is None
+
+
+@pytest.mark.parametrize("way", ["raises", "kills"])
+def test_worker_meets_an_end_in_a_handler(turns: ManualDispatcher, way: str) -> None:
+    """The slot of what has ended is nobody's."""
+    process = used(turns)
+
+    def end() -> None:
+        if way == "raises":
+            raise ValueError
+        process.kill()
+
+    process.actor_ref.tell(end)
+    process.actor_ref.tell("never")
+    worked(process)
+    assert process.ended
+    assert (process.actor.count, process.mailbox.slot) == (1, [])
