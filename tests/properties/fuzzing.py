@@ -355,7 +355,8 @@ class Fuzzed:
 
     def unchanged(self) -> None:
         """Fails when anything has changed."""
-        assert self.state() == self.before
+        now = self.state()
+        assert now == self.before, [pair for pair in zip(now, self.before) if pair[0] != pair[1]]
 
     def forget_presences(self) -> None:
         """Nobody is present: what damaged frames said of that is no leak."""
