@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import struct
 from collections import deque
+from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ _HEADS: Final = {
     for length in range(126)
 }
 _number: Final = int.from_bytes
-_FOURS: Final = struct.Struct("4s" * 256).unpack
+_FOUR: Final = struct.Struct("4s")
+_first: Final[Callable[[tuple[bytes]], bytes]] = itemgetter(0)
 _XOR: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 # Keys that are drawn and not used yet; a forked process draws its own.
@@ -316,9 +319,9 @@ def _drawn() -> bytes:
 
     A thread that draws lets another one run Python, and may wait some for its turn again.
     """
-    first, *others = _FOURS(os.urandom(1024))
+    first, *others = map(_first, _FOUR.iter_unpack(os.urandom(1024)))
     _KEYS.extend(others)
-    return first  # type: ignore[no-any-return]
+    return first
 
 
 def _masked(data: bytes, key: bytes, length: int) -> bytes | bytearray:

@@ -204,16 +204,12 @@ class WebSocketHandle:
         """Do the same without waiting: False when `send_all` has to end it, None to begin it."""
         if not self._framing.together:
             return None
-        stream, message = self._stream, messages[0]
+        stream = self._stream
         if stream is None or self._closing or self._ended:
             raise NotConnected
-        if len(messages) > 1:
-            frames = self._joined(messages)
-        elif self._deflate is None and type(message) is str:
-            # As _framed, without its call.
-            frames = self._frame_of(utf8(message), TEXT)
-        else:
-            frames = self._framed(message)
+        message: Any = messages[0]
+        lone = len(messages) == 1 and self._deflate is None and type(message) is str
+        frames = self._frame_of(utf8(message), TEXT) if lone else self._joined(messages)
         try:
             return stream.send_now(frames)
         except EndOfStream as error:
@@ -233,8 +229,6 @@ class WebSocketHandle:
         return NotConnected() if self._closing else ConnectionLost(_ABNORMAL, "the stream ended")
 
     def _joined(self, messages: Sequence[str | bytes]) -> bytes:
-        if len(messages) == 1:
-            return self._framed(messages[0])
         return b"".join(map(self._framed, messages))
 
     def _framed(self, data: str | bytes) -> bytes:
