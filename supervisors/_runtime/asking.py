@@ -3,8 +3,8 @@
 A supervisor has no handlers of a user's, so its step may run there. A start, or the end of a child,
 that has nothing else to wait for is done in one go: a turn of the supervisor, the child's first,
 one more of the supervisor, without the messages that cause them otherwise. While an init runs, the
-supervisor is free: it can be killed, or told to stop. Where a step cannot be done here, what is
-left goes on by messages from there.
+supervisor is free: it can be killed, or told to stop. Where the class has no init it is one turn,
+see `plain_child`. Where a step cannot be done here, what is left goes on by messages from there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from supervisors._runtime.handover import flush, help_along, only_waits
 from supervisors._runtime.in_place import in_turn, take_turn
 from supervisors._runtime.items import Asked
 from supervisors._runtime.outcomes import UNDONE
+from supervisors._runtime.plain_child import start_plain_child
 from supervisors._runtime.pool import pool
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import Launch, failed_start, launch_of
@@ -30,6 +31,7 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
+    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.ref import ActorRef
 
@@ -79,14 +81,17 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
     process = ref.process
     if process is not None and type(spec) is ChildSpec:
         launch = launch_of(spec)
+        here = current.here
         if (
             launch is not None
             and launch.is_quick
             and launch.cls.dispatcher == "pool"  # type: ignore[union-attr]
-            and process is not current.here.process
+            and process is not here.process
             and not only_waits(3)
         ):
-            started = Context().run(_start_child, process, spec, launch)
+            plain = launch.options.name is None and launch.cls._otp_starts_plainly()  # type: ignore[union-attr]
+            act = start_plain_child if plain else _start_child
+            started = Context().run(act, process, spec, launch, here)
             if started is not UNDONE:
                 return started
     return ask_supervisor(ref, RequestVerb.START_CHILD, spec)
@@ -104,9 +109,8 @@ def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
         ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
 
 
-def _start_child(sup: Process, spec: ChildSpec, launch: Launch) -> Any:
+def _start_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
     actor: Any = sup.actor
-    here = current.here
     if not actor._otp_looks_at_nothing():
         return UNDONE
     token = Reply()
