@@ -43,6 +43,7 @@ def test_it_is_a_child_as_any_other(kind: Any, taken: list[Any]) -> None:
     """It is found, answers, is restarted, is told of, and can be ended."""
     options = {} if kind is DynamicSupervisor else {"strategy": "one_for_one"}
     sup = kind.start_link(*([] if kind is DynamicSupervisor else [[]]), **options)
+    wait_for(lambda: bool(sup.process.slot))
     told: list[Any] = []
     event = ("supervisors", "child", "started")
     telemetry.attach("told", event, lambda *given: told.append(given[2]["ref"]))
@@ -64,7 +65,8 @@ def test_it_is_a_child_as_any_other(kind: Any, taken: list[Any]) -> None:
 
 
 def during(sup: Any, act: Callable[[Any], Any]) -> None:
-    """Do something at the moment when the next child is made and not known yet."""
+    """Do something while the next child is made, by a supervisor whose thread has left it."""
+    wait_for(lambda: bool(sup.process.slot))
     actor = sup.process.actor
     prepare = actor._otp_prepare
 
@@ -120,8 +122,8 @@ def test_a_supervisor_that_is_killed_meanwhile_leaves_no_child(taken: list[Any])
     refs: list[Any] = []
     with suppress(NoProcError):
         refs.append(in_thread(lambda: sup.start_child(Plain)))
-    wait_for(lambda: not any(ref.is_alive() for ref in refs))
-    assert not [one for one in ActorRegistry.get_all() if one.actor_class is Plain]
+    wait_for(lambda: not [one for one in ActorRegistry.get_all() if one.actor_class is Plain])
+    assert not any(ref.is_alive() for ref in refs)
 
 
 def test_many_threads_start_and_end_children() -> None:
