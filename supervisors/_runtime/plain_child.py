@@ -55,7 +55,8 @@ def _start(actor: Any, what: tuple[ChildSpec, type[Actor]]) -> Any:
     spec, cls = what
     machine = actor._otp_machine
     child = None if machine is None else begin_start(machine, spec, None)
-    if child is None:
+    # Killed, it knows of nothing any more, and who asks in the ordinary way is told.
+    if child is None or actor._process.ended:
         return UNDONE
     number = child.incarnation
     process: Process = _new(Process)
