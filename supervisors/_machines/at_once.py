@@ -49,7 +49,8 @@ def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Chi
     Args:
         machine: of the supervisor.
         spec: of the child.
-        token: given back with the answer, if the outcome comes as an event.
+        token: given back with the answer, if the outcome comes as an event; None where nothing can
+            come in between, and the child is marked as running, or removed, before the next event.
     """
     if machine.operation is not None or machine.waiting or machine.over:
         return None
@@ -61,9 +62,10 @@ def begin_start(machine: SupervisionMachine, spec: ChildSpec, token: Any) -> Chi
     if bounded and refusal_to_start(machine, spec) is not None:
         return None
     child = children.add_begun(spec)
-    machine.starting = number = child.incarnation
-    machine.awaited = (number,)
-    machine.operation = _Starting(machine, child, token)
+    if token is not None:
+        machine.starting = number = child.incarnation
+        machine.awaited = (number,)
+        machine.operation = _Starting(machine, child, token)
     return child
 
 

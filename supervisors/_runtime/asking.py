@@ -4,7 +4,8 @@ A supervisor has no handlers of a user's, so its step may run there. A start, or
 that has nothing else to wait for is done in one go: a turn of the supervisor, the child's first,
 one more of the supervisor, without the messages that cause them otherwise. While an init runs, the
 supervisor is free: it can be killed, or told to stop. Where the start runs nothing of a user's it
-is one turn. Where a step cannot be done here, what is left goes on by messages from there.
+is one turn, see `plain_child`. Where a step cannot be done here, what is left goes on by messages
+from there.
 
 The main thread does what runs nothing of a user's, each as one step of `shield`; what is left to
 wait for it waits for after that.
@@ -15,16 +16,16 @@ from __future__ import annotations
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from supervisors._machines.at_once import begin_start, end_child, finish_start, starts_at_once
+from supervisors._machines.at_once import begin_start, end_child, finish_start
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, RequestVerb
-from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.current import current
-from supervisors._runtime.first_turn import hand_on, make, run_init
+from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
 from supervisors._runtime.in_place import in_turn, take_turn
 from supervisors._runtime.items import Asked
 from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import UNDONE
+from supervisors._runtime.plain_child import start_plain_child
 from supervisors._runtime.pool import pool
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -37,7 +38,6 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
-    from supervisors._runtime.actor import Actor
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
@@ -121,7 +121,7 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
             # Who is told of it is a user's code, which is not to run in a shielded step.
             shield = plain and here.is_main and not wanted(_STARTED, quiet=True)
             if not only_waits(3, shielded=shield):
-                act = _start_plain_child if plain else _start_child
+                act = start_plain_child if plain else _start_child
                 run: Any = shielded if here.is_main else Context().run
                 started = run(act, process, spec, launch, here)
                 if type(started) is Reply:
@@ -171,45 +171,6 @@ def _start_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> A
             sup.post_next(ChildStarted(process.incarnation, ref))
     flush()
     return token
-
-
-def _start_plain_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
-    """Do so in one turn of the supervisor, where the start runs nothing of a user's."""
-    if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
-        return UNDONE
-    started = in_turn(sup, here, _start_plainly, (spec, launch.cls, here), idle=True)
-    if here.next is not None:
-        flush()
-    # After an error of the runtime's own the supervisor has ended.
-    return UNDONE if started is None else started
-
-
-def _start_plainly(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
-    """Have a supervisor start a child that is up before anybody can know it."""
-    spec, cls, here = what
-    machine = actor._otp_machine
-    if machine is None or not starts_at_once(machine, spec):
-        return UNDONE
-    try:
-        pool.man()
-        process = make(cls)
-    except Exception:  # noqa: BLE001  a refused thread, or memory; it is told in the other way
-        return UNDONE
-    child = machine.children.add_begun(spec)
-    process.parent, process.incarnation = actor._process, child.incarnation
-    process.dispatcher = pool
-    process.initialised = process._came_up = True
-    actor._otp_prepare(process, spec)
-    actor._otp_take_in(process, spec, child.incarnation)
-    ref = process.actor_ref
-    machine.children.mark_running(child, ref, machine.now)
-    enlist(ref)
-    hand_on(process, here)
-    # The main thread tells nobody, see `ask_for_child`.
-    if not here.is_main and wanted(_STARTED, quiet=True):
-        actor._otp_report(EmitReport(Report.CHILD_STARTED, child.spec, ref, requested=True))
-    # Killed meanwhile, it has ended its children, or `_otp_take_in` has.
-    return UNDONE if actor._process.ended else ref
 
 
 def _begin(actor: Any, what: tuple[ChildSpec, Launch, Reply]) -> Any:

@@ -35,7 +35,7 @@ from supervisors._runtime.tracing import crashed
 from supervisors._runtime.turns import fail_turn
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NotAvailableError, StartError
-from supervisors.exits import Abandoned, NoProc, Shutdown
+from supervisors.exits import Abandoned, Killed, NoProc, Shutdown
 
 if TYPE_CHECKING:
     from supervisors._runtime.current import Here
@@ -144,7 +144,13 @@ class StartingActor(Actor):
                 # Killed by who found it under its name; that came before it was listed.
                 strike(process.actor_ref, None)
             process.expect_start(tell)
-        self._otp_prepare(process, spec)
+        try:
+            self._otp_prepare(process, spec)
+        except BaseException:
+            # It is told by what is raised.
+            process._on_started = None
+            process.finish(Killed())
+            raise
         self._otp_take_in(process, spec, incarnation)
         return process
 

@@ -23,13 +23,14 @@ from supervisors import (
 )
 from supervisors._machines.at_once import begin_start
 from supervisors._machines.vocabulary import RequestVerb
-from supervisors._runtime import asking, first_turn
+from supervisors._runtime import asking, first_turn, plain_child
 from supervisors._runtime.actor_list import enlist
 from supervisors._runtime.first_turn import hand_on
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.pool import pool
 from supervisors._runtime.supervising import SupervisorRequest
 from tests.concurrency.test_handover import DEADLINE, in_thread
+from tests.concurrency.test_trees import wait_for
 
 SOON = 5.0
 EVERYWHERE = pytest.mark.parametrize("run", [in_thread, lambda act: act()], ids=["other", "main"])
@@ -175,7 +176,17 @@ def test_who_has_the_answer_starts_nothing_for_others() -> None:
     assert waited == [True]
 
 
-def test_a_supervisor_is_killed_before_it_knows_of_a_start(monkeypatch: Any) -> None:
+class Begun(GenServer):
+    """Has an init."""
+
+    def init(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("cls", "place"), [(Begun, asking), (GenServer, plain_child)])
+def test_a_supervisor_is_killed_before_it_knows_of_a_start(
+    cls: Any, place: Any, monkeypatch: Any
+) -> None:
     """An asker who has just begun a turn of a supervisor that is killed is told so."""
     parent = DynamicSupervisor.start()
 
@@ -183,9 +194,10 @@ def test_a_supervisor_is_killed_before_it_knows_of_a_start(monkeypatch: Any) -> 
         in_thread(lambda: parent.exit(Killed()))
         return begin_start(machine, *args)
 
-    monkeypatch.setattr(asking, "begin_start", kill_first)
+    wait_for(lambda: bool(parent.process.slot))
+    monkeypatch.setattr(place, "begin_start", kill_first)
     with pytest.raises(NoProcError):
-        in_thread(lambda: parent.start_child(GenServer))
+        in_thread(lambda: parent.start_child(cls))
 
 
 class Odd:
