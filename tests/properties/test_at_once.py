@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors import Crashed, ExitReason, Normal, Shutdown
+from supervisors import Crashed, ExitReason, Normal
 from supervisors._machines.at_once import begin_start, end_child, finish_start
 from supervisors._machines.requests import describe
 from supervisors._machines.supervision import Flags, SupervisionMachine
