@@ -116,10 +116,9 @@ def begin_restart(
     kind = spec.restart
     if spec.backoff or (kind is not Restart.PERMANENT and not _is_restarted(kind, reason)):
         return None
-    past = child.own_past()
-    if past.early_exit is not None or not machine.budget.charge_if_borne(now):
+    if not machine.budget.charge_if_borne(now):
         return None
-    past.last_reason = reason
+    child.own_past().last_reason = reason
     machine.now = now
     ref = child.ref
     machine.starting = number = children.begin(child)

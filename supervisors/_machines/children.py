@@ -292,7 +292,8 @@ class ChildTable:
             past = child.past
             if past is NO_PAST:
                 child.past = past = _Past()
-            past.started_at = now
+            else:
+                past.started_at = now
             past.restarts += 1
         for child in row[1:]:
             number += 1

@@ -38,12 +38,10 @@ class RestartIntensity:
 
     def charge_if_borne(self, now: float) -> bool:
         """Count a restart if it may be made; tell whether."""
-        times = self._times
-        if len(times) >= self.max_restarts:
-            self._forget(now)
-            if len(times) >= self.max_restarts:
-                return False
-        times.append(now)
+        self._forget(now)
+        if len(self._times) >= self.max_restarts:
+            return False
+        self._times.append(now)
         return True
 
     def counted(self, now: float) -> int:

@@ -231,6 +231,6 @@ def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
         machine = actor._otp_machine
         child = None if machine is None else machine.children.find(id_or_ref)
         process = None if child is None else actor._otp_lives.get(child.incarnation)
-    if process is None or process._monitors or process.mailbox.user:
+    if process is None or process.bonds.monitors or process.mailbox.user:
         return False
     return _end(actor, id_or_ref)

@@ -287,41 +287,40 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
     process, args, kwargs = begun
     sup, number, known = actor._process, process.incarnation, None
     mailbox, refs = sup.mailbox, row.refs
+    unmade: Process | None = None
+    failure: ChildFailed | None = None
     for member in row.members:
         on_started = run_init(process, args, kwargs, here)
         hand_on(process, here)
         if on_started is None:
             return None
         spec = member.spec
-        launch: Any = spec._launch
+        launch: Any = getattr(spec, "_launch", None)
         if launch is not known:
             if launch is None or not launch.is_bare or launch.cls.dispatcher != "pool":
                 break
             known = launch
-        failure, following = None, None
         with row.lock:
-            goes_on = not (
+            if (
                 row.cut
                 or sup.ended
                 or mailbox.control
                 or mailbox.suspended
                 or spec.backoff
                 or "_otp_receive" in actor.__dict__
-            )
-            if goes_on:
-                number += 1
-                try:
-                    following = actor._otp_make(launch, number, spec, pool)
-                except BaseException as error:  # noqa: BLE001  it fails this start alone
-                    failure = failed_start(number, spec, error)
-                # A finalizer may have cut it.
-                goes_on = not row.cut
-                if goes_on:
-                    refs.append(process.actor_ref)
-        if not goes_on:
-            if following is not None:
-                actor._otp_unmake(following)
-            break
+            ):
+                break
+            number += 1
+            following: Process | None = None
+            try:
+                following = actor._otp_make(launch, number, spec, pool)
+            except BaseException as error:  # noqa: BLE001  it fails this start alone
+                failure = failed_start(number, spec, error)
+            if row.cut:
+                # By a finalizer, in here; the machine knows nothing of this one.
+                unmade = following
+                break
+            refs.append(process.actor_ref)
         if following is None:
             return actor._otp_hear(failure)  # type: ignore[no-any-return]
         process, args, kwargs = following, spec.args, launch.kwargs
@@ -330,6 +329,8 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
         hand_on(process, here)
         if on_started is None:
             return None
+    if unmade is not None:
+        actor._otp_unmake(unmade)
     return actor._otp_go_on(process, here)  # type: ignore[no-any-return]
 
 
@@ -337,7 +338,12 @@ def attach_begun(begun: Begun) -> None:
     """Have somebody run the first turn of a child that is made, as one of its own."""
     process, args, kwargs = begun
     process._boot = partial(_child_turn, args, kwargs)
-    _attach(process, pool)
+    here = current.here
+    if here.host is pool and here.next is None and not here.helping:
+        # As its attach, without its call.
+        here.next = process
+    else:
+        _attach(process, pool)
 
 
 def _attach(process: Process, dispatcher: Dispatcher) -> None:

@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from pykka import messages
 
-from supervisors._machines.at_once import begin_restart
 from supervisors._machines.requests import describe
-from supervisors._machines.restarting import came_up, catch_up, row_ahead
 from supervisors._machines.supervision import SupervisionMachine
 from supervisors._machines.vocabulary import (
     BootRequested,
@@ -26,69 +24,44 @@ from supervisors._machines.vocabulary import (
     ChildIgnored,
     ChildReturned,
     ChildStarted,
-    EmitReport,
-    Event,
-    Report,
     RequestReceived,
     ShutdownRequested,
-    StartChild,
     SupervisorInfo,
     TimerFired,
 )
-from supervisors._runtime.commands import DEEDS, REPORTED, CommandedActor
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
+from supervisors._runtime.feeding import FeedingActor
 from supervisors._runtime.first_turn import DEFERRED, IGNORED
-from supervisors._runtime.in_place import give_back, in_turn, leave
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
-from supervisors._runtime.launching import launch_of
-from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.rows import Row, end_row
-from supervisors._runtime.starting import ROW, Begun, StartingActor, attach_begun, failed_start
+from supervisors._runtime.starting import StartingActor
 from supervisors._runtime.timers import timers
-from supervisors._runtime.turns import fail_turn
 from supervisors.clock import chance
 from supervisors.errors import UnexpectedMessageError
-from supervisors.exits import Abandoned, Exit, ExitReason, Normal, Shutdown
-from supervisors.telemetry import execute, wanted
-
-if TYPE_CHECKING:
-    from supervisors._machines.children import Child
-    from supervisors._runtime.current import Here
+from supervisors.exits import Abandoned, Exit, ExitReason, Normal
+from supervisors.telemetry import execute
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
 _NEWS = (ChildStarted, ChildIgnored, ChildFailed, ChildExited, ChildAbandoned, ChildReturned)
 _EVENTS = (*_NEWS, TimerFired)
-_GONE = frozenset((ChildIgnored, ChildFailed, ChildExited))
-_SHUTDOWN = Shutdown()
-_NOTHING: list[Any] = []
-# Supervisors whose turns one thread runs inside each other: each tells the one above it.
-_DEEPEST = 16
-_RESTARTED = REPORTED[Report.CHILD_RESTARTED]
-_TERMINATED = REPORTED[Report.CHILD_TERMINATED]
 
 
 # By which number its supervisor knows a living actor; an AttributeError where that is not told.
 _number: Callable[[Any], int] = attrgetter("process.incarnation")
 
 
-class SupervisingActor(CommandedActor):
+class SupervisingActor(FeedingActor):
     """What static and dynamic supervisors have in common; not for direct use."""
 
     trap_exit = True
 
     _otp_comes_up_at_once = False
-    _otp_machine: SupervisionMachine | None = None
-    _otp_feeds_at_once: ClassVar[bool] = True
-    _otp_starts_in_rows: ClassVar[bool] = True
-    # The number of the thread that gives the machine its events at this moment.
-    _otp_fed_by: int = 0
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan | None:
         """Return what to be, or None to be ignored."""
@@ -163,24 +136,19 @@ class SupervisingActor(CommandedActor):
         self._otp_feed(ShutdownRequested(reason, deadline))
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
-        news = ChildExited(incarnation, reason)
+        news, here, process = ChildExited(incarnation, reason), current.here, self._process
         if isinstance(reason, Abandoned):
-            self._process.post(ChildAbandoned(incarnation))
-        elif self._otp_fed_by == current.here.ident and self._otp_looks_at_nothing():
+            process.post(ChildAbandoned(incarnation))
+        elif self._otp_fed_by == here.ident and self._otp_looks_at_nothing():
             # It was ended by what this supervisor is doing at this moment, in this thread.
             self._otp_news.append(news)
             return
-        self._process.post_next(news)
-
-    def _otp_end_now(self, incarnations: list[int]) -> int:
-        """End children in this turn, as far as they are idle and have nothing to do for it."""
-        if not self._otp_looks_at_nothing():
-            return 0
-        return end_row(self._otp_lives, incarnations, _SHUTDOWN)
-
-    def _otp_looks_at_nothing(self) -> bool:
-        """Tell whether what comes goes to the machine as it is, and nobody watches it."""
-        return self._otp_feeds_at_once and "_otp_receive" not in self.__dict__
+        if here.host is pool is process.dispatcher and here.next is None and not here.helping:
+            # As post_next, without its calls.
+            if process.mailbox.put(news):
+                here.next = process
+        else:
+            process.post_next(news)
 
     def _otp_child_returned(self, incarnation: int) -> None:
         if not self._process.ended:
@@ -229,181 +197,3 @@ class SupervisingActor(CommandedActor):
             from supervisors._machines.reconfiguring import reconfigure
 
             reconfigure(machine, plan.flags, plan.children)
-
-    def _otp_hear(self, event: Event) -> Begun | None:
-        process, here = self._process, current.here
-        helping = here.helping
-        # As `runs_here`: this thread may run a supervisor, and nobody waits for it to do else.
-        may = not here.is_main and (helping or here.host is process.dispatcher)
-        if not may or here.depth > _DEEPEST or not self._otp_looks_at_nothing():
-            process.post_next(event)
-            return None
-        here.depth += 1
-        try:
-            done = in_turn(process, here, _feed if helping else _feed_in_row, event, idle=False)
-        finally:
-            here.depth -= 1
-        if done is UNDONE:
-            process.post_next(event)
-            return None
-        begun: Begun | None = done
-        return begun
-
-    # ---- events in, commands out ---------------------------------------------------------------
-
-    def _otp_feed(
-        self, event: Event | None, commands: list[Any] = _NOTHING, *, in_row: bool = False
-    ) -> Begun | None:
-        """Give the machine an event and whatever carrying out its commands brings about at once.
-
-        Without an event, begin with these commands. In a row, a child that is to be started may be
-        returned, see `_otp_start_child`.
-        """
-        machine = self._otp_machine
-        if machine is None:
-            return None
-        if self._otp_row is not None:
-            self._otp_end_row()
-        process, news, now = self._process, self._otp_news, timers.clock.now
-        outer, self._otp_fed_by = self._otp_fed_by, current.here.ident
-        begun: Begun | None = None
-        try:
-            while True:
-                if event is not None:
-                    if type(event) in _GONE:
-                        self._otp_lives.pop(event.incarnation, None)  # type: ignore[union-attr]
-                    commands = machine.handle(event, now())
-                for command in commands:
-                    if process.ended:
-                        news.clear()
-                        return begun
-                    kind = type(command)
-                    if kind is EmitReport:
-                        self._otp_report(command)
-                    elif kind is StartChild:
-                        begun = self._otp_start_child(command, in_row=in_row)
-                    else:
-                        DEEDS[kind](self, command)
-                if not news:
-                    return begun
-                event = news.popleft()
-        except BaseException:
-            if begun is not None:
-                attach_begun(begun)
-            raise
-        finally:
-            self._otp_fed_by = outer
-
-    def _otp_go_on(self, started: Process, here: Here) -> Begun | None:
-        sup = self._process
-        mailbox = sup.mailbox
-        try:
-            mailbox.slot.pop()
-        except IndexError:
-            return self._otp_hear(ChildStarted(started.incarnation, started.actor_ref))
-        if (
-            sup.ended
-            or mailbox.control
-            or mailbox.suspended
-            or sup.dispatcher is not here.host
-            or not self._otp_feeds_at_once
-            or "_otp_receive" in self.__dict__
-        ):
-            give_back(sup)
-            return self._otp_hear(ChildStarted(started.incarnation, started.actor_ref))
-        # From here on as in_turn, without its calls.
-        sup._thread_id = here.ident
-        outer, here.process = here.process, sup
-        try:
-            return self._otp_next(started)
-        except BaseException as error:  # noqa: BLE001  an error of the runtime's own
-            fail_turn(sup, error)
-            return None
-        finally:
-            here.process = outer
-            if sup.ended:
-                again = leave(sup, here)
-            else:
-                mailbox.slot.append(sup)
-                again = bool(mailbox.control or mailbox.user) and mailbox.retake_slot()
-            if again:
-                sup.schedule()
-
-    def _otp_end_row(self) -> None:
-        """Let the machine know of the children that came up in a row, and end the row."""
-        row, self._otp_row = self._otp_row, None
-        machine = self._otp_machine
-        refs = [] if row is None else row.end()
-        if machine is None or not refs:
-            return
-        members = catch_up(machine, refs, timers.clock.now())
-        if wanted(_RESTARTED):
-            for child, ref in zip(members, refs, strict=True):
-                kind = Report.CHILD_RESTARTED
-                self._otp_report(EmitReport(kind, child.spec, ref, None, child.restarts))
-
-    def _otp_next(self, started: Process) -> Begun | None:
-        """Let the machine know that a child has started, and start the next one of its row."""
-        machine, ref, incarnation = self._otp_machine, started.actor_ref, started.incarnation
-        if machine is None:
-            return None
-        if self._otp_row is not None:
-            self._otp_end_row()
-        taken = came_up(machine, incarnation, ref, timers.clock.now())
-        if taken is None:
-            return self._otp_feed(ChildStarted(incarnation, ref), in_row=True)
-        member, child = taken
-        reports = _NOTHING
-        if wanted(_RESTARTED):
-            kind, restarts = Report.CHILD_RESTARTED, member.restarts
-            reports = [EmitReport(kind, member.spec, ref, None, restarts)]
-        return self._otp_begin_child(machine, child, reports)
-
-    def _otp_restart(self, exited: ChildExited) -> bool:
-        """Restart a child that has ended by itself, if that is all there is to do; tell whether."""
-        machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
-        if machine is None:
-            return False
-        if self._otp_row is not None:
-            self._otp_end_row()
-        taken = begin_restart(machine, incarnation, reason, timers.clock.now())
-        if taken is None:
-            return False
-        self._otp_lives.pop(incarnation, None)
-        child, ref = taken
-        reports = _NOTHING
-        if wanted(_TERMINATED):
-            kind, restarts = Report.CHILD_TERMINATED, child.restarts
-            reports = [EmitReport(kind, child.spec, ref, reason, restarts)]
-        begun = self._otp_begin_child(machine, child, reports)
-        if begun is not None:
-            attach_begun(begun)
-        return True
-
-    def _otp_begin_child(
-        self, machine: SupervisionMachine, child: Child | None, reports: list[Any]
-    ) -> Begun | None:
-        """Start a child that the machine has begun with, after what is to be reported before."""
-        if child is None:
-            return self._otp_feed(None, reports) if reports else None
-        spec, extra, number = child.spec, machine.flags.extra_args, child.incarnation
-        args = (*extra, *spec.args) if extra else spec.args
-        launch: Any = launch_of(spec)
-        if reports or not launch or not launch.is_quick or launch.cls.dispatcher != "pool":
-            commands = [*reports, StartChild(number, spec, args)]
-            return self._otp_feed(None, commands, in_row=True)
-        try:
-            process = self._otp_make(launch, number, spec, pool)
-        except BaseException as error:  # noqa: BLE001  it fails this start alone
-            return self._otp_feed(failed_start(number, spec, error), in_row=True)
-        if self._otp_starts_in_rows:
-            members = row_ahead(machine, ROW - 1)
-            self._otp_row = Row(process, members) if members else None
-        return process, args, launch.kwargs
-
-
-_feed = SupervisingActor._otp_feed
-
-
-def _feed_in_row(actor: SupervisingActor, event: Event) -> Begun | None:
-    return actor._otp_feed(event, in_row=True)

@@ -30,3 +30,14 @@ def test_old_restarts_are_forgotten() -> None:
     budget = RestartIntensity(3, 5.0)
     for burst in range(10):
         assert all(budget.charge(burst * 6.0) for _ in range(3))
+
+
+@pytest.mark.contract("S55")
+def test_only_if_borne() -> None:
+    """What is charged on that condition counts as any restart, and what is not borne does not."""
+    budget = RestartIntensity(1, 2.0)
+    assert budget.charge_if_borne(0.0)
+    assert not budget.charge_if_borne(2.0)
+    assert budget.counted(2.0) == 1
+    assert budget.charge_if_borne(2.5)
+    assert not budget.charge(2.5)
