@@ -63,9 +63,9 @@ def _find_launch(spec: ChildSpec) -> Launch | None:
     is_quick = is_simple and at_once and options.dispatcher is None
     is_bare = is_quick and options.name is None and _is_made_plainly(cls)
     launch = Launch(cls, plain, options, kwargs, has_init, is_simple, is_quick, is_bare)
-    if cls is None or kwargs or options.name is not None:
+    if cls is None or kwargs or not options.are_bare():
         return launch
-    # One for all children of the class, for it takes 160 bytes.
+    # One for all children of the class that are started with nothing said, for it takes 160 bytes.
     shared = cls.__dict__.get("_otp_launch")
     if shared is None:
         cls._otp_launch = shared = launch
