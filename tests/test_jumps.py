@@ -31,29 +31,6 @@ HARMLESS = {
     "supervisors/observer/frames.py _exactly",
 }
 
-# Not mended yet.
-KNOWN = {
-    "phoenix_actors/link/histogram.py Histogram.quantile",
-    "phoenix_actors/link/inbound.py Inbound.offer",
-    "phoenix_actors/link/lane.py Lane.take",
-    "phoenix_actors/link/listeners.py Listeners.off",
-    "phoenix_actors/link/listeners.py Listeners.take_over",
-    "phoenix_actors/link/listeners.py Listeners.unsubscribe",
-    "phoenix_actors/link/outbox.py Outbox._await_room",
-    "phoenix_actors/link/outbox.py Outbox._wake",
-    "phoenix_actors/link/outbox.py Outbox.drop_oldest",
-    "phoenix_actors/link/pool.py EncodedPool.encode",
-    "phoenix_actors/link/pool.py EncodedPool.sweep",
-    "phoenix_actors/link/reader.py Reader.some_texts",
-    "phoenix_actors/link/routes.py Routes.sweep",
-    "phoenix_actors/link/session.py Session._wake",
-    "phoenix_actors/link/session.py Session.attempts",
-    "phoenix_actors/link/session.py Session.unwatch",
-    "phoenix_actors/link/templates.py Templates.sweep",
-    "phoenix_actors/link/traffic.py Traffic.of",
-    "supervisors/_runtime/first_turn.py _second_turn",
-}
-
 LOOPS = """
 def loses(lock, rows):
     with lock:
@@ -145,4 +122,4 @@ def test_no_loop_loses_its_handler() -> None:
         for path in (ROOT / package).rglob("*.py")
         for name in lost(path.read_text(encoding="utf-8"))
     }
-    assert sorted(found - HARMLESS - KNOWN) == []
+    assert sorted(found - HARMLESS) == []

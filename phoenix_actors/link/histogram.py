@@ -68,16 +68,19 @@ class Histogram:
         It is the upper bound of the bucket, but never more than the longest.
         """
         with self._lock:
-            total = sum(self._counts)
-            if not total:
-                return None
-            seen = 0
-            for bucket, count in enumerate(self._counts):
-                seen += count
-                if seen >= part * total and bucket < len(_BOUNDS):
-                    bound: float = _BOUNDS[bucket]
-                    return min(bound, self._longest)
-            return self._longest
+            return self._quantile(part)
+
+    def _quantile(self, part: float) -> float | None:
+        total = sum(self._counts)
+        if not total:
+            return None
+        seen = 0
+        for bucket, count in enumerate(self._counts):
+            seen += count
+            if seen >= part * total and bucket < len(_BOUNDS):
+                bound: float = _BOUNDS[bucket]
+                return min(bound, self._longest)
+        return self._longest
 
     def snapshot(self) -> dict[str, float | int | None]:
         """Return count, mean, maximum and the quantiles, in seconds; None while there is none."""

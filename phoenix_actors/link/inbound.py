@@ -138,14 +138,19 @@ class Inbound:
             most_bytes is not None and (self._bytes_in - self._bytes_out) * part >= most_bytes
         )
 
+    def _make_room(self) -> list[Frame]:
+        """Drop messages until there is room for one, or nothing more may go; return them."""
+        dropped: list[Frame] = []
+        while self.full and (former := self._drop_oldest()) is not None:
+            dropped.append(former)
+        return dropped
+
     def offer(
         self, frame: Frame, size: int, *, needed: bool = False
     ) -> tuple[Frame | Ticket | None, list[Frame]]:
         """Take a message in; return what to put into the mailbox, and what is dropped."""
         with self._lock:
-            dropped: list[Frame] = []
-            while self._keeps and self.full and (former := self._drop_oldest()) is not None:
-                dropped.append(former)
+            dropped = self._make_room() if self._keeps and self.full else []
             if self.policy is not Overflow.BLOCK and self.full and not needed:
                 return None, [*dropped, frame]
             self._bytes_in += size

@@ -98,7 +98,12 @@ class Lane:
                 return None
             batch = [queue.popleft()]
             if queue and self.send_all is not None:
-                while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
-                    batch.append(queue.popleft())
+                _fill(batch, queue, room, most)
             self.sending = len(batch)
             return batch
+
+
+def _fill(batch: Batch, queue: deque[Any], room: int, most: int) -> None:
+    """Move frames into the batch while there is room for them."""
+    while queue and len(batch) < most and (room := room - len(queue[0][0])) >= 0:
+        batch.append(queue.popleft())

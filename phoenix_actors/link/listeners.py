@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from operator import methodcaller
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -29,6 +30,7 @@ Ref: TypeAlias = Any
 
 # For the listeners of all topics: held for a few steps, when one comes or goes.
 _changing = shared_lock()
+_is_alive: Final = methodcaller("is_alive")
 _NOBODY: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
@@ -71,7 +73,9 @@ class Listeners:
     def off(self, event: str) -> None:
         """Call nobody any more for messages of this event."""
         with _changing:
-            self._handlers = {name: kept for name, kept in self._handlers.items() if name != event}
+            handlers = dict(self._handlers)
+            handlers.pop(event, None)
+            self._handlers = handlers
 
     def stream(self, timeout: float | None) -> MessageStream:
         """Return an iterator over the messages from now on."""
@@ -119,7 +123,7 @@ class Listeners:
         """
         with _changing:
             former = self._subscribers
-            if not former or self.deserted or any(kept.is_alive() for kept in former):
+            if not former or self.deserted or any(map(_is_alive, former)):
                 return False
             self._subscribers = {ref: ()}
         _remove(former.values())
@@ -132,9 +136,9 @@ class Listeners:
             gone = self._subscribers.get(ref)
             if gone is None:
                 return False
-            self._subscribers = {
-                kept: added for kept, added in self._subscribers.items() if kept is not ref
-            }
+            subscribers = dict(self._subscribers)
+            del subscribers[ref]
+            self._subscribers = subscribers
             self.deserted = not self._subscribers
         _remove([gone])
         return self.deserted

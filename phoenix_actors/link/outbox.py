@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from phoenix_actors.link.lane import LONG, Batch, Lane
 from phoenix_actors.link.overflow import octets
@@ -35,6 +35,8 @@ __all__ = ["Outbox"]
 _SHARE: Final = 64
 # Seconds between two looks at a peer that takes frames, where only a stuck one is not waited for.
 _LOOK: Final = 0.01
+# Bytes, the limit, and who is told that there is room.
+Waiter: TypeAlias = "tuple[int, int | None, Reply]"
 
 
 class Outbox:
@@ -61,7 +63,7 @@ class Outbox:
         self.lane: Lane | None = None
         self._lock = new_lock()
         # Who waits for room: below how many frames and bytes, and the future to settle.
-        self.waiters: list[tuple[int, int | None, Reply]] = []
+        self.waiters: list[Waiter] = []
 
     def __len__(self) -> int:
         """Return the number of frames that wait."""
@@ -106,12 +108,13 @@ class Outbox:
         if lane is None:
             return None
         with lane.lock:
-            for index, (_, push, size) in enumerate(lane.queue):
-                if push is not None:
-                    del lane.queue[index]
-                    lane.octets -= size
-                    return push
-        return None
+            index = next((at for at, entry in enumerate(lane.queue) if entry[1] is not None), None)
+            if index is None:
+                return None
+            _, push, size = lane.queue[index]
+            del lane.queue[index]
+            lane.octets -= size
+            return push
 
     def ring(self) -> None:
         """Have the writer thread write what waits; never waits itself."""
@@ -177,15 +180,18 @@ class Outbox:
             waiter[2].get(timeout=timeout)
         except CallTimeout:
             with self._lock:
-                self.waiters = [kept for kept in self.waiters if kept is not waiter]
+                self.waiters = _without(self.waiters, [waiter])
             return False
         return True
+
+    def _has_room(self, waiter: Waiter) -> bool:
+        return self.below(waiter[0], waiter[1])
 
     def wake(self) -> None:
         """Tell who waits for room that there is some."""
         with self._lock:
-            ready = [entry for entry in self.waiters if self.below(entry[0], entry[1])]
-            self.waiters = [entry for entry in self.waiters if entry not in ready]
+            ready = list(filter(self._has_room, self.waiters))
+            self.waiters = _without(self.waiters, ready)
         for entry in ready:
             entry[2].settle(value=True)
 
@@ -315,3 +321,7 @@ class Outbox:
         while not lane.closed:
             lane.bell.get()
             self._write(lane, None)
+
+
+def _without(waiters: list[Waiter], gone: list[Waiter]) -> list[Waiter]:
+    return [waiter for waiter in waiters if waiter not in gone]

@@ -110,19 +110,24 @@ class EncodedPool:
             if key is not None and self._size:
                 self._kept[key] = (self._now(), encoded)
                 self._kept.move_to_end(key)
-                while len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
-                    self._removed += 1
+                self._evict()
         return encoded
+
+    def _evict(self) -> None:
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+            self._removed += 1
 
     def sweep(self) -> tuple[int, int]:
         """Forget what is too old; return how many that was, and their bytes."""
         oldest = self._now() - self._max_age
         with self._lock:
-            old = [key for key, (since, _) in self._kept.items() if since <= oldest]
-            gone = [self._kept.pop(key)[1] for key in old]
+            gone = [self._kept.pop(key)[1] for key in self._older(oldest)]
             self._removed += len(gone)
         return len(gone), sum(_bytes(encoded) for encoded in gone)
+
+    def _older(self, oldest: float) -> list[Any]:
+        return [key for key, (since, _) in self._kept.items() if since <= oldest]
 
     def _used(self, characters: int) -> None:
         with self._lock:

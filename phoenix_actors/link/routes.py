@@ -136,11 +136,14 @@ class Routes:
         """Return how many topics are remembered."""
         return len(self._known)
 
+    def _older(self, now: float) -> list[str]:
+        return [topic for topic, (until, _) in self._known.items() if now > until]
+
     def sweep(self) -> int:
         """Forget what is older than `ttl`; return how many that was."""
         now = self._now()
         with self._lock:
-            old = [topic for topic, (until, _) in self._known.items() if now > until]
+            old = self._older(now)
             for topic in old:
                 del self._known[topic]
             self._evictions += len(old)

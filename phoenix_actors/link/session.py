@@ -210,14 +210,20 @@ class Session:
     def unwatch(self, reply: Reply) -> None:
         """Forget a future of `when` that nobody waits for any more."""
         with self._lock:
-            self._watchers = [entry for entry in self._watchers if entry[1] is not reply]
+            self._forget([reply])
 
     def _wake(self) -> None:
         with self._lock:
-            ready = [reply for condition, reply in self._watchers if condition()]
-            self._watchers = [entry for entry in self._watchers if entry[1] not in ready]
+            ready = self._ready()
+            self._forget(ready)
         for reply in ready:
             reply.settle(value=True)
+
+    def _ready(self) -> list[Reply]:
+        return [reply for condition, reply in self._watchers if condition()]
+
+    def _forget(self, replies: list[Reply]) -> None:
+        self._watchers = [entry for entry in self._watchers if entry[1] not in replies]
 
     @property
     def stray(self) -> bool:
@@ -246,7 +252,7 @@ class Session:
     def attempts(self) -> list[Attempt]:
         """Return the attempts and connections of which something is left."""
         with self._lock:
-            self._attempts = [attempt for attempt in self._attempts if not attempt.gone]
+            self._attempts = _present(self._attempts)
             return list(self._attempts)
 
     def note_attempt(self, attempt: Attempt) -> None:
@@ -325,3 +331,7 @@ class Session:
         """Return all that `put` kept."""
         with self._lock:
             return dict(self._custom)
+
+
+def _present(attempts: list[Attempt]) -> list[Attempt]:
+    return [attempt for attempt in attempts if not attempt.gone]

@@ -61,11 +61,14 @@ class Templates:
         """Take another lock: a thread that a fork has left behind may have this one."""
         self._lock = new_lock()
 
+    def _older(self, oldest: float) -> list[tuple[str, str]]:
+        return [key for key, (_, made_at) in self.heads.items() if made_at <= oldest]
+
     def sweep(self) -> tuple[int, int]:
         """Forget what is older than `max_age`; return how many that was, and their bytes."""
         oldest = self._now() - self._max_age
         with self._lock:
-            old = [key for key, (_, made_at) in self.heads.items() if made_at <= oldest]
+            old = self._older(oldest)
             return len(old), sum(self.heads.pop(key)[0].__sizeof__() for key in old)
 
     def stats(self, lookups: int) -> dict[str, Any]:

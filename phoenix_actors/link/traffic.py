@@ -68,8 +68,7 @@ class Traffic:
         """Return copies of the counts of these topics, in their order; forget all others."""
         names = list(topics)
         with self._lock:
-            wanted = set(names)
-            for gone in [name for name in self._topics if name not in wanted]:
+            for gone in self._topics.keys() - set(names):
                 del self._topics[gone]
             none = TrafficOf()
             return [msgspec.structs.replace(self._topics.get(name, none)) for name in names]

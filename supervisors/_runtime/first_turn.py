@@ -290,18 +290,23 @@ def _second_turn(process: Process, here: Here) -> bool:
     """Obey what was ordered during the init; then do what a user wants done before messages."""
     process._boot = None
     process._thread_id = here.ident
-    control = process.mailbox.control
     outer, here.process = here.process, process
     try:
-        while control and not process.ended:
-            with suppress(IndexError):
-                process.obey(control.popleft())
+        if process.mailbox.control:
+            _obey(process)
         if not process.ended:
             _after_start(process)
     finally:
         process.handling = IDLE
         here.process = outer
     return leave(process, here)
+
+
+def _obey(process: Process) -> None:
+    control = process.mailbox.control
+    while control and not process.ended:
+        with suppress(IndexError):
+            process.obey(control.popleft())
 
 
 def _after_start(process: Process) -> None:
