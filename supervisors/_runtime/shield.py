@@ -189,13 +189,17 @@ def _make_good() -> None:
     frame = sys._getframe(1)
     missed, _state.missed = _state.missed, []
     try:
-        while missed:
-            handler, signum = missed[0]
-            try:
-                handler(signum, frame)
-            finally:
-                del missed[0]
+        _call_each(missed, frame)
     finally:
         if missed:
             _state.missed[:0] = missed
             _make_good()
+
+
+def _call_each(missed: list[tuple[_Handler, int]], frame: Any) -> None:
+    while missed:
+        handler, signum = missed[0]
+        try:
+            handler(signum, frame)
+        finally:
+            del missed[0]

@@ -271,10 +271,11 @@ def _child_turn(
             if begun is None:
                 return False
             row = actor._otp_row
-            process, args, kwargs = begun
-            if row is not None and row.first is process:
+            if row is not None and row.first is begun[0]:
+                process = begun[0]
                 begun = _start_row(actor, row, begun, here)
                 break
+            process, args, kwargs = begun
         if begun is not None:
             attach_begun(begun)
     except BaseException as error:  # noqa: BLE001  an error of the runtime's own, as in run_turn
