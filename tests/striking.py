@@ -34,6 +34,8 @@ def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGIN
         nonlocal left
         if not frame.f_code.co_filename.startswith(_PACKAGE):
             return None
+        # In this order: 3.13 notes the wish for opcodes only of a frame that is traced already.
+        frame.f_trace = trace
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != _NOP:
             left -= 1
@@ -43,6 +45,8 @@ def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGIN
         return trace
 
     before = sys.gettrace()
+    # 3.12 counts opcodes from the settrace on that follows the first wish for them.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         act()
