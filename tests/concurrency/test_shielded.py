@@ -164,8 +164,20 @@ def test_a_handler_that_calls_the_supervisor(parent: Any, way: str) -> None:
     assert number > 200
 
 
+@pytest.fixture
+def unraised(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Return where the exceptions went that Python cannot raise."""
+    # What is raised in the callback of a weak reference is lost, as of a thread's in `threading`.
+    unraised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: unraised.append(what.object))
+    # And in one of these; Hypothesis leaves one behind.
+    callbacks, gc.callbacks[:] = gc.callbacks[:], []
+    yield unraised
+    gc.callbacks[:] = callbacks
+
+
 @pytest.mark.parametrize("handlers", [0, 1, 2])
-def test_a_storm(parent: Any, handlers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storm(parent: Any, handlers: int, unraised: list[Any]) -> None:
     """Starts and ends without number, with exceptions at any time: nothing hangs, or is left."""
     chance = random.Random(handlers)
     ready = threading.Semaphore(0)
@@ -198,11 +210,6 @@ def test_a_storm(parent: Any, handlers: int, monkeypatch: pytest.MonkeyPatch) ->
         threading.Event().wait(1.0)
 
     lost = 0
-    # What is raised in the callback of a weak reference is lost, as of a thread's in `threading`.
-    unraised: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: unraised.append(what.object))
-    # And in one of these; Hypothesis leaves one behind.
-    callbacks, gc.callbacks[:] = gc.callbacks[:], []
     signums = [signal.SIGUSR1, signal.SIGALRM][:handlers]
     before = [signal.signal(each, strike) for each in signums]
     sender = threading.Thread(target=send, daemon=True)
@@ -223,7 +230,6 @@ def test_a_storm(parent: Any, handlers: int, monkeypatch: pytest.MonkeyPatch) ->
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         tidy(parent)
     finally:
-        gc.callbacks[:] = callbacks
         for each, handler in zip(signums, before, strict=True):
             signal.signal(each, handler)
 
