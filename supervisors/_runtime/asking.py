@@ -225,12 +225,14 @@ def _end(actor: Any, id_or_ref: Any) -> bool:
 
 
 def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
-    """Do so where no monitor is to be called, and no message is to be rejected."""
+    """Do so where nobody is to be called back, and no message is to be rejected."""
     process = id_or_ref.process if isinstance(id_or_ref, ActorRef) else None
     if process is None:
         machine = actor._otp_machine
         child = None if machine is None else machine.children.find(id_or_ref)
         process = None if child is None else actor._otp_lives.get(child.incarnation)
     if process is None or process.bonds.monitors or process.mailbox.user:
+        return False
+    if process.bonds.has_askers():
         return False
     return _end(actor, id_or_ref)

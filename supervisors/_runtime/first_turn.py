@@ -12,7 +12,7 @@ from contextvars import Context
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from supervisors._runtime.actor_list import enlist
+from supervisors._runtime.actor_list import enlist, strike
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import BOOTING, IDLE
 from supervisors._runtime.handover import flush, only_waits
@@ -169,6 +169,9 @@ def start_plainly(cls: type[Actor], tie: Callable[[Process], None] | None) -> An
         tie(process)
     ref = process.actor_ref
     enlist(ref)
+    if process.ended:
+        # By its starter's end, which came before it was listed.
+        strike(ref, None)
     return ref
 
 

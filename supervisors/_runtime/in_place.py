@@ -130,6 +130,8 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     if process.bonds.monitors or process.mailbox.user or only_waits(3, shielded=True):
         return False
     if current.__dict__["here"].is_main:
+        if process.bonds.has_askers():
+            return False
         return shielded(_end_and_flush, process, reason) is True
     return Context().run(_end_and_flush, process, reason)
 

@@ -119,9 +119,10 @@ def shielded(act: Callable[..., Any], *arguments: Any) -> Any:
 
 def lift_in_child() -> None:
     """Put the handlers back after a fork in another thread: whose step it was is not here."""
+    # What was missed was sent to the parent; a step may be over that has not made it good yet.
+    _state.missed.clear()
     if _state.up:
         _state.up = False
-        _state.missed.clear()
         _state.before.setdefault(_SIGINT, _default)
         _put_back(_state.before)
 

@@ -114,6 +114,10 @@ class Bonds:
         # Whether the starter waits for the init however long it takes.
         self.may_wait = True
 
+    def has_askers(self) -> bool:
+        """Tell whether anybody is answered at the end, whose callbacks may be a user's."""
+        return bool(self.deferred or self.stop_waiters)
+
 
 FREE: Final = Bonds()
 """The bonds of a process that nothing is, or ever was, tied to; they do not change."""

@@ -11,7 +11,7 @@ import pytest
 from pykka import ActorRegistry
 
 from supervisors import GenServer, Shutdown, StartError
-from supervisors._runtime.first_turn import READY
+from supervisors._runtime.first_turn import READY, start_plainly
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.root import root
 from tests.concurrency.conftest import DEADLINE
@@ -160,3 +160,10 @@ def test_who_finds_it_in_the_registry_can_ask_it() -> None:
     for ref in refs:
         assert ref.is_alive()
         ref.stop()
+
+
+def test_one_that_ends_while_it_is_linked_is_not_listed() -> None:
+    """Its starter may be killed in the middle of the start, and ends it: nothing dead is left."""
+    ended = start_plainly(Plain, lambda process: process.kill())
+    assert not ended.is_alive()
+    assert ended not in ActorRegistry.get_all()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from supervisors._runtime.outcomes import UNDONE
-from supervisors._runtime.shield import _state, shielded
+from supervisors._runtime.shield import _state, lift_in_child, shielded
 from tests.striking import handling, strike_at
 
 # Those that this system has, and that nothing else here uses.
@@ -188,3 +188,10 @@ def test_wherever_it_is_struck(others: int, own: bool) -> None:
     finally:
         for each, handler in zip(signums, before, strict=True):
             signal.signal(each, handler)
+
+
+def test_the_child_of_a_fork_makes_nothing_good_that_its_parent_has_missed() -> None:
+    """Not even where the step was over at the moment of the fork, and only the calls were left."""
+    _state.missed.append((signal.default_int_handler, signal.SIGINT))
+    lift_in_child()
+    assert shielded(lambda: 1) == 1
