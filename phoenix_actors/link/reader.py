@@ -193,16 +193,20 @@ class Reader:
         """Settle the pushes of answers that came one behind the other."""
         straight, traffic, (frames, sizes) = self._straight, self._wire.session.traffic, answers
         answered = straight.answers(frames, sum(sizes), decoded)
-        for frame, size, (push, reply, took) in zip(frames, sizes, answered, strict=True):
-            if push is None:
-                # Nobody waits for it any more.
-                self._pass_on(frame, size)
-            elif reply is None:
-                self._give(frame, push, took)
-            else:
-                if traffic is not None:
-                    traffic.answered(frame.topic, took)
-                straight.settle(push, reply)
+        try:
+            for frame, size, (push, reply, took) in zip(frames, sizes, answered, strict=True):
+                if push is None:
+                    # Nobody waits for it any more.
+                    self._pass_on(frame, size)
+                elif reply is None:
+                    self._give(frame, push, took)
+                else:
+                    if traffic is not None:
+                        traffic.answered(frame.topic, took)
+                    straight.settle(push, reply)
+        except BaseException:
+            straight.lose(answered)
+            raise
 
     def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
         """Take text messages in a caller's thread, which must not pause; return what is left.

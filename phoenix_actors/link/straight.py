@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.errors import ConnectionLost
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.lane import LONG
 from phoenix_actors.link.overflow import octets
@@ -188,23 +189,30 @@ class Straight:
         reply = PushReply("ok", payload.get("response", {}))
         now = timers.clock.now()
         counters = self._counters
-        with self._lock:
-            push = self._pushes.resolve(topic, frame.ref, frame.join_ref)
-            if push is None:
-                # Looked for once more by who is asked next.
-                self._pushes.unmatched -= 1
-                return False
-            counters.answers += 1
-            counters.answer_bytes += size
-            timeout = push.timeout
-            if timeout is not None and push.deadline is not None:
-                self._times.note(now - push.deadline + timeout)
-        self._wire.last_active = now
-        token = push.token
-        if type(token) is PushFuture and token.counters is counters:
-            token.settle_counted(reply)
-        else:
-            self.settle(push, reply)
+        push, counted = None, False
+        try:
+            with self._lock:
+                push = self._pushes.resolve(topic, frame.ref, frame.join_ref)
+                if push is None:
+                    # Looked for once more by who is asked next.
+                    self._pushes.unmatched -= 1
+                    return False
+                timeout = push.timeout
+                if timeout is not None and push.deadline is not None:
+                    self._times.note(now - push.deadline + timeout)
+                counters.answers += 1
+                counters.answer_bytes += size
+                counted = True
+            self._wire.last_active = now
+            token = push.token
+            if type(token) is PushFuture and token.counters is counters:
+                token.settle_counted(reply)
+            else:
+                self.settle(push, reply)
+        except BaseException:
+            if push is not None:
+                self.lose([(push, reply if counted else None, None)])
+            raise
         return True
 
     def answers(self, frames: list[Frame], size: int, decoded: int) -> list[Answered]:
@@ -215,22 +223,40 @@ class Straight:
         self._wire.last_active = now = timers.clock.now()
         answered: list[Answered] = []
         note, resolve = self._times.note, self._pushes.resolve
-        replied = 0
-        with self._lock:
-            for frame in frames:
-                push = resolve(frame.topic, frame.ref, frame.join_ref)
-                reply = took = None
-                if push is not None:
-                    if push.deadline is not None and push.timeout is not None:
-                        took = now - (push.deadline - push.timeout)
-                        note(took)
-                    payload = frame.payload
-                    if type(payload) is dict and payload.get("status") == "ok":
-                        reply = PushReply("ok", payload.get("response", {}))
-                        replied += 1
-                answered.append((push, reply, took))
-            self._counters.note_answers(len(frames), size, replied, decoded)
+        replied, push = 0, None
+        try:
+            with self._lock:
+                for frame in frames:
+                    push = resolve(frame.topic, frame.ref, frame.join_ref)
+                    reply = took = None
+                    if push is not None:
+                        if push.deadline is not None and push.timeout is not None:
+                            took = now - (push.deadline - push.timeout)
+                            note(took)
+                        payload = frame.payload
+                        if type(payload) is dict and payload.get("status") == "ok":
+                            reply = PushReply("ok", payload.get("response", {}))
+                            replied += 1
+                    answered.append((push, reply, took))
+                self._counters.note_answers(len(frames), size, replied, decoded)
+        except BaseException:
+            # None of them is counted.
+            self.lose([(taken, None, None) for taken in (*(entry[0] for entry in answered), push)])
+            raise
         return answered
+
+    def lose(self, answered: list[Answered]) -> None:
+        """Fail those that are not settled: a signal's handler raised where they were to be.
+
+        They are taken out, so nobody else would; and the connection is about to end. One with its
+        reply was counted as replied.
+        """
+        for push, reply, _ in answered:
+            if push is not None and not push.token.done():
+                if reply is not None:
+                    self._counters.add("push_replied", -1)
+                error = ConnectionLost(None, "interrupted while its answer was read")
+                without_waiting(push.token.fail, error)
 
     def settle(self, push: PendingPush, reply: PushReply) -> None:
         """Settle one of them, whose reply is "ok"."""
