@@ -77,6 +77,8 @@ class Straight:
             or lane.queue
             or lane.sending
             or lane.send_now is None
+            # As is_mine; a signal's handler, in the middle of what has the way out.
+            or lane.writing._is_owned()
             or session.traffic is not None
             or not _pushed_unheard()
         ):

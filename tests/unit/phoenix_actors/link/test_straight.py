@@ -17,7 +17,8 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.link.future import PushFuture, push_books
 from phoenix_actors.link.traffic import Traffic
-from phoenix_actors.message import PushReply
+from phoenix_actors.machines.channel_events import FrameArrived
+from phoenix_actors.message import Frame, PushReply
 from supervisors import Reply
 from supervisors._runtime.timers import timers
 from tests.e2e.rig import listening
@@ -263,6 +264,26 @@ def test_an_interrupt_before_the_send_ends_nothing(run: Straight) -> None:
     run.bench.wire.straight._pushes = pushes
     run.push(2)
     assert (run.sent(), run.handle.aborted) == ([2], False)
+
+
+@pytest.mark.contract("C77")
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_handler_in_the_middle_of_a_push_takes_no_way_out(run: Straight, joined: bool) -> None:
+    """It gives back no lock that is not its own, and its frame stands behind the other."""
+    lane, topic, core = run.bench.wire.outbox.lane, run.topic, run.topic.core
+    assert lane is not None
+    assert core is not None
+    if not joined:
+        # A head is known by topic and event; the channel has to join again.
+        core.feed(FrameArrived(Frame(run.join_ref, None, "t", "phx_error", {}), 1, 1))
+        run.handle.sent.clear()
+    with lane.writing:
+        # As the thread of a push, or of a write, that has the way out and has not sent yet.
+        topic.push("e", {"n": 1}, None)
+        assert lane.writing._is_owned()
+        assert (run.sent(), len(lane)) == ([], int(joined))
+    run.bench.wire.outbox.flush()
+    assert run.sent() == [1] * joined
 
 
 @pytest.mark.contract("C49")
