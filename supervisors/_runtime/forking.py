@@ -13,8 +13,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from itertools import repeat
+from operator import methodcaller
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final
 
 from pykka import ActorRegistry
 
@@ -38,14 +41,50 @@ if TYPE_CHECKING:
 
 __all__ = ["install"]
 
-# The locks of the fork that is under way. There is one at most: the first lock keeps others out.
-_held: list[tuple[ExitStack, bool]] = []
+# C code, which no signal's handler interrupts but where it waits for a lock: so it is known at any
+# moment which locks are held.
+_take: Final[Any] = methodcaller("acquire")
+_let_go: Final[Any] = methodcaller("release")
+_pop: Final[Any] = list.pop
+
+
+class _Fork:
+    """A fork that is under way; what a handler raises in here may be tried again."""
+
+    __slots__ = ("in_handler", "locks", "taken", "thread")
+
+    def __init__(self, locks: list[Any], *, in_handler: bool) -> None:
+        self.in_handler = in_handler
+        self.thread = get_ident()
+        self.locks = locks
+        # One item for each of the first locks that are held.
+        self.taken: list[Any] = []
+
+    def begin(self) -> None:
+        """Take the locks that are not held yet."""
+        self.taken.extend(map(_take, self.locks[len(self.taken) :]))
+        if self not in _held:
+            _held.append(self)
+
+    def end(self) -> None:
+        """Let those that are held go."""
+        del self.locks[len(self.taken) :]
+        deque(map(_let_go, map(_pop, repeat(self.locks, len(self.locks)))), 0)
+        if self in _held:
+            _held.remove(self)
+
+
+# One at most, but for one that a signal's handler makes in the hooks of another: the first lock
+# keeps other threads out.
+_held: list[_Fork] = []
 
 
 def install() -> None:
     """Register the hooks, where the system has fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before, after_in_parent=_release, after_in_child=_in_child)
+        # Once more, for a signal's handler may have raised before the first had begun.
+        os.register_at_fork(after_in_parent=_release, after_in_child=_release)
 
 
 def _before() -> None:
@@ -54,18 +93,30 @@ def _before() -> None:
     locks: list[Any] = [root._lock, process_names._lock, unstopped._lock, telemetry._lock]
     locks += [timers._lock, pool._lock, own_thread._lock, mailbox.making]
     locks += [getattr(ActorRegistry, "_actor_refs_lock", new_rlock())]
-    stack = ExitStack()
-    for lock in locks:
-        stack.enter_context(lock)
     in_main = threading.current_thread() is threading.main_thread()
-    _held.append((stack, current.process is not None and not in_main))
+    fork = _Fork(locks, in_handler=current.process is not None and not in_main)
+    try:
+        fork.begin()
+    except BaseException:
+        # A signal's handler has raised; Python reports that, and forks.
+        fork.begin()
+        raise
 
 
 def _release() -> bool:
     """Let the locks go; tell whether it was a handler that forked."""
-    stack, in_handler = _held.pop()
-    stack.close()
-    return in_handler
+    me = get_ident()
+    mine = [fork for fork in _held.copy() if fork.thread == me]
+    if not mine:
+        return False
+    fork = mine[-1]
+    try:
+        fork.end()
+    except BaseException:
+        # As above.
+        fork.end()
+        raise
+    return fork.in_handler
 
 
 def _in_child() -> None:

@@ -230,3 +230,31 @@ def test_a_fork_between_two_steps() -> None:
         *("False NoProc()", "terminate new Normal", "x True", "7"),
         "terminate old Normal",
     ]
+
+
+def test_an_exception_at_each_step_of_a_fork() -> None:
+    """A signal's handler may raise in the hooks: no lock is left held, in neither process."""
+    lines = forking("""
+        import signal
+        from supervisors._runtime import forking, mailbox, unstopped
+        from supervisors._runtime.pool import pool
+        from supervisors._runtime.root import root
+        from supervisors._runtime.timers import timers
+        from tests.striking import strike_at
+
+        def held():
+            locks = root._lock, unstopped._lock, timers._lock, pool._lock, mailbox.making
+            return bool(forking._held) or any(lock._is_owned() for lock in locks)
+
+        def fork():
+            statuses.append(in_child(lambda: os._exit(1) if held() else None))
+
+        # What Python tells of exceptions in the hooks.
+        sys.unraisablehook = lambda _: None
+        statuses, number = [], 0
+        while strike_at(number, fork):
+            assert not held()
+            number += 1
+        say(number > 100, set(statuses))
+    """)
+    assert lines == ["True {7}"]
