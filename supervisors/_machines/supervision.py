@@ -103,7 +103,7 @@ class SupervisionMachine:
         self.budget = RestartIntensity(flags.max_restarts, flags.max_seconds)
         self.now = 0.0
         self.sample = sample
-        self._end_now = end_now
+        self.end_now = end_now
         self._commands: list[Command] = []
         self.waiting: deque[Event] = deque()
         # A generator, or what is sent events like one.
@@ -194,10 +194,6 @@ class SupervisionMachine:
     def emit(self, command: Command) -> None:
         """Add a command to the answer to the present event."""
         self._commands.append(command)
-
-    def end_now(self, incarnations: list[int]) -> int:
-        """End these from the first on, as far as that takes no time; return how many have ended."""
-        return self._end_now(incarnations)
 
     def overtakes(self) -> bool:
         """Tell whether what is done at once would come before something that was ordered."""
