@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -114,7 +115,22 @@ def test_supervisors_below() -> None:
 
 
 def test_a_supervisor_that_ends_meanwhile() -> None:
-    """A listener kills it in the middle of its boot: what has started stops, nothing follows."""
+    """A child kills it in the middle of its boot: what has started stops, nothing follows."""
+    # Its starter has the error at once; whoever runs its turn learns of it with the next child.
+    refused = threading.Event()
+
+    class Killed(Here):
+        def _otp_start_now(self) -> Callable[[int, ChildSpec], Any]:
+            start_now = super()._otp_start_now()
+
+            def start(incarnation: int, spec: ChildSpec) -> Any:
+                try:
+                    return start_now(incarnation, spec)
+                finally:
+                    if spec.id == "b":
+                        refused.set()
+
+            return start
 
     class Killing(GenServer):
         def init(self) -> None:
@@ -123,7 +139,8 @@ def test_a_supervisor_that_ends_meanwhile() -> None:
 
     children = [noting("a"), ChildSpec("k", start=Killing), noting("b")]
     with pytest.raises(StartError):
-        Here.start_link(children, strategy="one_for_one")
+        Killed.start_link(children, strategy="one_for_one")
+    assert refused.wait(10)
     assert [entry for entry in SEEN if entry[0] == "b"] == [("b", False)]
 
 
