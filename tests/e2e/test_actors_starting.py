@@ -35,7 +35,8 @@ class Continuing(ChannelActor):
 class Slow(ChannelActor):
     """Takes its time to start."""
 
-    def init(self, gate: threading.Event) -> None:
+    def init(self, begun: threading.Event, gate: threading.Event) -> None:
+        begun.set()
         gate.wait(DEADLINE)
 
 
@@ -48,10 +49,12 @@ def test_handle_continue_may_push_and_wait(client: SocketClient) -> None:
 @pytest.mark.contract("C161")
 def test_join_keeps_its_timeout_while_another_actor_starts(client: SocketClient) -> None:
     """A channel whose init takes long costs other joins their own timeout and no more."""
-    gate = threading.Event()
-    first = threading.Thread(target=client.join, args=("room:a",), kwargs={"channel": (Slow, gate)})
+    begun, gate = threading.Event(), threading.Event()
+    slow = {"channel": (Slow, begun, gate)}
+    first = threading.Thread(target=client.join, args=("room:a",), kwargs=slow)
     first.start()
     try:
+        assert begun.wait(DEADLINE)
         with pytest.raises(JoinTimeout):
             client.join("room:b", timeout=0.05)
     finally:

@@ -117,7 +117,10 @@ def test_every_hook(phoenix: Phoenix) -> None:
             async with asyncio.timeout(DEADLINE):
                 messages = channel.messages()
                 await channel.send("push_me", {"drop": 2})
-                assert (await anext(messages)).payload == {"drop": 2}
+                # The one before may be on its way still: callbacks run first.
+                while (payload := (await anext(messages)).payload) == {"drop": 0}:
+                    pass
+                assert payload == {"drop": 2}
             client.put_state("auth_token", "refused")
             await client.disconnect()
             await client.connect()

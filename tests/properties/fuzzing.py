@@ -218,7 +218,7 @@ def framing(data: bytes, *, deflate: bool) -> int:
     options = TransportOptions(max_message_size=LIMIT, compression=deflate)
     with mock.patch("phoenix_actors.transport.dial.connect", return_value=near):
         handle = WebSocketTransport().open("ws://h/", options, events)
-    handle.join(DEADLINE)
+        handle.join(DEADLINE)
     far.close()
     assert events.ended is not None
     code, _, clean = events.ended
