@@ -153,15 +153,16 @@ class WebSocketHandle:
     def read_by_itself(self, read: Callable[[], None]) -> None:
         """Start a reader thread for what `open` gave."""
         try:
-            threading.Thread(target=read, name=self._reader_name(), daemon=True).start()
+            reader = threading.Thread(target=read, name=self._reader_name(), daemon=True)
+            reader.start()
+            self._reader = reader  # join() right after this has whom to wait for
         except Exception as error:
             stream, reading = self._stream, self._reading
             if stream is not None and reading is not None:
                 stream.shutdown()
                 reading.close()
                 stream.close()
-            shown = self._target.shown
-            raise failed_opening(error, shown, None, aborted=self._aborted) from error
+            raise failed_opening(error, self._target.shown, None, aborted=self._aborted) from error
 
     def _reader_name(self) -> str:
         return f"phoenix-reader-{self._target.host}:{self._target.port}"

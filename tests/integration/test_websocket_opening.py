@@ -165,6 +165,34 @@ def test_abort_ends_an_attempt_under_way() -> None:
         peer.close()
 
 
+def test_join_waits_for_a_reader_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever joins right after open() waits, also where the new thread comes to run late."""
+    go = threading.Event()
+    waited: list[float | None] = []
+
+    class Late(threading.Thread):
+        def run(self) -> None:
+            if self.name.startswith("phoenix-reader"):
+                go.wait(PATIENCE)
+            super().run()
+
+        def join(self, timeout: float | None = None) -> None:
+            if self.name.startswith("phoenix-reader"):
+                waited.append(timeout)
+                go.set()
+            super().join(timeout)
+
+    with serving(echo) as (_, url), monkeypatch.context() as patched:
+        patched.setattr("phoenix_actors.transport.websocket.threading.Thread", Late)
+        events = Events()
+        handle = WebSocketTransport().open(url, TransportOptions(), events)
+        handle.close()
+        handle.join(PATIENCE)
+        assert waited == [PATIENCE]
+        assert events.next() == ("connected",)
+        events.end()
+
+
 def test_an_attempt_aborted_before_it_began_opens_nothing() -> None:
     """abort() from the announcement itself."""
     with serving(echo) as (_, url):
