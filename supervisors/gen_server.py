@@ -39,7 +39,6 @@ from supervisors._runtime.foreign import any_process_of
 from supervisors._runtime.items import (
     NO_CASTS,
     Asked,
-    Call,
     Carried,
     EndSelf,
     Forwarded,
@@ -306,19 +305,18 @@ class GenServer(DozingActor):
         elif item.attr_path[0] not in _FRAMEWORK_NAMES:
             call_proxied(self, item)
 
-    def _otp_answer(self, call: Call) -> None:
+    def _otp_answer(self, call: Asked) -> None:
         """Handle a call: the result is the reply, unless it is a directive."""
         request, process = call.message, self._process
         call.to = None
-        reply: Reply = call if type(call) is Asked else call.future
         try:
             if type(request) in _PROXY_MESSAGES:
                 if request.attr_path[0] in _FRAMEWORK_NAMES:
-                    reply.fail(unreachable(request.attr_path[0]))
+                    call.fail(unreachable(request.attr_path[0]))
                 else:
                     result = call_proxied(self, request)
                     process.handling = IDLE
-                    reply.settle(result)
+                    call.settle(result)
                 return
             # The first is at hand, and the second true of nobody without it.
             if process.unusual and self._otp_gets_everything:
@@ -327,26 +325,31 @@ class GenServer(DozingActor):
                 result = self.handle_call(request, call)
         except self.reply_exceptions as error:
             call.message = None
-            reply.fail(error)
+            call.fail(error)
             return
         if process.handling is STASHED:
-            process.defer(reply)
+            process.defer(call)
             return
         # Of those most replies are, and to look that up costs less than to ask for the class.
         if type(result) not in _VALUES:
             if isinstance(result, Directive):
-                self._otp_follow(result, reply)
+                self._otp_follow(result, call)
                 call.message = None
                 return
             if result is NO_REPLY:
-                process.defer(reply)
+                process.defer(call)
                 call.message = None
                 return
         # The asker may keep the future for long.
         call.message = None
         # Who got this reply has left the handler behind: a kill now is one between messages.
         process.handling = IDLE
-        reply.settle(result)
+        # As settle(), without its call: whether this is the first answer is nothing to anybody.
+        cell = call._cell
+        if not cell:
+            cell.append((True, result))
+            if call._callbacks is not None:
+                call._run_callbacks()
 
     def _otp_inform(self, message: Any) -> None:
         if isinstance(message, Down) and not message.monitor.active:

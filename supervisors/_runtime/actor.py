@@ -42,7 +42,7 @@ class Inbox:
             self._process.post(envelope.message)
         else:
             process = self._process
-            process.post(Forwarded(envelope.message, envelope.reply_to, None, process))
+            process.post(Forwarded.of(envelope.message, process).passing_on(envelope.reply_to))
 
     def get(self) -> Any:
         """Refuse: only the actor itself takes messages out."""

@@ -69,7 +69,7 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     if process is current.process:
         raise SelfCallError(ref)
     request = SupervisorRequest(verb, argument)
-    call = Asked(request, None, process)
+    call = Asked.of(request, process)
     if (
         verb in _READS
         and current.here.is_main

@@ -60,9 +60,13 @@ def carry(carrier: Carrier) -> bool:
 
             return carrier.ask(self, send, block=block)
 
-        def make(cls: type[Asked]) -> Asked:
+        def make() -> Asked:
             around, inside.around = getattr(inside, "around", None), None
-            return cls() if around is None else Carried(None, None, around)
+            if around is None:
+                return Asked()
+            call = Carried()
+            call.around = around
+            return call
 
         refs.ActorRef.ask = ask  # type: ignore[method-assign]
         refs.new_asked = make
@@ -76,7 +80,7 @@ def carry_no_more(carrier: Carrier) -> None:
             return
         _carrying.clear()
         refs.ActorRef.ask = _plain_ask  # type: ignore[method-assign]
-        refs.new_asked = object.__new__
+        refs.new_asked = Asked
 
 
 def ended(future: Any, call: Callable[[BaseException | None], None]) -> None:

@@ -8,7 +8,7 @@ To look at what is told, instead, would cost each `tell` a fifth more.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP
 from supervisors._runtime.reply import Reply
@@ -71,14 +71,18 @@ class Asked(Reply, Call):
 
     __slots__ = ("message", "ref", "to")
 
-    def __init__(self, message: Any = None, ref: Any = None, to: Any = None) -> None:
-        """Keep the message, the asking actor's ref or None, and the process that is asked."""
-        self.message = message
-        self.ref = ref
-        self.to = to
-        # As Reply.__init__, without its call.
-        self._cell = []
-        self._callbacks = None
+    if not TYPE_CHECKING:
+        # Made by C code alone, and filled in by whoever makes it: calling an __init__ takes longer
+        # than all of that.
+        __init__ = object.__init__
+
+    @classmethod
+    def of(cls, message: Any, to: Any) -> Self:
+        """Make one of what a plain thread asks this process."""
+        call = cls()
+        call.message, call.ref, call.to = message, None, to
+        call._cell, call._callbacks = [], None
+        return call
 
     @property
     def future(self) -> Reply:
@@ -98,32 +102,24 @@ class Carried(Asked):
 
     __slots__ = ("around",)
 
-    def __init__(self, message: Any, ref: Any, around: AbstractContextManager[object]) -> None:
-        """Keep the message, the asking actor's ref or None, and what surrounds the handler."""
-        super().__init__(message, ref)
-        self.around = around
+    around: AbstractContextManager[object]
 
 
-class Forwarded(Call):
-    """A call whose future somebody else made."""
+class Forwarded(Asked):
+    """A call whose future somebody else made: the outcome is passed on to that."""
 
-    __slots__ = ("_future", "message", "ref", "to")
+    __slots__ = ("_outer",)
 
-    def __init__(self, message: Any, future: Reply, ref: Any, to: Any) -> None:
-        """Keep the message, where the answer goes, who asks (a ref or None) and who is asked."""
-        self.message = message
-        self.to = to
-        self._future = future
-        self.ref = ref
+    def passing_on(self, outer: Reply) -> Self:
+        """Have this future get the outcome."""
+        self._outer = outer
+        self.add_done_callback(lambda _: outer._settle(self._cell[0]))
+        return self
 
-    @property
-    def future(self) -> Reply:
-        """Where the answer goes."""
-        return self._future
-
-    def reply(self, value: Any) -> bool:
-        """Answer; tell whether this was the first answer."""
-        return self._future.settle(value)
+    def settle_quietly(self, outcome: tuple[bool, Any]) -> None:
+        """Take (ok, value) as the outcome without calling anybody back: after a fork."""
+        super().settle_quietly(outcome)
+        self._outer.settle_quietly(outcome)
 
 
 class Info:

@@ -117,7 +117,7 @@ class PoolDispatcher:
             self._offer_from_outside(process, here)
             return
         try:
-            self._queue.append(process.mailbox.slot.pop())
+            self._queue.append(process.slot.pop())
         except IndexError:
             # Somebody has it.
             return
@@ -256,7 +256,7 @@ class PoolDispatcher:
                 process = ready.popleft()
             except IndexError:
                 # An idle worker must not keep a dead actor, and its whole tree, alive.
-                process = actor = mailbox = user = item = result = None
+                process = actor = user = item = result = None
                 next_gate = self._park(gate)
                 if next_gate is None:
                     return
@@ -264,9 +264,9 @@ class PoolDispatcher:
                 continue
             try:
                 # As run_turn, without its call. For what most turns are, one message, as take_turn.
-                if process.steady and process.mailbox.user and not process.mailbox.control:
-                    mailbox, actor = process.mailbox, process.actor
-                    user = mailbox.user
+                user = process.user
+                if user and process.steady and not process.control:
+                    actor = process.actor
                     process._thread_id = here.ident
                     here.process = process
                     try:
@@ -279,20 +279,26 @@ class PoolDispatcher:
                     try:
                         if type(item) is process.direct:
                             result = actor.handle_cast(item)
+                            if result is not None:
+                                actor._otp_follow(result, None)
                         else:
-                            result = process.take_other(actor, type(item), item)
-                        if result is not None:
-                            actor._otp_follow(result, None)
+                            process.take_other(actor, type(item), item)
                     except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
                         process.crash(error, item)
                     process.handling = IDLE
-                    if not (user or mailbox.control or process.ended):
-                        here.process = None
-                        mailbox.slot.append(process)
-                        if (user or mailbox.control) and mailbox.retake_slot():
+                    if user or process.ended:
+                        if process.take_turn(BATCH, here):
                             ready.append(process)
-                    elif process.take_turn(BATCH, here):
-                        ready.append(process)
+                    else:
+                        here.process = None
+                        process.slot.append(process)
+                        # What has come meanwhile; an order may have come during the handler.
+                        if (
+                            (user or process.control)
+                            and process.retake_slot()
+                            and process.take_turn(BATCH, here)
+                        ):
+                            ready.append(process)
                 elif process.take_turn(BATCH, here):
                     ready.append(process)
             except BaseException as error:  # noqa: BLE001  as there

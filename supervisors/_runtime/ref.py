@@ -24,14 +24,13 @@ from supervisors.errors import MailboxFullError, NoProcError, SelfCallError
 from supervisors.exits import Down, ExitReason, Normal, as_reason
 
 if TYPE_CHECKING:
-    from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
     from supervisors._runtime.signals import Monitor
 
 __all__ = ["ActorRef"]
 
 # Who carries something along with each ask puts something else in its place, see `carrying`.
-new_asked: Callable[[type[Asked]], Asked] = object.__new__
+new_asked: Callable[[], Asked] = Asked
 
 
 def _find(urn: str) -> Any:
@@ -132,19 +131,19 @@ class ActorRef(pykka.ActorRef[Any]):
         """
         # As Process.post, without its calls, which take half as long again. What is seldom so is
         # left to exceptions, which cost nothing where none is raised.
+        process: Any = self.process
         try:
-            mailbox = self.process.mailbox  # type: ignore[union-attr]
-        except AttributeError:
-            raise NoProcError(self) from None
-        try:
-            mailbox.user.append(message)
+            process.user.append(message)
         except NoLaneError:
-            mailbox.lane().append(message)
-        if mailbox.closed:
-            if mailbox.take_back(message):
+            process.lane().append(message)
+        except AttributeError:
+            if process is not None:
+                raise
+            raise NoProcError(self) from None
+        if process.closed:
+            if process.take_back(message):
                 raise NoProcError(self)
-        elif mailbox.slot:
-            process = mailbox.owner
+        elif process.slot:
             process.dispatcher.offer(process)
         elif asked:
             give_way(asked)
@@ -218,10 +217,9 @@ class ActorRef(pykka.ActorRef[Any]):
                 has ended by it.
         """
         process = self.process
-        here: Here = current.__dict__["here"]
-        asker = here.process
-        # As Asked(message, …), without the call of its __init__.
-        call = new_asked(Asked)
+        asker = current.__dict__["here"].process
+        # As Asked.of(message, …), without its call.
+        call = new_asked()
         call.message = message
         call.ref = None
         call.to = process
@@ -231,28 +229,38 @@ class ActorRef(pykka.ActorRef[Any]):
             if block and asker is process:
                 raise SelfCallError(self)
             call.ref = asker.actor_ref
+        if block:
+            return self._wait_for(call, timeout)
+        if process is None:
+            call.fail(NoProcError(self))
+            return call
+        # As in tell.
+        try:
+            process.user.append(call)
+        except NoLaneError:
+            process.lane().append(call)
+        if process.closed:
+            process.drain()
+        elif process.slot:
+            process.dispatcher.offer(process)
+        elif asked:
+            give_way(asked)
+        return call
+
+    def _wait_for(self, call: Asked, timeout: float | timedelta | None) -> Any:
+        """Send a call that was just made, and wait here for its answer."""
+        process: Process | None = call.to
         # As soon as the actor's thread is awake this one is to wait, for it has the GIL.
-        gate = call.gate() if block else None
+        gate = call.gate()
         if process is None:
             call.fail(NoProcError(self))
         else:
-            mailbox = process.mailbox
-            try:
-                mailbox.user.append(call)
-            except NoLaneError:
-                mailbox.lane().append(call)
-            if mailbox.closed:
-                mailbox.drain()
-            elif mailbox.slot:
+            process.add(call)
+            if process.slot and not process.closed:
                 process.dispatcher.offer(process)
-                if gate is not None:
-                    gate.expect()
-            elif asked and gate is None:
-                give_way(asked)
-        if gate is None:
-            return call
+                gate.expect()
         try:
-            return call.get_at(gate, timeout, here.host)
+            return call.get_at(gate, timeout)
         finally:
             gate.until = PASSED
 

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import Any
 
 import pykka
 
@@ -18,9 +19,6 @@ from supervisors._runtime.giving_way import Gate
 from supervisors._runtime.mailbox import making
 from supervisors.errors import CallTimeout
 from supervisors.telemetry import execute, is_interrupt
-
-if TYPE_CHECKING:
-    from supervisors._runtime.current import Host
 
 __all__ = ["Reply"]
 
@@ -146,8 +144,16 @@ class Reply(pykka.Future[Any]):
             CallTimeout: when it does not come in time.
             BaseException: what the actor raised.
         """
-        cell = self._cell
-        ok, value = cell[0] if cell else self._await_outcome(timeout)
+        try:
+            ok, value = self._cell[0]
+        except IndexError:
+            # Nothing yet. Seldom so, and what the wait raises is not to have this for a context.
+            pass
+        else:
+            if ok:
+                return value
+            raise value
+        ok, value = self._await_outcome(timeout)
         if ok:
             return value
         raise value
@@ -198,9 +204,9 @@ class Reply(pykka.Future[Any]):
         self._callbacks = deque((gate.release,))
         return gate
 
-    def get_at(self, gate: Gate, timeout: float | timedelta | None, host: Host | None) -> Any:
-        """Return the value like get(), in a thread of this host."""
-        if host is not None:
+    def get_at(self, gate: Gate, timeout: float | timedelta | None) -> Any:
+        """Return the value like get(), at the gate that was made with this reply."""
+        if current.__dict__["here"].host is not None:
             return self.get(timeout=timeout)
         if isinstance(timeout, timedelta):
             timeout = timeout.total_seconds()
@@ -318,23 +324,26 @@ class Reply(pykka.Future[Any]):
 
     def filter(self, func: Callable[[Any], bool]) -> Reply:
         """Return a future with only the items for which `func` is true."""
-        return self._derived(super().filter(func), self)
+        return _derived(lambda timeout: list(filter(func, self.get(timeout=timeout))), self)
 
     def join(self, *futures: pykka.Future[Any]) -> Reply:
         """Return a future with the list of all values."""
-        return self._derived(super().join(*futures), self, *futures)
+        sources = (self, *futures)
+        return _derived(lambda timeout: [one.get(timeout=timeout) for one in sources], *sources)
 
     def map(self, func: Callable[[Any], Any]) -> Reply:
         """Return a future with `func` applied to the value."""
-        return self._derived(super().map(func), self)
+        return _derived(lambda timeout: func(self.get(timeout=timeout)), self)
 
     def reduce(self, func: Callable[[Any, Any], Any], *args: Any) -> Reply:
         """Return a future with the items reduced to one value."""
-        return self._derived(super().reduce(func, *args), self)
+        return _derived(lambda timeout: reduce(func, self.get(timeout=timeout), *args), self)
 
-    @staticmethod
-    def _derived(future: Any, *sources: pykka.Future[Any]) -> Reply:
-        if all(isinstance(source, Reply) for source in sources):
-            future._sources = sources
-        reply: Reply = future
-        return reply
+
+def _derived(hook: Callable[[float | None], Any], *sources: pykka.Future[Any]) -> Reply:
+    """Return a future of what this makes of the values of others."""
+    future = Reply()
+    future.set_get_hook(hook)
+    if all(isinstance(source, Reply) for source in sources):
+        future._sources = sources
+    return future

@@ -58,15 +58,14 @@ class Turning(Inlet):
         Only for `run_turn` and what does as it does: afterwards nobody is `here`'s process, and an
         error of the runtime's own leaves this half way. True: the slot is held still, to go on.
         """
-        mailbox: Any = self.mailbox
         actor: Any = self.actor
         if self.steady:
-            user = mailbox.user
+            user = self.user
         elif self._boot is not None:
             return self._take_first_turn(here)
         else:
             user = self._find_lane()
-        control = mailbox.control
+        control = self.control
         self._thread_id = here.ident
         here.process = self
         while True:
@@ -84,12 +83,12 @@ class Turning(Inlet):
                 # As _otp_receive, without its call.
                 if kind is self.direct:
                     result = actor.handle_cast(item)
+                    if result is not None:
+                        actor._otp_follow(result, None)
                 elif kind is Asked and item.to is self and self.direct is not False:
-                    result = actor._otp_answer(item)
+                    actor._otp_answer(item)
                 else:
-                    result = self.take_other(actor, kind, item)
-                if result is not None:
-                    actor._otp_follow(result, None)
+                    self.take_other(actor, kind, item)
             except BaseException as error:  # noqa: BLE001  what a handler raises ends it alone
                 self._self.crash(error, item)
             self.handling = IDLE
@@ -106,10 +105,8 @@ class Turning(Inlet):
         if self.ended:
             return self._depart(here)
         # As give_back_slot, without its call.
-        mailbox.slot.append(self)
-        if mailbox.user or control:
-            return bool(mailbox.has_work() and mailbox.take_slot())
-        return False
+        self.slot.append(self)
+        return bool(self.user or control) and self.retake_slot()
 
     def _take_many(self, user: deque[Any], control: list[Any], most: int) -> int:
         """Handle up to so many messages, as above, until there is an order; return how many.
@@ -126,12 +123,12 @@ class Turning(Inlet):
                     # As _otp_receive, without its call.
                     if kind is self.direct:
                         result = actor.handle_cast(item)
+                        if result is not None:
+                            actor._otp_follow(result, None)
                     elif kind is Asked and item.to is self and self.direct is not False:
-                        result = actor._otp_answer(item)
+                        actor._otp_answer(item)
                     else:
-                        result = self.take_other(actor, kind, item)
-                    if result is not None:
-                        actor._otp_follow(result, None)
+                        self.take_other(actor, kind, item)
                 except BaseException as error:  # noqa: BLE001  as above
                     self._self.crash(error, item)
                 self.handling = IDLE
@@ -142,30 +139,33 @@ class Turning(Inlet):
                 raise
         return most - length_hint(rest)
 
-    def take_other(self, actor: Any, kind: type, item: Any) -> Any:
+    def take_other(self, actor: Any, kind: type, item: Any) -> None:
         """Handle a message that is no cast of the same type as the last one, or reject it.
 
         A call that is not for this process is one that it is told of.
         """
         if kind is Asked and item.to is self and self.direct is not False:
-            return actor._otp_answer(item)
+            actor._otp_answer(item)
+            return
         if self.direct is False:
             if self.ended:
                 self._reject(item)
-                return None
+                return
         elif kind not in NO_CASTS:
             self.direct = kind
             # Looked at afterwards, for who ends it does it the other way round.
             if self.ended:
                 self.direct = False
-            return actor.handle_cast(item)
+            result = actor.handle_cast(item)
+            if result is not None:
+                actor._otp_follow(result, None)
+            return
         if kind in CALLS:
             if item.to is self:
                 item.to = None
             else:
                 item = self.handling = Told(item)
         actor._otp_receive(item)
-        return None
 
     def _take_first_turn(self, here: Here) -> bool:
         """Begin in a turn of its own: who waits for the start comes before any handler."""

@@ -240,6 +240,7 @@ class Busy:
     """A process whose every turn leaves something to do, until its last one."""
 
     steady = False
+    user = ()
 
     def __init__(self, turns: int) -> None:
         self.turns = turns

@@ -25,6 +25,7 @@ class Fake:
     """A process with `work` messages."""
 
     steady = False
+    user = ()
 
     def __init__(self, work: int = 0) -> None:
         self.work = work

@@ -220,7 +220,9 @@ def test_kill_between_two_messages(turns: ManualDispatcher) -> None:
 
     ran: list[int] = []
     reply = Reply()
-    process.mailbox.user = Killing([Forwarded(lambda _: ran.append(1), reply, None, process)])
+    process.mailbox.user = Killing(
+        [Forwarded.of(lambda _: ran.append(1), process).passing_on(reply)]
+    )
     process.post("behind")
     process.mailbox.user.remove("behind")
     turns.run_until_idle()
