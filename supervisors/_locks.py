@@ -22,10 +22,22 @@ from __future__ import annotations
 
 import sys
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
+from operator import methodcaller
 from typing import Any, Final
 
-__all__ = ["new_lock", "new_rlock"]
+__all__ = ["forks", "new_lock", "new_rlock", "soon"]
+
+# Longer than anybody holds a lock who is not interrupted.
+_try: Final[Any] = methodcaller("acquire", True, 0.05)
+
+forks: Final[list[Any]] = []
+"""The forks that are under way, see `forking`: each `thread` takes, or holds, every lock of tables.
+
+A thread has one at most, but for those that a signal's handler makes in the hooks of another.
+"""
 
 _RLOCK: Final[Any] = type(threading.RLock())
 
@@ -61,3 +73,33 @@ new_rlock: Callable[[], Any] = _StepLock
 
 if sys.version_info >= (3, 14):
     new_lock = _StepLock
+
+
+def soon(lock: Any, act: Callable[[], Any], then: Callable[[Any], object] = lambda _: None) -> None:
+    """Do `act` under the lock, and `then` without it; in another thread where the lock is held.
+
+    For the end of an actor, which must not wait for long for who has the lock: a finalizer, or a
+    signal's handler, that came in the middle of that one's step may wait for this very end.
+    """
+    # To take it and to know of it is one step, of C code.
+    taken: list[bool] = []
+    done = None
+    try:
+        taken.extend(map(_try, (lock,)))
+        if taken[0]:
+            done = act()
+    finally:
+        if taken and taken[0]:
+            lock.release()
+    if not taken[0]:
+        # An interpreter that ends has no more threads, and nobody who would miss it.
+        with suppress(RuntimeError):
+            start_new_thread(_do_under, (lock, act, then))
+    else:
+        then(done)
+
+
+def _do_under(lock: Any, act: Callable[[], Any], then: Callable[[Any], object]) -> None:
+    with lock:
+        done = act()
+    then(done)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pykka import ActorRegistry
 
 from supervisors import telemetry
-from supervisors._locks import new_rlock
+from supervisors._locks import forks, new_rlock
 from supervisors._runtime import mailbox, unstopped
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call, StopOrder
@@ -62,21 +62,16 @@ class _Fork:
 
     def begin(self) -> None:
         """Take the locks that are not held yet."""
+        if self not in forks:
+            forks.append(self)
         self.taken.extend(map(_take, self.locks[len(self.taken) :]))
-        if self not in _held:
-            _held.append(self)
 
     def end(self) -> None:
         """Let those that are held go."""
         del self.locks[len(self.taken) :]
         deque(map(_let_go, map(_pop, repeat(self.locks, len(self.locks)))), 0)
-        if self in _held:
-            _held.remove(self)
-
-
-# One at most, but for one that a signal's handler makes in the hooks of another: the first lock
-# keeps other threads out.
-_held: list[_Fork] = []
+        if self in forks:
+            forks.remove(self)
 
 
 def install() -> None:
@@ -106,10 +101,10 @@ def _before() -> None:
 def _release() -> bool:
     """Let the locks go; tell whether it was a handler that forked."""
     me = get_ident()
-    mine = [fork for fork in _held.copy() if fork.thread == me]
+    mine = [fork for fork in forks.copy() if fork.thread == me]
     if not mine:
         return False
-    fork = mine[-1]
+    fork: _Fork = mine[-1]
     try:
         fork.end()
     except BaseException:

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from supervisors._locks import new_lock
+from supervisors._locks import new_lock, soon
 from supervisors._machines.key_locks import KeyLocks
 from supervisors._runtime.current import current
 from supervisors._runtime.reply import Reply
@@ -80,12 +80,15 @@ class LockBook:
 
     def release_owner(self, owner: Process) -> None:
         """Free what an actor that has ended holds, and let its waits end (S145)."""
-        with self._lock:
-            gone, successors = self._locks.leave_all(owner)
-        for turn in gone:
-            turn.granted.fail(owner.gone())
-        for turn in successors:
-            turn.granted.settle(value=True)
+
+        def tell(turns: tuple[list[Turn], list[Turn]]) -> None:
+            gone, successors = turns
+            for turn in gone:
+                turn.granted.fail(owner.gone())
+            for turn in successors:
+                turn.granted.settle(value=True)
+
+        soon(self._lock, lambda: self._locks.leave_all(owner), tell)
 
     def close(self) -> None:
         """End all waits: the registry has ended."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from supervisors._locks import new_rlock
+from supervisors._locks import new_rlock, soon
 from supervisors._machines.name_table import Entry, NameTable
 from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, UnknownRegistryError
 
@@ -65,9 +65,8 @@ class NameBook:
             return self._table.release(key, owner)
 
     def release_owner(self, owner: Process) -> None:
-        """Free all names of the owner."""
-        with self._lock:
-            self._table.release_owner(owner)
+        """Free all names of the owner, which has ended and so has none for anybody who looks."""
+        soon(self._lock, lambda: self._table.release_owner(owner))
 
     def items(self) -> list[Entry]:
         """Return what living actors hold, oldest first."""

@@ -10,10 +10,12 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
 from functools import reduce
+from threading import get_ident
 from typing import Any
 
 import pykka
 
+from supervisors._locks import forks
 from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import Gate
 from supervisors._runtime.mailbox import making
@@ -23,6 +25,8 @@ from supervisors.telemetry import execute, is_interrupt
 __all__ = ["Reply"]
 
 _FOREIGN: tuple[pykka.Future[Any], ...] = ()
+# Seconds that a wait lasts at most while its thread holds every lock for a fork.
+_IN_FORK = 1.0
 
 
 class SecondOutcome(RuntimeError, queue.Full):
@@ -140,6 +144,9 @@ class Reply(pykka.Future[Any]):
     def get(self, *, timeout: float | timedelta | None = None) -> Any:
         """Return the value, waiting up to `timeout` seconds; None waits for ever.
 
+        In a signal's handler that has interrupted the hooks of `os.fork`, and in such hooks, it
+        waits for one second at most.
+
         Raises:
             CallTimeout: when it does not come in time.
             BaseException: what the actor raised.
@@ -226,6 +233,9 @@ class Reply(pykka.Future[Any]):
 
     def _wait_at(self, gate: threading.Lock | Gate, timeout: float | None) -> None:
         bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        if forks and any(fork.thread == get_ident() for fork in forks):
+            # In the hooks of os.fork this thread holds locks that the answer may need.
+            timeout = bound = _IN_FORK if timeout is None else min(bound, _IN_FORK)
         if sys.is_finalizing():
             # The threads of actors are gone, so nobody is left to settle it.
             bound = 0
@@ -247,7 +257,10 @@ class Reply(pykka.Future[Any]):
     def add_done_callback(self, fn: Callable[[Reply], object]) -> None:
         """Call `fn(reply)` once there is an outcome, in the thread that settles it, or at once.
 
-        What `fn` raises is reported as `("supervisors", "future", "callback_failed")`.
+        `fn` must not wait. An open call is answered when its actor ends, in the middle of the
+        actor's turn and perhaps of its supervisor's: one that waits there for an answer of either
+        waits for ever. It may send (`tell`, `ask(block=False)`). What `fn` raises is reported as
+        `("supervisors", "future", "callback_failed")`.
         """
         sources = self._sources
         if not sources:

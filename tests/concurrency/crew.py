@@ -81,3 +81,13 @@ def stop(refs: Iterable[Any]) -> None:
     """Stops actors."""
     for ref in refs:
         ref.stop(timeout=DEADLINE)
+
+
+def wait_for(check: Callable[[], bool]) -> None:
+    """Waits until the check is true."""
+    pause = threading.Event()
+    for _ in range(int(DEADLINE / 0.002)):
+        if check():
+            return
+        pause.wait(0.002)
+    raise TimeoutError("it never came to that")

@@ -6,6 +6,10 @@ import os
 
 import pytest
 
+from supervisors import CallTimeout, GenServer, registered
+from supervisors._locks import forks
+from supervisors._runtime import forking as forking_
+from supervisors._runtime import reply
 from tests.concurrency.programs import outcome
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -244,7 +248,7 @@ def test_an_exception_at_each_step_of_a_fork() -> None:
 
         def held():
             locks = root._lock, unstopped._lock, timers._lock, pool._lock, mailbox.making
-            return bool(forking._held) or any(lock._is_owned() for lock in locks)
+            return bool(forking.forks) or any(lock._is_owned() for lock in locks)
 
         def fork():
             statuses.append(in_child(lambda: os._exit(1) if held() else None))
@@ -258,3 +262,25 @@ def test_an_exception_at_each_step_of_a_fork() -> None:
         say(number > 100, set(statuses))
     """)
     assert lines == ["True {7}"]
+
+
+def test_a_wait_in_the_hooks_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the thread holds locks that the answer may need, so no wait of its lasts."""
+
+    class Looking(GenServer):
+        def handle_call(self, request: object, sender: object) -> object:
+            return registered()
+
+    monkeypatch.setattr(reply, "_IN_FORK", 0.05)
+    ref = Looking.start()
+    forking_._before()
+    try:
+        for timeout, most in ((None, 0.05), (600, 0.05), (0.01, 0.01)):
+            with pytest.raises(CallTimeout) as caught:
+                ref.ask("names", timeout=timeout)
+            assert caught.value.timeout == most
+    finally:
+        forking_._release()
+    assert ref.ask("names", timeout=20) == []
+    assert forks == []
+    ref.stop()

@@ -34,19 +34,9 @@ from supervisors import (
 from supervisors._runtime import registry_book
 from supervisors._runtime.names import process_names
 from supervisors._runtime.signals import unlink
-from tests.concurrency.crew import DEADLINE, Doer, Noting, stop, together
+from tests.concurrency.crew import DEADLINE, Doer, Noting, stop, together, wait_for
 
 DISPATCHERS = pytest.mark.parametrize("dispatcher", ["pool", "thread"])
-
-
-def wait_for(check: Any) -> None:
-    """Waits until the check is true."""
-    pause = threading.Event()
-    for _ in range(int(DEADLINE / 0.002)):
-        if check():
-            return
-        pause.wait(0.002)
-    raise TimeoutError("it never came to that")
 
 
 # ---- keys --------------------------------------------------------------------------------------
