@@ -293,11 +293,7 @@ class PoolDispatcher:
                         here.process = None
                         process.slot.append(process)
                         # What has come meanwhile; an order may have come during the handler.
-                        if (
-                            (user or process.control)
-                            and process.retake_slot()
-                            and process.take_turn(BATCH, here)
-                        ):
+                        if (user or process.control) and process.take_turn_again(here):
                             ready.append(process)
                 elif process.take_turn(BATCH, here):
                     ready.append(process)
@@ -329,7 +325,6 @@ class PoolDispatcher:
             process, here.next = here.next, None
             if process is None:
                 return
-            # As in _work.
             try:
                 if process.take_turn(BATCH, here):
                     self._queue.append(process)

@@ -108,6 +108,10 @@ class Turning(Inlet):
         self.slot.append(self)
         return bool(self.user or control) and self.retake_slot()
 
+    def take_turn_again(self, here: Here) -> bool:
+        """Take the slot and a turn, if the slot is free and anything waits; answers as a turn."""
+        return self.retake_slot() and self.take_turn(BATCH, here)
+
     def _take_many(self, user: deque[Any], control: list[Any], most: int) -> int:
         """Handle up to so many messages, as above, until there is an order; return how many.
 
