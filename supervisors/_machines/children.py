@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from operator import attrgetter, countOf
 from typing import Any, Final
 
 from supervisors._machines.intensity import RestartIntensity
@@ -17,6 +18,9 @@ from supervisors.child_spec import ChildSpec, ChildType
 from supervisors.exits import ExitReason
 
 __all__ = ["NO_PAST", "Child", "ChildState", "ChildTable"]
+
+_state = attrgetter("state")
+_type = attrgetter("spec.type")
 
 
 class ChildState(StrEnum):
@@ -286,19 +290,19 @@ class ChildTable:
         """
         number, running = self._next, ChildState.RUNNING
         by_ref, by_incarnation = self._by_ref, self._by_incarnation
+        by_ref.update(zip(refs, row, strict=False))
         for child, ref in zip(row, refs, strict=False):
             child.state, child.ref = running, ref
-            by_ref[ref] = child
             past = child.past
             if past is NO_PAST:
                 child.past = past = _Past()
             else:
                 past.started_at = now
             past.restarts += 1
-        for child in row[1:]:
-            number += 1
             child.incarnation = number
-            by_incarnation[number] = child
+            number += 1
+        row[-1].incarnation = number
+        by_incarnation.update(zip(range(self._next + 1, number + 1), row[1:], strict=True))
         self._next = number
         return number
 
@@ -350,8 +354,9 @@ class ChildTable:
 
     def counts(self) -> ChildCounts:
         """Count for count_children() (S98, S99)."""
-        active = sum(child.state is ChildState.RUNNING for child in self)
-        supervisors = sum(child.spec.type is ChildType.SUPERVISOR for child in self)
+        children = self._children.values()
+        active = countOf(map(_state, children), ChildState.RUNNING)
+        supervisors = countOf(map(_type, children), ChildType.SUPERVISOR)
         return ChildCounts(
             specs=len(self),
             active=active,

@@ -1,7 +1,7 @@
 """What follows the end of a child: the restart of it and its group (S30, S31), or none (S41-S47).
 
 Most of a group's members are idle when they are stopped, and come up when they are started. So a
-group is ended in rows (`_end_group`), and `came_up` takes the outcome of one start and begins with
+group is ended in rows (`end_last`), and `came_up` takes the outcome of one start and begins with
 the next in one step. Laws: either leaves the machine as its single steps would, and has it order
 the same in the same order; what cannot be done so has changed nothing and goes the ordinary way
 from exactly there.
@@ -10,13 +10,14 @@ from exactly there.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child
 from supervisors._machines.giving_up import give_up
 from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
-from supervisors._machines.stopping import end_row, rests
+from supervisors._machines.stopping import end_last
 from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import is_held
 from supervisors._machines.vocabulary import (
@@ -43,6 +44,8 @@ __all__ = [
     "resume_held",
     "row_ahead",
 ]
+
+_restart = attrgetter("spec.restart")
 
 
 def child_ended(machine: SupervisionMachine, child: Child, reason: ExitReason) -> Operation | None:
@@ -109,8 +112,11 @@ def restart_now(machine: SupervisionMachine, child: Child) -> Operation | None:
     first = bool(machine.unbooted) and child in machine.unbooted
     group = restart_group(machine.flags.strategy, machine.children, child)
     # Those of a group are stopped and not started again (S32).
-    temporary = () if first else [each for each in group if each.spec.restart is Restart.TEMPORARY]
-    left = _end_group(machine, group, temporary)
+    temporary: Sequence[Child] = ()
+    if not first and Restart.TEMPORARY in map(_restart, group):
+        temporary = [each for each in group if each.spec.restart is Restart.TEMPORARY]
+    left = group.copy()
+    end_last(machine, left, temporary)
     if left:
         return _stop_and_start(machine, child, group, left, temporary)
     return _start_group(machine, child, group, temporary)
@@ -129,30 +135,10 @@ def _stop_and_start(
         yield from machine.stop(member)
         if member in temporary:
             machine.children.remove(member)
-        left = _end_group(machine, left, temporary)
+        end_last(machine, left, temporary)
     made = _start_group(machine, child, group, temporary)
     if made is not None:
         yield from made
-
-
-def _end_group(
-    machine: SupervisionMachine, group: list[Child], temporary: Sequence[Child]
-) -> list[Child]:
-    """Stop members from the last on, as far as nobody has to be asked; return those left."""
-    at = len(group)
-    while at:
-        row = group[at - 1 :: -1]
-        count = end_row(machine, row)
-        if not count:
-            if not rests(machine, row[0]):
-                break
-            count = 1
-        if temporary:
-            for member in row[:count]:
-                if member in temporary:
-                    machine.children.remove(member)
-        at -= count
-    return group[:at]
 
 
 def _start_group(

@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bring_forward",
-    "end_row",
+    "end_last",
     "ends_now",
     "kill",
     "limit_start",
-    "rests",
     "stop_many",
 ]
 
+# How many children are ended in one step.
+_ROW = 64
 _SHARE = 0.5
 _SHARE_OF_THE_LAST = 0.9
 
@@ -45,8 +46,8 @@ _SHARE_OF_THE_LAST = 0.9
 def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
-    for child in [child for child in children if not ends_now(machine, child)]:
-        if not rests(machine, child):
+    for child in _end_rows(machine, children):
+        if not _rests(machine, child):
             awaited[child.incarnation] = child
     others = machine.deadline is not None and _others(machine, awaited)
     for child in awaited.values():
@@ -60,7 +61,51 @@ def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
         _stopped(machine, child, event.reason)
 
 
-def rests(machine: SupervisionMachine, child: Child) -> bool:
+def _end_rows(machine: SupervisionMachine, children: list[Child]) -> list[Child]:
+    """Stop those whose end takes no time, in this order; return the others."""
+    others: list[Child] = []
+    at, most = 0, 1
+    while at < len(children):
+        row = children[at : at + most]
+        count = _end_row(machine, row)
+        at += count
+        most = _ROW
+        if count < len(row):
+            others.append(row[count])
+            at += 1
+            # Behind one that has to be asked the next one may have to be, too.
+            most = 1
+    return others
+
+
+def end_last(
+    machine: SupervisionMachine, children: list[Child], temporary: Sequence[Child] = ()
+) -> None:
+    """Stop children from the last on, as far as nobody has to be asked, and take them out.
+
+    Args:
+        machine: of the supervisor.
+        children: in start order; those that are left are still in it afterwards.
+        temporary: which of them are forgotten once they are stopped.
+    """
+    most = 1
+    while children:
+        row = children[: -most - 1 : -1]
+        count = _end_row(machine, row)
+        if not count:
+            if not _rests(machine, row[0]):
+                return
+            count = 1
+        if temporary:
+            for child in row[:count]:
+                if child in temporary:
+                    machine.children.remove(child)
+        del children[-count:]
+        # Behind one that has to be asked the next one may have to be, too.
+        most = _ROW if count == most else 1
+
+
+def _rests(machine: SupervisionMachine, child: Child) -> bool:
     """Have a child that does not run be stopped, and not wait; tell whether it was one."""
     if child.state is ChildState.RESTARTING:
         if child.retry_at is not None:
@@ -106,10 +151,10 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
 
 def ends_now(machine: SupervisionMachine, child: Child) -> bool:
     """Stop a child whose end takes no time; tell whether it was one."""
-    return bool(end_row(machine, (child,)))
+    return bool(_end_row(machine, (child,)))
 
 
-def end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
+def _end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
     """Stop children from the first on, as far as it takes no time; return how many."""
     if machine.overtakes():
         return 0

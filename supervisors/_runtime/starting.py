@@ -258,23 +258,22 @@ def _child_turn(
     """
     if here.helping or here.host is not process.dispatcher:
         return first_turn(args, kwargs, process, here)
+    actor: Any = process.parent.actor  # type: ignore[union-attr]
     begun: Begun | None = None
     try:
         for _ in range(ROW):
+            row = actor._otp_row
+            if row is not None and row.first is process:
+                begun = _start_row(actor, row, (process, args, kwargs), here)
+                break
             on_started = run_init(process, args, kwargs, here)
             # Before anybody is told: who is told next may call this actor.
             hand_on(process, here)
             if on_started is None:
                 return False
-            actor: Any = process.parent.actor  # type: ignore[union-attr]
             begun = actor._otp_go_on(process, here)
             if begun is None:
                 return False
-            row = actor._otp_row
-            if row is not None and row.first is begun[0]:
-                process = begun[0]
-                begun = _start_row(actor, row, begun, here)
-                break
             process, args, kwargs = begun
         if begun is not None:
             attach_begun(begun)
