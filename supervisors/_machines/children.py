@@ -265,6 +265,24 @@ class ChildTable:
         self._note_incarnation(child)
         return child.incarnation
 
+    def begin_anew(self, child: Child, reason: ExitReason) -> int:
+        """Give a child that has ended by itself a new incarnation, at once, and return it.
+
+        As `begin`, with the reason noted: of who ran there is no `retry_at`, no failure and nothing
+        paid.
+        """
+        if self.dynamic:
+            number = self.begin(child)
+        else:
+            self._by_incarnation.pop(child.incarnation, None)
+            self._by_ref.pop(child.ref, None)
+            child.ref, child.state = None, ChildState.STOPPED
+            self._next = number = self._next + 1
+            child.incarnation = number
+            self._by_incarnation[number] = child
+        child.own_past().last_reason = reason
+        return number
+
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
         """The child lives."""
         child.state = ChildState.RUNNING
@@ -279,11 +297,13 @@ class ChildTable:
                 pass
         self._by_ref[ref] = child
 
-    def mark_row_restarted(self, row: Sequence[Child], refs: list[Any], now: float) -> int:
-        """These were started again, one after the other, and the last one is being started.
+    def mark_row_started(
+        self, row: Sequence[Child], refs: list[Any], now: float, *, again: bool
+    ) -> int:
+        """These were started, one after the other, and the last one is being started.
 
-        As `mark_running`, one restart more, and then `begin` of the next one, for each reference.
-        Only for a static table, in which the first is begun and the others are stopped.
+        As `mark_running`, one restart more if it is `again`, and then `begin` of the next one, for
+        each reference. Only for a static table, in which the first is begun, the others stopped.
 
         Returns:
             The incarnation of the last one, one more than that of the one before.
@@ -294,11 +314,11 @@ class ChildTable:
         for child, ref in zip(row, refs, strict=False):
             child.state, child.ref = running, ref
             past = child.past
-            if past is NO_PAST:
-                child.past = past = _Past()
-            else:
+            if past is not NO_PAST:
                 past.started_at = now
-            past.restarts += 1
+            elif again:
+                child.past = past = _Past()
+            past.restarts += again
             child.incarnation = number
             number += 1
         row[-1].incarnation = number

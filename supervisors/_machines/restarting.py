@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child
@@ -22,6 +22,7 @@ from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import is_held
 from supervisors._machines.vocabulary import (
     ArmTimer,
+    ChildFailed,
     ChildIgnored,
     ChildStarted,
     Report,
@@ -167,13 +168,16 @@ class GroupStart:
 
     __slots__ = ("at", "first", "machine", "members", "rest")
 
+    # Whether nothing is left to do when all have been started.
+    is_whole: ClassVar[bool] = True
+
     def __init__(self, machine: SupervisionMachine, members: list[Child], *, first: bool) -> None:
         """Begin before the first member.
 
         Args:
             machine: of the supervisor.
             members: whom to start, in order.
-            first: whether they never ran in here, so that this is no restart.
+            first: whether this is a first start of them, and so no restart.
         """
         self.machine = machine
         self.members = members
@@ -203,9 +207,10 @@ class GroupStart:
             return self.rest.send(None)
         self.at = at = at + 1
         if at == len(self.members):
+            self._finish()
             raise StopIteration
         awaited = machine.order_start(self.members[at])
-        if not self.first and machine.deadline is None and not machine.stopping:
+        if machine.deadline is None and not machine.stopping:
             machine.row = self
         return awaited
 
@@ -222,10 +227,18 @@ class GroupStart:
             forget = self.first and member.spec.restart is Restart.TEMPORARY
             machine.drop_if(member, machine.flags.dynamic or forget)
             return True
+        self._fail(member, outcome)
+        return False
+
+    def _fail(self, member: Child, outcome: ChildFailed) -> None:
+        """Try again, instead of starting the others."""
+        machine = self.machine
         machine.report(Report.START_FAILED, member, outcome.reason)
         machine.children.mark_restarting(member)
         self.rest = _try_again(machine, member, outcome.reason)
-        return False
+
+    def _finish(self) -> None:
+        """Do what is left once all have been started."""
 
 
 def _try_again(machine: SupervisionMachine, child: Child, reason: Any) -> Operation | None:
@@ -256,11 +269,15 @@ def came_up(
     members, at = row.members, row.at
     following = at + 1
     last = following == len(members)
-    if machine.operation is not row or machine.waiting if last else machine.unbooted:
+    if last:
+        if machine.operation is not row or machine.waiting or not row.is_whole:
+            return None
+    elif machine.unbooted:
         return None
     member, children = members[at], machine.children
     children.mark_running(member, ref, now)
-    member.own_past().restarts += 1
+    if not row.first:
+        member.own_past().restarts += 1
     if last:
         machine.operation = machine.row = None
         machine.awaited, machine.starting = (), 0
@@ -286,7 +303,8 @@ def catch_up(machine: SupervisionMachine, refs: list[Any], now: float) -> list[C
     at = row.at
     row.at = at + len(refs)
     members: list[Child] = row.members[at : row.at + 1]
-    machine.starting = number = machine.children.mark_row_restarted(members, refs, now)
+    again = not row.first
+    machine.starting = number = machine.children.mark_row_started(members, refs, now, again=again)
     machine.awaited = (number,)
     return members[:-1]
 

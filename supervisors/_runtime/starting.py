@@ -285,7 +285,9 @@ def _child_turn(
 def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
     """Run the first turns of a row; the supervisor hears of the last one, or of one that failed."""
     process, args, kwargs = begun
-    sup, number, known = actor._process, process.incarnation, None
+    sup, number = actor._process, process.incarnation
+    # The launch of the one before, which may be started so.
+    known: Any = False
     mailbox, refs = sup.mailbox, row.refs
     unmade: Process | None = None
     failure: ChildFailed | None = None
@@ -295,7 +297,10 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
         if on_started is None:
             return None
         spec = member.spec
-        launch: Any = getattr(spec, "_launch", None)
+        try:
+            launch: Any = spec._launch
+        except AttributeError:
+            launch = launch_of(spec)
         if launch is not known:
             if launch is None or not launch.is_bare or launch.cls.dispatcher != "pool":
                 break

@@ -35,6 +35,7 @@ from supervisors._runtime.feeding import FeedingActor
 from supervisors._runtime.first_turn import DEFERRED, IGNORED
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
+from supervisors._runtime.mailbox import NoLaneError
 from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
@@ -145,7 +146,13 @@ class SupervisingActor(FeedingActor):
             return
         if here.host is pool is process.dispatcher and here.next is None and not here.helping:
             # As post_next, without its calls.
-            if process.mailbox.put(news):
+            try:
+                process.user.append(news)
+            except NoLaneError:
+                process.lane().append(news)
+            if process.closed:
+                process.drain()
+            elif process.take_slot():
                 here.next = process
         else:
             process.post_next(news)
