@@ -10,6 +10,7 @@ from exactly there.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -46,6 +47,7 @@ __all__ = [
     "row_ahead",
 ]
 
+_backoff = attrgetter("spec.backoff")
 _restart = attrgetter("spec.restart")
 
 
@@ -319,4 +321,8 @@ def row_ahead(machine: SupervisionMachine, most: int) -> list[Child]:
     row = machine.row
     if row is None or machine.flags.dynamic or machine.unbooted or machine.flags.backoff:
         return []
-    return row.members[row.at + 1 : row.at + 1 + most]
+    ahead: list[Child] = row.members[row.at + 1 : row.at + 1 + most]
+    if any(map(_backoff, ahead)):
+        # Those before the first that has a backoff of its own.
+        return list(takewhile(lambda child: not child.spec.backoff, ahead))
+    return ahead

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
+from operator import attrgetter, countOf
 from typing import TYPE_CHECKING
 
-from supervisors._machines.children import NO_PAST, Child, ChildState
+from supervisors._machines.children import Child, ChildState
 from supervisors._machines.restart_rules import is_orderly
 from supervisors._machines.vocabulary import (
     ArmTimer,
@@ -39,6 +41,10 @@ __all__ = [
 
 # How many children are ended in one step.
 _ROW = 64
+_state = attrgetter("state")
+_incarnation = attrgetter("incarnation")
+_shutdown = attrgetter("spec.shutdown")
+_early_exit = attrgetter("past.early_exit")
 _SHARE = 0.5
 _SHARE_OF_THE_LAST = 0.9
 
@@ -158,20 +164,25 @@ def _end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
     """Stop children from the first on, as far as it takes no time; return how many."""
     if machine.overtakes():
         return 0
-    incarnations: list[int] = []
-    for child in children:
-        if child.state is not ChildState.RUNNING or child.spec.shutdown is BRUTAL_KILL:
-            break
-        past = child.past
-        if past is not NO_PAST and past.early_exit is not None:
-            break
-        incarnations.append(child.incarnation)
-    if not incarnations:
-        return 0
-    ended = machine.end_now(incarnations)
+    # Looked at by C code, as long as it is so of all.
+    if (
+        countOf(map(_state, children), ChildState.RUNNING) < len(children)
+        or BRUTAL_KILL in map(_shutdown, children)
+        or any(map(_early_exit, children))
+    ):
+        children = list(takewhile(_just_runs, children))
+        if not children:
+            return 0
+    ended = machine.end_now(list(map(_incarnation, children)))
     if ended:
         machine.children.mark_row_stopped(children[:ended])
     return ended
+
+
+def _just_runs(child: Child) -> bool:
+    if child.state is not ChildState.RUNNING or child.spec.shutdown is BRUTAL_KILL:
+        return False
+    return child.past.early_exit is None
 
 
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:
