@@ -201,26 +201,24 @@ class FeedingActor(CommandedActor):
             return None
         return self._otp_begin_child(machine, child, reports)
 
-    def _otp_restart(self, exited: ChildExited) -> bool:
-        """Restart a child that has ended by itself, if that is all there is to do; tell whether."""
+    def _otp_hear_end(self, exited: ChildExited) -> Begun | None:
+        """Hear that a child has ended; return one that is started for that, and has its turn."""
         machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
         if machine is None:
-            return False
+            return None
         if self._otp_row is not None:
             self._otp_end_row()
         taken = begin_restart(machine, incarnation, reason, timers.clock.now())
         if taken is None:
-            return False
+            # There is more to do than to restart it, or something else.
+            return self._otp_feed(exited, in_row=True)
         self._otp_lives.pop(incarnation, None)
         child, ref = taken
         reports = _NOTHING
         if wanted(_TERMINATED):
             kind, restarts = Report.CHILD_TERMINATED, child.restarts
             reports = [EmitReport(kind, child.spec, ref, reason, restarts)]
-        begun = self._otp_begin_child(machine, child, reports)
-        if begun is not None:
-            attach_begun(begun)
-        return True
+        return self._otp_begin_child(machine, child, reports)
 
     def _otp_begin_child(
         self, machine: SupervisionMachine, child: Child | None, reports: list[Any]

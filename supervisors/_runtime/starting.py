@@ -47,7 +47,7 @@ ROW = 32
 # The process of a child, and the arguments of its init.
 Begun: TypeAlias = "tuple[Process, tuple[Any, ...], dict[str, Any]]"
 
-__all__ = ["ROW", "Begun", "StartingActor", "attach_begun", "failed_start"]
+__all__ = ["ROW", "Begun", "StartingActor", "attach_begun", "child_turn", "failed_start"]
 
 _new: Any = object.__new__
 
@@ -116,7 +116,7 @@ class StartingActor(Actor):
             child = self._otp_make(launch, incarnation, spec, dispatcher)
             if quick and in_row:
                 return child, args, launch.kwargs
-            child._boot = partial(_child_turn if quick else first_turn, args, launch.kwargs)
+            child._boot = partial(child_turn if quick else first_turn, args, launch.kwargs)
             _attach(child, dispatcher)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
             self._otp_news.append(failed_start(incarnation, spec, error))
@@ -135,6 +135,7 @@ class StartingActor(Actor):
         sup, name = self._process, launch.options.name
         if name is not None:
             refuse_held(name)
+        process: Process
         if launch.is_bare:
             # As make, without its call and without what it asks the class for.
             actor = _new(launch.cls)
@@ -261,9 +262,7 @@ class StartingActor(Actor):
         return [ChildStarted(incarnation, result)]
 
 
-def _child_turn(
-    args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here
-) -> bool:
+def child_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here) -> bool:
     """Run the first turn of a supervisor's child, and of those that the supervisor starts then.
 
     Each is what its own turn would be, without the steps around it. Where a caller waits there is
@@ -358,7 +357,7 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
 def attach_begun(begun: Begun) -> None:
     """Have somebody run the first turn of a child that is made, as one of its own."""
     process, args, kwargs = begun
-    process._boot = partial(_child_turn, args, kwargs)
+    process._boot = partial(child_turn, args, kwargs)
     here = current.here
     if here.host is pool and here.next is None and not here.helping:
         # As its attach, without its call.
