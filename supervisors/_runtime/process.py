@@ -207,7 +207,10 @@ class Process(Turning):
         reason = crashed(error, keep_traceback=True)
         if isinstance(error, Exception):
             self._last_words = (False, error)
-        self.end(reason, item.message if isinstance(item, _WITH_MESSAGE) else item)
+        if not isinstance(item, _WITH_MESSAGE):
+            self.end(reason, item)
+            return
+        self.end(reason, item.message)
         if isinstance(item, Call):
             item.message = None
 

@@ -147,19 +147,25 @@ class SupervisingActor(FeedingActor):
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
         news, here, process = ChildExited(incarnation, reason), current.here, self._process
+        if (
+            here.host is pool is process.dispatcher
+            and here.next is None
+            and not here.helping
+            and process.steady
+            and not (process.user or process.control)
+            and type(reason) is not Abandoned
+            and process.take_slot()
+        ):
+            # It is idle: this worker's next turn is one of it that begins with the news.
+            process.steady, process._boot = False, partial(_hear_first, news)
+            here.next = process
+            return
         if isinstance(reason, Abandoned):
             process.post(ChildAbandoned(incarnation))
         elif self._otp_fed_by == here.ident and self._otp_looks_at_nothing():
             # It was ended by what this supervisor is doing at this moment, in this thread.
             self._otp_news.append(news)
             return
-        if here.host is pool is process.dispatcher and here.next is None and not here.helping:
-            idle = process.steady and not (process.user or process.control)
-            if idle and process.take_slot():
-                # This worker's next turn is one of it that begins with the news.
-                process.steady, process._boot = False, partial(_hear_first, news)
-                here.next = process
-                return
         process.post_next(news)
 
     def _otp_child_returned(self, incarnation: int) -> None:
