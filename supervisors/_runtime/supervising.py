@@ -242,7 +242,8 @@ def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
     here.process = None
     if leave(process, here):
         process.schedule()
-    if begun is None:
-        return False
-    child, args, kwargs = begun
-    return child_turn(args, kwargs, child, here)
+    if begun is not None:
+        child, args, kwargs = begun
+        if child_turn(args, kwargs, child, here):
+            child.schedule()
+    return False
