@@ -64,12 +64,9 @@ class Turning(Inlet):
         actor: Any = self.actor
         if self.steady:
             user = mailbox.user
+        elif self._boot is not None:
+            return self._take_first_turn(here)
         else:
-            boot = self._boot
-            if boot is not None:
-                # A turn of its own: who waits for a start comes before any handler.
-                self._boot = None
-                return not self.ended and bool(boot(self._self, here))
             user = self._find_lane()
         control = mailbox.control
         self._thread_id = here.ident
@@ -171,6 +168,11 @@ class Turning(Inlet):
                 item = self.handling = Told(item)
         actor._otp_receive(item)
         return None
+
+    def _take_first_turn(self, here: Here) -> bool:
+        """Begin in a turn of its own: who waits for the start comes before any handler."""
+        boot, self._boot = self._boot, None
+        return boot is not None and not self.ended and bool(boot(self._self, here))
 
     def _find_lane(self) -> deque[Any]:
         """Return where messages are to be taken from, once the process has begun."""
