@@ -118,10 +118,9 @@ def begin_restart(
         return None
     if not machine.budget.charge_if_borne(now):
         return None
-    child.own_past().last_reason = reason
     machine.now = now
     ref = child.ref
-    machine.starting = number = children.begin(child)
+    machine.starting = number = children.begin_anew(child, reason)
     machine.awaited = (number,)
     machine.operation = machine.row = GroupStart(machine, [child], first=False)
     machine.row.at = 0

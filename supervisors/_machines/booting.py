@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from supervisors._machines.children import Child
+from supervisors._machines.restarting import GroupStart
 from supervisors._machines.vocabulary import (
     ChildFailed,
     ChildIgnored,
@@ -48,6 +49,9 @@ def boot(machine: SupervisionMachine, start_now: StartNow | None = None) -> Oper
             _hold(machine, held)
             machine.emit(ConfirmStart())
             return
+    if start_now is None and not machine.stuck:
+        yield from BootStart(machine, list(machine.children), first=True)
+        return
     for child in list(machine.children):
         if child.spec.on_stuck is OnStuck.WAIT and machine.stuck.has(child):
             _hold(machine, child)
@@ -75,6 +79,21 @@ def boot(machine: SupervisionMachine, start_now: StartNow | None = None) -> Oper
                 yield from _refuse(machine, child, reason, error)
                 return
     machine.emit(ConfirmStart())
+
+
+class BootStart(GroupStart):
+    """The operation that starts all children, of which none is held."""
+
+    __slots__ = ()
+
+    is_whole = False
+
+    def _fail(self, member: Child, outcome: ChildFailed) -> None:
+        """Undo the others."""
+        self.rest = _refuse(self.machine, member, outcome.reason, outcome.error)
+
+    def _finish(self) -> None:
+        self.machine.emit(ConfirmStart())
 
 
 def _stuck(machine: SupervisionMachine, policy: OnStuck) -> Child | None:

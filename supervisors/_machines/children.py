@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from operator import attrgetter, countOf
 from typing import Any, Final
 
 from supervisors._machines.intensity import RestartIntensity
@@ -17,6 +18,9 @@ from supervisors.child_spec import ChildSpec, ChildType
 from supervisors.exits import ExitReason
 
 __all__ = ["NO_PAST", "Child", "ChildState", "ChildTable"]
+
+_state = attrgetter("state")
+_type = attrgetter("spec.type")
 
 
 class ChildState(StrEnum):
@@ -261,6 +265,24 @@ class ChildTable:
         self._note_incarnation(child)
         return child.incarnation
 
+    def begin_anew(self, child: Child, reason: ExitReason) -> int:
+        """Give a child that has ended by itself a new incarnation, at once, and return it.
+
+        As `begin`, with the reason noted: of who ran there is no `retry_at`, no failure and nothing
+        paid.
+        """
+        if self.dynamic:
+            number = self.begin(child)
+        else:
+            self._by_incarnation.pop(child.incarnation, None)
+            self._by_ref.pop(child.ref, None)
+            child.ref, child.state = None, ChildState.STOPPED
+            self._next = number = self._next + 1
+            child.incarnation = number
+            self._by_incarnation[number] = child
+        child.own_past().last_reason = reason
+        return number
+
     def mark_running(self, child: Child, ref: Any, now: float) -> None:
         """The child lives."""
         child.state = ChildState.RUNNING
@@ -275,30 +297,32 @@ class ChildTable:
                 pass
         self._by_ref[ref] = child
 
-    def mark_row_restarted(self, row: Sequence[Child], refs: list[Any], now: float) -> int:
-        """These were started again, one after the other, and the last one is being started.
+    def mark_row_started(
+        self, row: Sequence[Child], refs: list[Any], now: float, *, again: bool
+    ) -> int:
+        """These were started, one after the other, and the last one is being started.
 
-        As `mark_running`, one restart more, and then `begin` of the next one, for each reference.
-        Only for a static table, in which the first is begun and the others are stopped.
+        As `mark_running`, one restart more if it is `again`, and then `begin` of the next one, for
+        each reference. Only for a static table, in which the first is begun, the others stopped.
 
         Returns:
             The incarnation of the last one, one more than that of the one before.
         """
         number, running = self._next, ChildState.RUNNING
         by_ref, by_incarnation = self._by_ref, self._by_incarnation
+        by_ref.update(zip(refs, row, strict=False))
         for child, ref in zip(row, refs, strict=False):
             child.state, child.ref = running, ref
-            by_ref[ref] = child
             past = child.past
-            if past is NO_PAST:
-                child.past = past = _Past()
-            else:
+            if past is not NO_PAST:
                 past.started_at = now
-            past.restarts += 1
-        for child in row[1:]:
-            number += 1
+            elif again:
+                child.past = past = _Past()
+            past.restarts += again
             child.incarnation = number
-            by_incarnation[number] = child
+            number += 1
+        row[-1].incarnation = number
+        by_incarnation.update(zip(range(self._next + 1, number + 1), row[1:], strict=True))
         self._next = number
         return number
 
@@ -350,8 +374,9 @@ class ChildTable:
 
     def counts(self) -> ChildCounts:
         """Count for count_children() (S98, S99)."""
-        active = sum(child.state is ChildState.RUNNING for child in self)
-        supervisors = sum(child.spec.type is ChildType.SUPERVISOR for child in self)
+        children = self._children.values()
+        active = countOf(map(_state, children), ChildState.RUNNING)
+        supervisors = countOf(map(_type, children), ChildType.SUPERVISOR)
         return ChildCounts(
             specs=len(self),
             active=active,

@@ -38,10 +38,12 @@ class RestartIntensity:
 
     def charge_if_borne(self, now: float) -> bool:
         """Count a restart if it may be made; tell whether."""
-        self._forget(now)
-        if len(self._times) >= self.max_restarts:
+        times = self._times
+        if times and now - times[0] > self.max_seconds:
+            self._forget(now)
+        if len(times) >= self.max_restarts:
             return False
-        self._times.append(now)
+        times.append(now)
         return True
 
     def counted(self, now: float) -> int:

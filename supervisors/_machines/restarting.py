@@ -1,7 +1,7 @@
 """What follows the end of a child: the restart of it and its group (S30, S31), or none (S41-S47).
 
 Most of a group's members are idle when they are stopped, and come up when they are started. So a
-group is ended in rows (`_end_group`), and `came_up` takes the outcome of one start and begins with
+group is ended in rows (`end_last`), and `came_up` takes the outcome of one start and begins with
 the next in one step. Laws: either leaves the machine as its single steps would, and has it order
 the same in the same order; what cannot be done so has changed nothing and goes the ordinary way
 from exactly there.
@@ -10,17 +10,20 @@ from exactly there.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from itertools import takewhile
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child
 from supervisors._machines.giving_up import give_up
 from supervisors._machines.restart_rules import Decision, decide, ends_supervisor
-from supervisors._machines.stopping import end_row, rests
+from supervisors._machines.stopping import end_last
 from supervisors._machines.strategy import restart_group
 from supervisors._machines.stuck import is_held
 from supervisors._machines.vocabulary import (
     ArmTimer,
+    ChildFailed,
     ChildIgnored,
     ChildStarted,
     Report,
@@ -43,6 +46,9 @@ __all__ = [
     "resume_held",
     "row_ahead",
 ]
+
+_backoff = attrgetter("spec.backoff")
+_restart = attrgetter("spec.restart")
 
 
 def child_ended(machine: SupervisionMachine, child: Child, reason: ExitReason) -> Operation | None:
@@ -109,8 +115,11 @@ def restart_now(machine: SupervisionMachine, child: Child) -> Operation | None:
     first = bool(machine.unbooted) and child in machine.unbooted
     group = restart_group(machine.flags.strategy, machine.children, child)
     # Those of a group are stopped and not started again (S32).
-    temporary = () if first else [each for each in group if each.spec.restart is Restart.TEMPORARY]
-    left = _end_group(machine, group, temporary)
+    temporary: Sequence[Child] = ()
+    if not first and Restart.TEMPORARY in map(_restart, group):
+        temporary = [each for each in group if each.spec.restart is Restart.TEMPORARY]
+    left = group.copy()
+    end_last(machine, left, temporary)
     if left:
         return _stop_and_start(machine, child, group, left, temporary)
     return _start_group(machine, child, group, temporary)
@@ -129,30 +138,10 @@ def _stop_and_start(
         yield from machine.stop(member)
         if member in temporary:
             machine.children.remove(member)
-        left = _end_group(machine, left, temporary)
+        end_last(machine, left, temporary)
     made = _start_group(machine, child, group, temporary)
     if made is not None:
         yield from made
-
-
-def _end_group(
-    machine: SupervisionMachine, group: list[Child], temporary: Sequence[Child]
-) -> list[Child]:
-    """Stop members from the last on, as far as nobody has to be asked; return those left."""
-    at = len(group)
-    while at:
-        row = group[at - 1 :: -1]
-        count = end_row(machine, row)
-        if not count:
-            if not rests(machine, row[0]):
-                break
-            count = 1
-        if temporary:
-            for member in row[:count]:
-                if member in temporary:
-                    machine.children.remove(member)
-        at -= count
-    return group[:at]
 
 
 def _start_group(
@@ -181,13 +170,16 @@ class GroupStart:
 
     __slots__ = ("at", "first", "machine", "members", "rest")
 
+    # Whether nothing is left to do when all have been started.
+    is_whole: ClassVar[bool] = True
+
     def __init__(self, machine: SupervisionMachine, members: list[Child], *, first: bool) -> None:
         """Begin before the first member.
 
         Args:
             machine: of the supervisor.
             members: whom to start, in order.
-            first: whether they never ran in here, so that this is no restart.
+            first: whether this is a first start of them, and so no restart.
         """
         self.machine = machine
         self.members = members
@@ -217,9 +209,10 @@ class GroupStart:
             return self.rest.send(None)
         self.at = at = at + 1
         if at == len(self.members):
+            self._finish()
             raise StopIteration
         awaited = machine.order_start(self.members[at])
-        if not self.first and machine.deadline is None and not machine.stopping:
+        if machine.deadline is None and not machine.stopping:
             machine.row = self
         return awaited
 
@@ -236,10 +229,18 @@ class GroupStart:
             forget = self.first and member.spec.restart is Restart.TEMPORARY
             machine.drop_if(member, machine.flags.dynamic or forget)
             return True
+        self._fail(member, outcome)
+        return False
+
+    def _fail(self, member: Child, outcome: ChildFailed) -> None:
+        """Try again, instead of starting the others."""
+        machine = self.machine
         machine.report(Report.START_FAILED, member, outcome.reason)
         machine.children.mark_restarting(member)
         self.rest = _try_again(machine, member, outcome.reason)
-        return False
+
+    def _finish(self) -> None:
+        """Do what is left once all have been started."""
 
 
 def _try_again(machine: SupervisionMachine, child: Child, reason: Any) -> Operation | None:
@@ -270,11 +271,15 @@ def came_up(
     members, at = row.members, row.at
     following = at + 1
     last = following == len(members)
-    if machine.operation is not row or machine.waiting if last else machine.unbooted:
+    if last:
+        if machine.operation is not row or machine.waiting or not row.is_whole:
+            return None
+    elif machine.unbooted:
         return None
     member, children = members[at], machine.children
     children.mark_running(member, ref, now)
-    member.own_past().restarts += 1
+    if not row.first:
+        member.own_past().restarts += 1
     if last:
         machine.operation = machine.row = None
         machine.awaited, machine.starting = (), 0
@@ -300,7 +305,8 @@ def catch_up(machine: SupervisionMachine, refs: list[Any], now: float) -> list[C
     at = row.at
     row.at = at + len(refs)
     members: list[Child] = row.members[at : row.at + 1]
-    machine.starting = number = machine.children.mark_row_restarted(members, refs, now)
+    again = not row.first
+    machine.starting = number = machine.children.mark_row_started(members, refs, now, again=again)
     machine.awaited = (number,)
     return members[:-1]
 
@@ -315,4 +321,8 @@ def row_ahead(machine: SupervisionMachine, most: int) -> list[Child]:
     row = machine.row
     if row is None or machine.flags.dynamic or machine.unbooted or machine.flags.backoff:
         return []
-    return row.members[row.at + 1 : row.at + 1 + most]
+    ahead: list[Child] = row.members[row.at + 1 : row.at + 1 + most]
+    if any(map(_backoff, ahead)):
+        # Those before the first that has a backoff of its own.
+        return list(takewhile(lambda child: not child.spec.backoff, ahead))
+    return ahead

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
+from operator import attrgetter, countOf
 from typing import TYPE_CHECKING
 
-from supervisors._machines.children import NO_PAST, Child, ChildState
+from supervisors._machines.children import Child, ChildState
 from supervisors._machines.restart_rules import is_orderly
 from supervisors._machines.vocabulary import (
     ArmTimer,
@@ -30,14 +32,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bring_forward",
-    "end_row",
+    "end_last",
     "ends_now",
     "kill",
     "limit_start",
-    "rests",
     "stop_many",
 ]
 
+# How many children are ended in one step.
+_ROW = 64
+_state = attrgetter("state")
+_incarnation = attrgetter("incarnation")
+_shutdown = attrgetter("spec.shutdown")
+_early_exit = attrgetter("past.early_exit")
 _SHARE = 0.5
 _SHARE_OF_THE_LAST = 0.9
 
@@ -45,8 +52,8 @@ _SHARE_OF_THE_LAST = 0.9
 def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
     """Stop these children at once, or cancel their waits, and wait until they are down."""
     awaited: dict[int, Child] = {}
-    for child in [child for child in children if not ends_now(machine, child)]:
-        if not rests(machine, child):
+    for child in _end_rows(machine, children):
+        if not _rests(machine, child):
             awaited[child.incarnation] = child
     others = machine.deadline is not None and _others(machine, awaited)
     for child in awaited.values():
@@ -60,7 +67,51 @@ def stop_many(machine: SupervisionMachine, children: list[Child]) -> Operation:
         _stopped(machine, child, event.reason)
 
 
-def rests(machine: SupervisionMachine, child: Child) -> bool:
+def _end_rows(machine: SupervisionMachine, children: list[Child]) -> list[Child]:
+    """Stop those whose end takes no time, in this order; return the others."""
+    others: list[Child] = []
+    at, most = 0, 1
+    while at < len(children):
+        row = children[at : at + most]
+        count = _end_row(machine, row)
+        at += count
+        most = _ROW
+        if count < len(row):
+            others.append(row[count])
+            at += 1
+            # Behind one that has to be asked the next one may have to be, too.
+            most = 1
+    return others
+
+
+def end_last(
+    machine: SupervisionMachine, children: list[Child], temporary: Sequence[Child] = ()
+) -> None:
+    """Stop children from the last on, as far as nobody has to be asked, and take them out.
+
+    Args:
+        machine: of the supervisor.
+        children: in start order; those that are left are still in it afterwards.
+        temporary: which of them are forgotten once they are stopped.
+    """
+    most = 1
+    while children:
+        row = children[: -most - 1 : -1]
+        count = _end_row(machine, row)
+        if not count:
+            if not _rests(machine, row[0]):
+                return
+            count = 1
+        if temporary:
+            for child in row[:count]:
+                if child in temporary:
+                    machine.children.remove(child)
+        del children[-count:]
+        # Behind one that has to be asked the next one may have to be, too.
+        most = _ROW if count == most else 1
+
+
+def _rests(machine: SupervisionMachine, child: Child) -> bool:
     """Have a child that does not run be stopped, and not wait; tell whether it was one."""
     if child.state is ChildState.RESTARTING:
         if child.retry_at is not None:
@@ -106,27 +157,32 @@ def kill(machine: SupervisionMachine, incarnation: int) -> None:
 
 def ends_now(machine: SupervisionMachine, child: Child) -> bool:
     """Stop a child whose end takes no time; tell whether it was one."""
-    return bool(end_row(machine, (child,)))
+    return bool(_end_row(machine, (child,)))
 
 
-def end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
+def _end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:
     """Stop children from the first on, as far as it takes no time; return how many."""
     if machine.overtakes():
         return 0
-    incarnations: list[int] = []
-    for child in children:
-        if child.state is not ChildState.RUNNING or child.spec.shutdown is BRUTAL_KILL:
-            break
-        past = child.past
-        if past is not NO_PAST and past.early_exit is not None:
-            break
-        incarnations.append(child.incarnation)
-    if not incarnations:
-        return 0
-    ended = machine.end_now(incarnations)
+    # Looked at by C code, as long as it is so of all.
+    if (
+        countOf(map(_state, children), ChildState.RUNNING) < len(children)
+        or BRUTAL_KILL in map(_shutdown, children)
+        or any(map(_early_exit, children))
+    ):
+        children = list(takewhile(_just_runs, children))
+        if not children:
+            return 0
+    ended = machine.end_now(list(map(_incarnation, children)))
     if ended:
         machine.children.mark_row_stopped(children[:ended])
     return ended
+
+
+def _just_runs(child: Child) -> bool:
+    if child.state is not ChildState.RUNNING or child.spec.shutdown is BRUTAL_KILL:
+        return False
+    return child.past.early_exit is None
 
 
 def _ask(machine: SupervisionMachine, child: Child, *, others: bool) -> None:

@@ -34,7 +34,7 @@ from supervisors._machines.restarting import (
     restart_now,
     resume_held,
 )
-from supervisors._machines.stopping import bring_forward, kill, limit_start, stop_many
+from supervisors._machines.stopping import bring_forward, end_last, kill, limit_start, stop_many
 from supervisors._machines.stuck import StuckTable
 from supervisors._machines.vocabulary import (
     BootRequested,
@@ -289,8 +289,11 @@ class SupervisionMachine:
         if self.flags.dynamic:
             yield from stop_many(self, list(self.children))
         else:
-            for child in reversed(list(self.children)):
-                yield from self.stop(child)
+            left = list(self.children)
+            end_last(self, left)
+            while left:
+                yield from self.stop(left.pop())
+                end_last(self, left)
 
     def drop_if(self, child: Child, condition: bool) -> None:
         """Forget a child that did not come to life, or keep its specification stopped."""

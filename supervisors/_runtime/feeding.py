@@ -38,6 +38,7 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from supervisors._machines.children import Child
+    from supervisors._machines.restarting import GroupStart
     from supervisors._runtime.current import Here
 
 __all__ = ["FeedingActor"]
@@ -47,7 +48,6 @@ _SHUTDOWN = Shutdown()
 _NOTHING: list[Any] = []
 # Supervisors whose turns one thread runs inside each other: each tells the one above it.
 _DEEPEST = 16
-_RESTARTED = REPORTED[Report.CHILD_RESTARTED]
 _TERMINATED = REPORTED[Report.CHILD_TERMINATED]
 
 
@@ -177,9 +177,9 @@ class FeedingActor(CommandedActor):
         if machine is None or not refs:
             return
         members = catch_up(machine, refs, timers.clock.now())
-        if wanted(_RESTARTED):
+        kind = _kind_of(machine.row)
+        if wanted(REPORTED[kind]):
             for child, ref in zip(members, refs, strict=True):
-                kind = Report.CHILD_RESTARTED
                 self._otp_report(EmitReport(kind, child.spec, ref, None, child.restarts))
 
     def _otp_next(self, started: Process) -> Begun | None:
@@ -189,36 +189,36 @@ class FeedingActor(CommandedActor):
             return None
         if self._otp_row is not None:
             self._otp_end_row()
+        kind = _kind_of(machine.row)
         taken = came_up(machine, incarnation, ref, timers.clock.now())
         if taken is None:
             return self._otp_feed(ChildStarted(incarnation, ref), in_row=True)
         member, child = taken
         reports = _NOTHING
-        if wanted(_RESTARTED):
-            kind, restarts = Report.CHILD_RESTARTED, member.restarts
-            reports = [EmitReport(kind, member.spec, ref, None, restarts)]
+        if wanted(REPORTED[kind]):
+            reports = [EmitReport(kind, member.spec, ref, None, member.restarts)]
+        elif child is None:
+            return None
         return self._otp_begin_child(machine, child, reports)
 
-    def _otp_restart(self, exited: ChildExited) -> bool:
-        """Restart a child that has ended by itself, if that is all there is to do; tell whether."""
+    def _otp_hear_end(self, exited: ChildExited) -> Begun | None:
+        """Hear that a child has ended; return one that is started for that, and has its turn."""
         machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
         if machine is None:
-            return False
+            return None
         if self._otp_row is not None:
             self._otp_end_row()
         taken = begin_restart(machine, incarnation, reason, timers.clock.now())
         if taken is None:
-            return False
+            # There is more to do than to restart it, or something else.
+            return self._otp_feed(exited, in_row=True)
         self._otp_lives.pop(incarnation, None)
         child, ref = taken
         reports = _NOTHING
         if wanted(_TERMINATED):
             kind, restarts = Report.CHILD_TERMINATED, child.restarts
             reports = [EmitReport(kind, child.spec, ref, reason, restarts)]
-        begun = self._otp_begin_child(machine, child, reports)
-        if begun is not None:
-            attach_begun(begun)
-        return True
+        return self._otp_begin_child(machine, child, reports)
 
     def _otp_begin_child(
         self, machine: SupervisionMachine, child: Child | None, reports: list[Any]
@@ -241,6 +241,12 @@ class FeedingActor(CommandedActor):
             members = row_ahead(machine, ROW - 1)
             self._otp_row = Row(process, members) if members else None
         return process, args, launch.kwargs
+
+
+def _kind_of(row: GroupStart | None) -> Report:
+    """Return what is reported of a member of this group that has come up."""
+    first = row is not None and row.first
+    return Report.CHILD_STARTED if first else Report.CHILD_RESTARTED
 
 
 _feed = FeedingActor._otp_feed

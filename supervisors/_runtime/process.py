@@ -54,6 +54,7 @@ FirstTurn: TypeAlias = "Callable[[Process, Here], bool]"
 """Gets the process, whose slot is taken, and the thread's `current`; answers as `take_turn`."""
 
 _ASKED = (Call, Inquiry)
+_WITH_MESSAGE = (Call, Info, Told)
 _new: Any = object.__new__
 
 
@@ -206,7 +207,10 @@ class Process(Turning):
         reason = crashed(error, keep_traceback=True)
         if isinstance(error, Exception):
             self._last_words = (False, error)
-        self.end(reason, item.message if isinstance(item, Call | Info | Told) else item)
+        if not isinstance(item, _WITH_MESSAGE):
+            self.end(reason, item)
+            return
+        self.end(reason, item.message)
         if isinstance(item, Call):
             item.message = None
 
@@ -269,7 +273,11 @@ class Process(Turning):
             self.ended = True
             self.direct = False
             self.reason = reason
-        self._tell_the_end()
+        if self.bonds is FREE and self._came_up:
+            self._boot = None
+            self._tell_parent()
+        else:
+            self._tell_the_end()
 
     def _tell_the_end(self, doing: Any = IDLE) -> None:
         reason = self.reason or Normal()
@@ -318,12 +326,14 @@ class Process(Turning):
             self.dispatcher.detach(self)
 
     def _tell_parent(self) -> None:
-        """Do as `_tell_the_end`, between two messages of a process that nothing is tied to."""
+        """Do as `_tell_the_end`, for a process that has come up and that nothing is tied to."""
         mailbox, ref, reason = self.mailbox, self.actor_ref, self.reason
         mailbox.closed = True
         if mailbox.control or mailbox.user:
             mailbox.drain()
         strike(ref, None)
+        if isinstance(self.handling, _ASKED):
+            self._answer_open_calls(reason, self.handling)  # type: ignore[arg-type]
         self.actor._otp_after_end(reason)  # type: ignore[arg-type]
         if self.incarnation and self.parent is not None:
             self.parent.actor._otp_child_ended(self.incarnation, reason)  # type: ignore[arg-type]
@@ -333,7 +343,8 @@ class Process(Turning):
             # Who waits may be called back.
             flush()
             self._answer_waiters()
-        self.dispatcher.detach(self)
+        if self.dispatcher is not None:
+            self.dispatcher.detach(self)
 
     def _answer_open_calls(self, reason: ExitReason, call: Any) -> None:
         words = self._last_words

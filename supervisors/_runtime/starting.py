@@ -28,6 +28,7 @@ from supervisors._runtime.launching import Launch, launch_of
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
+from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.rows import Row
 from supervisors._runtime.signals import unlink
 from supervisors._runtime.spawn import dispatcher_of, refuse_held, spawn, take_name
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
     from supervisors._runtime.dispatcher import Dispatcher
 
 # First turns that a worker runs in a row, as one batch, before it looks for others.
-ROW = 16
+ROW = 32
 # The process of a child, and the arguments of its init.
 Begun: TypeAlias = "tuple[Process, tuple[Any, ...], dict[str, Any]]"
 
-__all__ = ["ROW", "Begun", "StartingActor", "attach_begun", "failed_start"]
+__all__ = ["ROW", "Begun", "StartingActor", "attach_begun", "child_turn", "failed_start"]
+
+_new: Any = object.__new__
 
 
 class StartingActor(Actor):
@@ -60,7 +63,9 @@ class StartingActor(Actor):
     def _otp_take_in(self, process: Process, spec: ChildSpec, incarnation: int) -> None:
         """Know a child that is about to run. Ended itself meanwhile, the supervisor stops it."""
         label = spec.id
-        process.label = label if label.__class__ is str else _label(label, incarnation)
+        if label.__class__ is not str:
+            label = str(incarnation if label is None else label)
+        process.label = label
         self._otp_lives[incarnation] = process
         if self._process.ended:
             process.order(StopOrder(self._process.reason or Shutdown()))
@@ -111,7 +116,7 @@ class StartingActor(Actor):
             child = self._otp_make(launch, incarnation, spec, dispatcher)
             if quick and in_row:
                 return child, args, launch.kwargs
-            child._boot = partial(_child_turn if quick else first_turn, args, launch.kwargs)
+            child._boot = partial(child_turn if quick else first_turn, args, launch.kwargs)
             _attach(child, dispatcher)
         except BaseException as error:  # noqa: BLE001  as for the init: it fails the start alone
             self._otp_news.append(failed_start(incarnation, spec, error))
@@ -130,7 +135,16 @@ class StartingActor(Actor):
         sup, name = self._process, launch.options.name
         if name is not None:
             refuse_held(name)
-        process = make(launch.cls)  # type: ignore[arg-type]
+        process: Process
+        if launch.is_bare:
+            # As make, without its call and without what it asks the class for.
+            actor = _new(launch.cls)
+            actor._process = process = _new(Process)
+            Process.__init__(process, actor, ActorRef)
+            process.slot.pop()
+            actor._otp_furnish_mailbox()
+        else:
+            process = make(launch.cls)  # type: ignore[arg-type]
         process.parent, process.incarnation = sup, incarnation
         process.dispatcher = dispatcher
         tell = partial(self._otp_tell_start, process, spec)
@@ -248,9 +262,7 @@ class StartingActor(Actor):
         return [ChildStarted(incarnation, result)]
 
 
-def _child_turn(
-    args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here
-) -> bool:
+def child_turn(args: tuple[Any, ...], kwargs: dict[str, Any], process: Process, here: Here) -> bool:
     """Run the first turn of a supervisor's child, and of those that the supervisor starts then.
 
     Each is what its own turn would be, without the steps around it. Where a caller waits there is
@@ -258,23 +270,22 @@ def _child_turn(
     """
     if here.helping or here.host is not process.dispatcher:
         return first_turn(args, kwargs, process, here)
+    actor: Any = process.parent.actor  # type: ignore[union-attr]
     begun: Begun | None = None
     try:
         for _ in range(ROW):
+            row = actor._otp_row
+            if row is not None and row.first is process:
+                begun = _start_row(actor, row, (process, args, kwargs), here)
+                break
             on_started = run_init(process, args, kwargs, here)
             # Before anybody is told: who is told next may call this actor.
             hand_on(process, here)
             if on_started is None:
                 return False
-            actor: Any = process.parent.actor  # type: ignore[union-attr]
             begun = actor._otp_go_on(process, here)
             if begun is None:
                 return False
-            row = actor._otp_row
-            if row is not None and row.first is begun[0]:
-                process = begun[0]
-                begun = _start_row(actor, row, begun, here)
-                break
             process, args, kwargs = begun
         if begun is not None:
             attach_begun(begun)
@@ -286,8 +297,10 @@ def _child_turn(
 def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
     """Run the first turns of a row; the supervisor hears of the last one, or of one that failed."""
     process, args, kwargs = begun
-    sup, number, known = actor._process, process.incarnation, None
-    mailbox, refs = sup.mailbox, row.refs
+    sup, number = actor._process, process.incarnation
+    # The launch of the one before, which may be started so.
+    known: Any = False
+    mailbox, refs, lock = sup.mailbox, row.refs, row.lock
     unmade: Process | None = None
     failure: ChildFailed | None = None
     for member in row.members:
@@ -296,18 +309,22 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
         if on_started is None:
             return None
         spec = member.spec
-        launch: Any = getattr(spec, "_launch", None)
+        try:
+            launch: Any = spec._launch
+        except AttributeError:
+            launch = launch_of(spec)
         if launch is not known:
             if launch is None or not launch.is_bare or launch.cls.dispatcher != "pool":
                 break
             known = launch
-        with row.lock:
+        # As `with` it, which takes twice as long.
+        _ = -lock
+        try:
             if (
                 row.cut
                 or sup.ended
                 or mailbox.control
                 or mailbox.suspended
-                or spec.backoff
                 or "_otp_receive" in actor.__dict__
             ):
                 break
@@ -322,6 +339,8 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
                 unmade = following
                 break
             refs.append(process.actor_ref)
+        finally:
+            lock.release()
         if following is None:
             return actor._otp_hear(failure)  # type: ignore[no-any-return]
         process, args, kwargs = following, spec.args, launch.kwargs
@@ -338,7 +357,7 @@ def _start_row(actor: Any, row: Row, begun: Begun, here: Here) -> Begun | None:
 def attach_begun(begun: Begun) -> None:
     """Have somebody run the first turn of a child that is made, as one of its own."""
     process, args, kwargs = begun
-    process._boot = partial(_child_turn, args, kwargs)
+    process._boot = partial(child_turn, args, kwargs)
     here = current.here
     if here.host is pool and here.next is None and not here.helping:
         # As its attach, without its call.
@@ -352,10 +371,6 @@ def _attach(process: Process, dispatcher: Dispatcher) -> None:
         dispatcher.attach(process)
     except Exception as error:  # noqa: BLE001  a refused thread, or a user's dispatcher
         process.finish(crashed(error))
-
-
-def _label(child_id: Any, incarnation: int) -> str:
-    return str(incarnation if child_id is None else child_id)
 
 
 def failed_start(incarnation: int, spec: ChildSpec, error: BaseException) -> ChildFailed:

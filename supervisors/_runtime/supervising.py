@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pykka import messages
 
@@ -33,18 +34,23 @@ from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.feeding import FeedingActor
 from supervisors._runtime.first_turn import DEFERRED, IGNORED
+from supervisors._runtime.in_place import leave
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
 from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
 from supervisors._runtime.reply import Reply
-from supervisors._runtime.starting import StartingActor
+from supervisors._runtime.starting import StartingActor, attach_begun, child_turn
 from supervisors._runtime.timers import timers
+from supervisors._runtime.turns import BATCH
 from supervisors.clock import chance
 from supervisors.errors import UnexpectedMessageError
 from supervisors.exits import Abandoned, Exit, ExitReason, Normal
 from supervisors.telemetry import execute
+
+if TYPE_CHECKING:
+    from supervisors._runtime.current import Here
 
 __all__ = ["Plan", "SupervisingActor", "SupervisorRequest"]
 
@@ -95,7 +101,11 @@ class SupervisingActor(FeedingActor):
         # Only user code, such as a child's __init__, is something that a kill can meet.
         process.handling = IDLE
         if isinstance(item, _EVENTS):
-            if type(item) is not ChildExited or not self._otp_restart(item):
+            if type(item) is ChildExited:
+                begun = self._otp_hear_end(item)
+                if begun is not None:
+                    attach_begun(begun)
+            else:
                 self._otp_feed(item)
         elif isinstance(item, Call) and isinstance(item.message, SupervisorRequest):
             self._otp_serve(item.message, item.future)
@@ -137,18 +147,26 @@ class SupervisingActor(FeedingActor):
 
     def _otp_child_ended(self, incarnation: int, reason: ExitReason) -> None:
         news, here, process = ChildExited(incarnation, reason), current.here, self._process
+        if (
+            here.host is pool is process.dispatcher
+            and here.next is None
+            and not here.helping
+            and process.steady
+            and not (process.user or process.control)
+            and type(reason) is not Abandoned
+            and process.take_slot()
+        ):
+            # It is idle: this worker's next turn is one of it that begins with the news.
+            process.steady, process._boot = False, partial(_hear_first, news)
+            here.next = process
+            return
         if isinstance(reason, Abandoned):
             process.post(ChildAbandoned(incarnation))
         elif self._otp_fed_by == here.ident and self._otp_looks_at_nothing():
             # It was ended by what this supervisor is doing at this moment, in this thread.
             self._otp_news.append(news)
             return
-        if here.host is pool is process.dispatcher and here.next is None and not here.helping:
-            # As post_next, without its calls.
-            if process.mailbox.put(news):
-                here.next = process
-        else:
-            process.post_next(news)
+        process.post_next(news)
 
     def _otp_child_returned(self, incarnation: int) -> None:
         if not self._process.ended:
@@ -197,3 +215,35 @@ class SupervisingActor(FeedingActor):
             from supervisors._machines.reconfiguring import reconfigure
 
             reconfigure(machine, plan.flags, plan.children)
+
+
+def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
+    """Begin a supervisor's turn with the end of a child, and run what it starts for that.
+
+    The turn of the child that is started follows that of the supervisor, without a way through
+    `attach` and the run queue.
+
+    Args:
+        exited: what comes before any message, for there was none when it was heard.
+        process: the supervisor's; its slot is taken.
+        here: this thread's values of `current`.
+
+    Returns:
+        Whether the slot is held still, as `take_turn`.
+    """
+    actor: Any = process.actor
+    process.steady = not process.suspended
+    if process.control or process.suspended or here.helping or not actor._otp_looks_at_nothing():
+        # Orders that have come meanwhile come first, as in every turn.
+        process.lane().appendleft(exited)
+        return process.take_turn(BATCH, here)
+    process._thread_id, here.process = here.ident, process
+    begun = actor._otp_hear_end(exited)
+    here.process = None
+    if leave(process, here):
+        process.schedule()
+    if begun is not None:
+        child, args, kwargs = begun
+        if child_turn(args, kwargs, child, here):
+            child.schedule()
+    return False

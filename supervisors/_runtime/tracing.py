@@ -62,10 +62,22 @@ def _forget_own(error: BaseException, known: tuple[TraceEntry, ...]) -> None:
 
 def _entries(traceback: TracebackType | None) -> tuple[TraceEntry, ...]:
     """Return what is to be kept: from the first frame that is not this package's, or the last."""
+    if traceback is None:
+        return ()
+    code = traceback.tb_frame.f_code
+    while traceback.tb_next is not None and code.co_filename.startswith(_PACKAGE):
+        traceback = traceback.tb_next
+        code = traceback.tb_frame.f_code
+    first = TraceEntry(code.co_filename, traceback.tb_lineno, code.co_name)
+    if traceback.tb_next is None:
+        return (first,)
+    return (first, *_all_entries(traceback.tb_next))
+
+
+def _all_entries(traceback: TracebackType | None) -> list[TraceEntry]:
     found: list[TraceEntry] = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if found or traceback.tb_next is None or not code.co_filename.startswith(_PACKAGE):
-            found.append(TraceEntry(code.co_filename, traceback.tb_lineno, code.co_name))
+        found.append(TraceEntry(code.co_filename, traceback.tb_lineno, code.co_name))
         traceback = traceback.tb_next
-    return tuple(found)
+    return found

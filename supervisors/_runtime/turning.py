@@ -30,7 +30,7 @@ from supervisors._runtime.items import CALLS, NO_CASTS, Asked, StopOrder, Told, 
 from supervisors._runtime.mailbox import NO_CONTROL, NOTHING
 from supervisors._runtime.reports import report_returned
 from supervisors._runtime.turns import BATCH
-from supervisors.exits import Abandoned
+from supervisors.exits import Abandoned, Crashed, Normal, Shutdown
 
 if TYPE_CHECKING:
     from supervisors._runtime.current import Here
@@ -40,6 +40,8 @@ __all__ = ["Turning"]
 # So many messages must lie there after a batch's first for `_take_many` to take less time.
 _FEW = 24
 _REST = BATCH - 1
+# Reasons of ends that are no kill's; who is killed may have been abandoned.
+_OWN = frozenset((Crashed, Normal, Shutdown))
 
 
 class Turning(Inlet):
@@ -195,6 +197,9 @@ class Turning(Inlet):
 
     def _come_back(self) -> None:
         """Tell that the thread has left a process that was fenced off."""
+        if type(self.reason) in _OWN:
+            # It was no kill, so it stays so.
+            return
         with self.claim:
             fenced = isinstance(self.reason, Abandoned)
         if fenced and unstopped.note_returned(self._self):

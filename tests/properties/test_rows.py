@@ -60,7 +60,9 @@ STEPS = st.tuples(
 class Way:
     """A machine and its children; `quick` takes what it can at once and in rows."""
 
-    def __init__(self, rules: dict[str, Any], specs: list[Any], *, quick: bool) -> None:
+    def __init__(
+        self, rules: dict[str, Any], specs: list[Any], script: list[Any], *, quick: bool
+    ) -> None:
         children = [
             spec(number, restart=restart, shutdown=shutdown, backoff=backoff)
             for number, (restart, shutdown, backoff) in enumerate(specs)
@@ -78,7 +80,7 @@ class Way:
         self.said: list[str] = []
         self.row: list[str] = []
         self.feed(BootRequested())
-        self.start([])
+        self.start(script)
 
     def end_now(self, incarnations: list[int]) -> int:
         """End those that are not busy; one by one where that is not `quick`."""
@@ -108,9 +110,10 @@ class Way:
         """Note the start that a step of several orders."""
         self.say(StartChild(number, child.spec, child.spec.args))
 
-    def say_up(self, child: Any, ref: Any) -> None:
+    def say_up(self, child: Any, ref: Any, *, first: bool) -> None:
         """Note the report of a member that came up."""
-        self.say(EmitReport(Report.CHILD_RESTARTED, child.spec, ref, None, child.restarts))
+        kind = Report.CHILD_STARTED if first else Report.CHILD_RESTARTED
+        self.say(EmitReport(kind, child.spec, ref, None, child.restarts))
 
     def exited(self, number: int, reason: Any) -> None:
         """One of those that run ends by itself."""
@@ -152,17 +155,18 @@ class Way:
         if refs:
             self.taken += len(refs)
             for child, ref in zip(catch_up(self.machine, refs, 1.0), refs, strict=True):
-                self.say_up(child, ref)
+                self.say_up(child, ref, first=self.machine.row.first)  # type: ignore[union-attr]
 
     def finish(self, number: int, outcome: str) -> None:
         """One start is over."""
         ref = f"ref {number}"
         if self.quick and outcome == "started":
+            row = self.machine.row
             taken = came_up(self.machine, number, ref, 1.0)
             if taken is not None:
                 self.taken += 1
                 child, following = taken
-                self.say_up(child, ref)
+                self.say_up(child, ref, first=row.first)  # type: ignore[union-attr]
                 if following is not None:
                     self.say_start(following.incarnation, following)
                 return
@@ -237,6 +241,8 @@ PLAIN: Any = {
     "backoff": None,
     "budget_per_child": False,
 }
+# Singly, or with the first of them in a row.
+UP: Any = [("started", "nothing", False)]
 THREE: Any = [("permanent", 5.0, None)] * 3
 DEADLINE: Any = [("crash", 0, set(), [("started", "deadline", True)] * 3)]
 OWN: Any = PLAIN | {"strategy": Strategy.ONE_FOR_ONE, "max_restarts": 1, "budget_per_child": True}
@@ -244,12 +250,19 @@ AGAIN: Any = [("crash", 0, set(), []), ("crash", 1, set(), []), ("crash", 0, set
 
 
 @settings(max_examples=300, deadline=None)
-@example(PLAIN, THREE, DEADLINE)
-@example(OWN, THREE, AGAIN)
-@given(RULES, SPECS, st.lists(STEPS, min_size=1, max_size=6))
-def test_in_rows_or_singly(rules: Any, specs: Any, steps: list[Any]) -> None:
+@example(PLAIN, THREE, UP, DEADLINE)
+@example(OWN, THREE, UP, AGAIN)
+@given(
+    RULES,
+    SPECS,
+    st.one_of(st.just(UP), st.lists(STARTS, max_size=6)),
+    st.lists(STEPS, min_size=1, max_size=6),
+)
+def test_in_rows_or_singly(rules: Any, specs: Any, script: Any, steps: list[Any]) -> None:
     """After each of any steps both machines are in the same state and have said the same."""
-    single, quick = (Way(rules, specs, quick=quick) for quick in (False, True))
+    single, quick = (Way(rules, specs, script, quick=quick) for quick in (False, True))
+    assert single.state() == quick.state()
+    assert single.said == quick.said
     for step in steps:
         for way in (single, quick):
             way.step(*step)
@@ -259,12 +272,15 @@ def test_in_rows_or_singly(rules: Any, specs: Any, steps: list[Any]) -> None:
 
 
 def test_what_is_taken() -> None:
-    """A group that comes up is taken in one row but for its last; a single restart in two steps."""
+    """Who comes up first, or in a group, is taken but for the last; a lone restart in two steps."""
     rules = {"strategy": Strategy.ONE_FOR_ALL, "max_restarts": 9}
-    way = Way(rules, [("permanent", 5.0, None)] * 5, quick=True)
-    way.step("crash", 2, set(), [("started", "nothing", True)] * 5)
+    five: Any = [("permanent", 5.0, None)] * 5
+    way = Way(rules, five, [("started", "nothing", True)] * 5, quick=True)
     assert way.taken == 4
+    way.step("crash", 2, set(), [("started", "nothing", True)] * 5)
+    assert way.taken == 8
     rules["strategy"] = Strategy.ONE_FOR_ONE
-    way = Way(rules, [("permanent", 5.0, None)] * 5, quick=True)
+    way = Way(rules, five, UP, quick=True)
+    assert way.taken == 4
     way.step("crash", 2, set(), [("started", "nothing", True)])
-    assert way.taken == 2
+    assert way.taken == 6

@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from supervisors._machines.children import ChildState, ChildTable
+from supervisors._machines.vocabulary import ChildCounts
 from tests.unit.supervisors.rig import spec
 
 
@@ -34,6 +35,20 @@ def test_dynamic_children_have_no_id() -> None:
     one, two = table.add(spec("a")), table.add(spec("a"))
     assert one is not two
     assert [table.find("a"), table.find(one.key), len(table)] == [None, None, 2]
+
+
+@pytest.mark.contract("S98")
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_counts(*, dynamic: bool) -> None:
+    """Those with a living process are active; all are counted by type, whatever their state."""
+    table = ChildTable(dynamic=dynamic)
+    types = ["supervisor"] * 2 + ["worker"] * 4
+    children = [table.add(spec(number, type=kind)) for number, kind in enumerate(types)]
+    for child in children[::2]:
+        table.begin(child)
+        table.mark_running(child, f"ref {child.key}", 0.0)
+    table.mark_restarting(children[4])
+    assert table.counts() == ChildCounts(specs=6, active=2, supervisors=2, workers=4)
 
 
 @pytest.mark.contract("S15")

@@ -142,6 +142,28 @@ def test_start_that_comes_through() -> None:
     assert isinstance(machine.outcome, FinishSupervisor)
 
 
+@pytest.mark.contract("S76")
+def test_static_children_end_in_rows() -> None:
+    """Idle children end in few steps, the last first; who has to be asked has its turn between."""
+    machine = Rig(*map(spec, range(200))).boot()
+    machine.quick = set(range(200)) - {50, 51}
+    rows: list[int] = []
+    end_now = machine.machine.end_now
+
+    def counted(incarnations: list[int]) -> int:
+        rows.append(len(incarnations))
+        return end_now(incarnations)
+
+    machine.machine.end_now = counted
+    machine.feed(ShutdownRequested(Shutdown()))
+    words = ["stop" if number in {50, 51} else "end" for number in range(200)]
+    assert machine.log == [f"{words[number]} {number}" for number in range(199, -1, -1)] + [
+        "finish"
+    ]
+    assert len(rows) < 20
+    assert max(rows) < 100
+
+
 def machine_timer(machine: Rig) -> Any:
     """Returns the event of the one timer that waits."""
     [key] = machine.timers

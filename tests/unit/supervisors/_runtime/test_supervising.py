@@ -1,0 +1,118 @@
+"""Turns of a supervisor that begin with the end of a child."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from supervisors import ChildSpec, GenServer, Shutdown, Supervisor, telemetry
+from supervisors._machines.vocabulary import ChildExited
+from supervisors._runtime import supervising
+from supervisors._runtime.current import current
+from supervisors._runtime.items import StopOrder
+from supervisors._runtime.pool import pool
+from supervisors.exits import Crashed
+
+BOOM = Crashed(RuntimeError("boom"))
+
+
+class Child(GenServer):
+    """Says that it is there, and crashes when it is told anything."""
+
+    def init(self, there: queue.SimpleQueue[Any]) -> None:
+        there.put(self.actor_ref)
+
+    def handle_cast(self, message: Any) -> None:
+        raise RuntimeError(message)
+
+
+class World:
+    """A supervisor of some children that are up."""
+
+    def __init__(self, count: int, **rules: Any) -> None:
+        self.there: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        children: list[ChildSpec] = [
+            Child.child_spec(self.there, id=number) for number in range(count)
+        ]
+        self.sup = Supervisor.start_link(children, strategy="one_for_one", **rules)
+        self.process = self.sup.process
+        self.refs = [self.there.get(timeout=10) for _ in range(count)]
+        # It is idle when it answers.
+        self.sup.which_children()
+
+    def hear(self, *orders: Any) -> bool:
+        """Has the turn that the end of the first child leads to, with these orders before it."""
+        assert self.process.take_slot()
+        for order in orders:
+            assert not self.process.put_control(order)
+        exited = ChildExited(self.refs[0].process.incarnation, BOOM)
+        return supervising._hear_first(exited, self.process, current.here)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """One with two children."""
+    made = World(2)
+    yield made
+    for ref in made.refs:
+        ref.stop()
+    made.sup.stop()
+
+
+def test_who_has_ended_is_started_again(world: World) -> None:
+    """In the one call both the supervisor and the new child have had their turns."""
+    assert not world.hear()
+    new = world.there.get_nowait()
+    assert new is not world.refs[0]
+    assert [info.ref for info in world.sup.which_children()] == [world.refs[1], new]
+    assert world.process.slot == [world.process]
+
+
+def test_orders_come_first(world: World) -> None:
+    """A supervisor that was told to stop before it could hear of the end restarts nobody."""
+    watch = world.sup.monitor()
+    world.hear(StopOrder(Shutdown()))
+    assert watch.wait(10).reason == Shutdown()
+    assert world.there.empty()
+
+
+def test_a_suspended_one_hears_of_it_later(world: World) -> None:
+    """Nothing is restarted before it goes on."""
+    world.process.suspended = True
+    world.hear()
+    assert world.there.empty()
+    assert world.process.take_slot()
+    world.process.suspended = False
+    pool.schedule(world.process)
+    assert world.there.get(timeout=10) is not world.refs[0]
+
+
+def test_crash_after_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle supervisor hears so of each end but its first one, and each is told of in order."""
+    heard: list[Any] = []
+    told: list[str] = []
+    hear = supervising._hear_first
+
+    def noted(*given: Any) -> bool:
+        heard.append(given)
+        return hear(*given)
+
+    monkeypatch.setattr(supervising, "_hear_first", noted)
+    words = ("terminated", "restarted")
+    events = [("supervisors", "child", word) for word in words]
+    world = World(1, max_restarts=20)
+    for _ in range(5):
+        world.refs[0].tell("boom")
+        world.refs = [world.there.get(timeout=10)]
+        world.sup.which_children()
+    telemetry.attach_many("told", events, lambda event, *_: told.append(event[2]))
+    world.refs[0].tell("boom")
+    world.refs = [world.there.get(timeout=10)]
+    world.sup.which_children()
+    telemetry.detach("told")
+    world.sup.stop()
+    assert len(heard) == 5
+    assert told == list(words)
