@@ -5,6 +5,7 @@ Monotonic time decides; wall time is never used. Everything is in seconds.
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import timedelta
 from typing import Protocol
@@ -58,6 +59,8 @@ class Deadline:
 def as_seconds(value: float | timedelta | None, what: str) -> float | None:
     """Turn a public duration into seconds: a float, an int or a timedelta; None stays None.
 
+    Whole numbers too large for a float become the largest one.
+
     Raises:
         TypeError: for anything else, True and False included.
         ValueError: for negative numbers and NaN.
@@ -76,7 +79,10 @@ def as_seconds(value: float | timedelta | None, what: str) -> float | None:
     if not value >= 0:
         msg = f"{what} must be 0 or more seconds, not {value!r}"
         raise ValueError(msg)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return sys.float_info.max
 
 
 def chance() -> float:

@@ -67,6 +67,9 @@ class Subscription:
 
     def __init__(self, fn: Callable[[DeadLetter], object]) -> None:
         """Made by `subscribe()`."""
+        if not callable(fn):
+            msg = f"a subscriber to dead letters is a function, not {fn!r}"
+            raise TypeError(msg)
         self._fn = fn
         self._id = f"supervisors.dead_letters.{uuid.uuid4()}"
         attach(self._id, _EVENT, self._tell)
@@ -103,5 +106,8 @@ def subscribe(fn: Callable[[DeadLetter], object]) -> Subscription:
     It must be quick and must not wait; `ref.send_info` is a good one. If it raises it is called no
     more, which is told as ("supervisors", "telemetry", "handler_failed"). Letters that it causes
     itself are not told. Safe from any thread.
+
+    Raises:
+        TypeError: `fn` cannot be called.
     """
     return Subscription(fn)

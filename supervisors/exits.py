@@ -152,7 +152,8 @@ def as_reason(value: object) -> ExitReason:
     """Turn what a user gave as a reason into one: an exception becomes `Crashed(exception)`.
 
     Raises:
-        TypeError: for anything that is neither a reason nor an exception.
+        TypeError: for anything that is neither a reason nor an exception, and for a `Crashed`
+            without one.
 
     Example:
         >>> as_reason(Normal())
@@ -163,6 +164,9 @@ def as_reason(value: object) -> ExitReason:
  Killed() or an exception
     """
     if isinstance(value, _REASONS):
+        if isinstance(value, Crashed) and not isinstance(value.exception, BaseException):
+            msg = f"Crashed(exception) is given an exception, not {value.exception!r}"
+            raise TypeError(msg)
         return value
     if isinstance(value, BaseException):
         return Crashed(value)

@@ -153,7 +153,8 @@ class GenServer(DozingActor):
     ) -> ChildSpec:
         """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
 
-        The keys are those of `ChildSpec`; what else is given goes to `init`.
+        The keys are those of `ChildSpec`, but for `backoff`, which `.with_(backoff=...)` adds; what
+        else is given goes to `init`.
 
         Example:
             >>> GenServer.child_spec(restart="transient")
@@ -185,8 +186,11 @@ class GenServer(DozingActor):
         """Set up; an exception fails the start.
 
         May return None, IGNORE, Stop(reason), Continue, Hibernate or Timeout; anything else fails
-        the start (S159).
+        the start (S159). A class without an `init` or `__init__` of its own takes no arguments.
         """
+        if (args or kwargs) and start_parts(type(self))[:2] == _PLAIN_START[:2]:
+            msg = f"{type(self).__name__} takes no arguments, for it has no init()"
+            raise TypeError(msg)
 
     def handle_call(self, request: Any, sender: Sender) -> Any:
         """Answer ask() and call(): what is returned is the reply, unless it is a directive."""
@@ -386,8 +390,8 @@ class GenServer(DozingActor):
 # What a start looks up in a class, in one step of C code; and what it is where no user wrote any.
 _start_parts: Final[Callable[[type], Any]] = attrgetter(
     "init",
-    "on_start",
     "__init__",
+    "on_start",
     "__new__",
     "_otp_begin",
     "_otp_after_start",

@@ -285,6 +285,9 @@ def trace(ref: Any, fn: Tracer | None, *, timeout: float | timedelta | None = 5.
         >>> [(event.step.value, event.kind.value) for event in events], echo.stop()
         ([('begins', 'call'), ('ends', 'call')], True)
     """
+    if fn is not None and not callable(fn):
+        msg = f"a tracer is a function or None, not {fn!r}"
+        raise TypeError(msg)
     inquire(ref, process_of(ref, "trace"), lambda process: observed.trace(process, fn), timeout)
 
 

@@ -105,6 +105,9 @@ def check_childspecs(
         [ChildSpec('a', start=print, restart='permanent', shutdown=5.0, type='worker')]
     """
     mode = checked_auto_shutdown(auto_shutdown)
+    if isinstance(children, str | bytes) or not isinstance(children, Iterable):
+        text = f"children must be a list, not a {type(children).__name__}"
+        raise ChildSpecError(SpecProblem.NOT_A_SPEC, text, children)
     specs = [checked_spec(child, mode) for child in children]
     check_unique(specs)
     return specs
@@ -145,9 +148,6 @@ class SupervisorSpec:
             label="",
             max_abandoned=max_abandoned,
         )
-        if isinstance(children, str | bytes) or not isinstance(children, Iterable):
-            text = f"children must be a list, not a {type(children).__name__}"
-            raise ChildSpecError(SpecProblem.NOT_A_SPEC, text, children)
         self.children = check_childspecs(children, auto_shutdown=auto_shutdown)
 
     def __repr__(self) -> str:

@@ -59,6 +59,7 @@ def attach(handler_id: str, event: Event, fn: Handler, config: Any = None) -> No
 
     Raises:
         ValueError: when `handler_id` is attached already.
+        TypeError: for an event that is no tuple of words, or an `fn` that cannot be called.
 
     Example:
         >>> attach("noop", ("example",), lambda *_: None)
@@ -76,13 +77,17 @@ def attach_many(handler_id: str, events: Iterable[Event], fn: Handler, config: A
 
     Raises:
         ValueError: when `handler_id` is attached already.
+        TypeError: for an event that is no tuple of words, or an `fn` that cannot be called.
 
     Example:
         >>> attach_many("two", [("a",), ("b",)], lambda *_: None)
         >>> detach("two")
         True
     """
-    keys = [tuple(event) for event in events]
+    keys = [_checked(event) for event in events]
+    if not callable(fn):
+        msg = f"a telemetry handler is a function, not {fn!r}"
+        raise TypeError(msg)
     wants = getattr(fn, "_otp_wants", None)
 
     def with_it(table: dict[Event, tuple[_Entry, ...]]) -> None:
@@ -93,6 +98,14 @@ def attach_many(handler_id: str, events: Iterable[Event], fn: Handler, config: A
             table[key] = (*table.get(key, ()), (handler_id, fn, config, wants))
 
     _exchange(with_it)
+
+
+def _checked(event: Event) -> Event:
+    key = () if isinstance(event, str) else tuple(event)
+    if not key or not all(isinstance(word, str) for word in key):
+        msg = f"an event is a tuple of words, as ('supervisors', 'child', 'started'), not {event!r}"
+        raise TypeError(msg)
+    return key
 
 
 def detach(handler_id: str) -> bool:

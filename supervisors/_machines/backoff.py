@@ -8,14 +8,21 @@ Chance comes in as a sample from 0 to 1, so a test knows the result.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import force_setattr
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 __all__ = ["Backoff"]
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     """Pauses between restarts of a child; every restart is charged to the budget all the same.
+
+    Seconds may be given as a timedelta too.
 
     Attributes:
         initial: seconds before the first restart.
@@ -40,8 +47,25 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.2
     reset_after: float | None = None
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            initial: float | timedelta = 0.1,
+            maximum: float | timedelta = 10.0,
+            factor: float = 2.0,
+            jitter: float = 0.2,
+            reset_after: float | timedelta | None = None,
+        ) -> None:
+            """Say that timedeltas are taken, too."""
+
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Turn timedeltas into seconds; refuse numbers that make no sense."""
+        for name in ("initial", "maximum", "reset_after"):
+            total = getattr(getattr(self, name), "total_seconds", None)
+            if total is not None:
+                force_setattr(self, name, total())
         checks = (
             ("initial", 0, math.inf, "0 or more seconds"),
             ("maximum", self.initial, math.inf, "at least initial"),
@@ -53,7 +77,8 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is None and name == "reset_after":
                 continue
-            if not isinstance(value, int | float) or not least <= value <= most:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not least <= value <= most:
                 msg = f"Backoff.{name} must be {expected}, not {value!r}"
                 raise ValueError(msg)
 

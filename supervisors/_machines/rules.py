@@ -55,7 +55,7 @@ def checked_flags(
     except (TypeError, ValueError):
         seconds = None
     if seconds is None or not 0 < seconds < math.inf:
-        text = f"max_seconds must be more than 0 seconds, not {max_seconds!r}"
+        text = f"max_seconds must be finite and more than 0 seconds, not {max_seconds!r}"
         raise ChildSpecError(SpecProblem.BAD_PERIOD, text, max_seconds)
     if backoff is not None and not isinstance(backoff, Backoff):
         text = f"backoff must be a Backoff or None, not {backoff!r}"

@@ -40,7 +40,8 @@ def process_of(ref: Any, what: str) -> Process | None:
     """
     if isinstance(ref, ActorRef):
         return ref.process
-    msg = f"{what} with a {type(ref).__name__} that is not of a GenServer or a Supervisor"
+    hint = "" if isinstance(ref, pykka.ActorRef) else " (whereis(name) finds the ref of an actor)"
+    msg = f"{what} with a {type(ref).__name__} that is not of a GenServer or a Supervisor{hint}"
     raise NotAvailableError(msg)
 
 

@@ -23,7 +23,7 @@ from pykka import ActorRegistry
 
 from supervisors import telemetry
 from supervisors._locks import forks, new_rlock
-from supervisors._runtime import mailbox, unstopped
+from supervisors._runtime import mailbox, thread_frames, unstopped
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Call, StopOrder
 from supervisors._runtime.names import process_names
@@ -86,7 +86,7 @@ def _before() -> None:
     # None of them is ever taken while another one is held, so any order will do. Pykka's is a
     # reentrant one, which lets the child look into the registry.
     locks: list[Any] = [root._lock, process_names._lock, unstopped._lock, telemetry._lock]
-    locks += [timers._lock, pool._lock, own_thread._lock, mailbox.making]
+    locks += [timers._lock, pool._lock, own_thread._lock, mailbox.making, thread_frames._lock]
     locks += [getattr(ActorRegistry, "_actor_refs_lock", new_rlock())]
     in_main = threading.current_thread() is threading.main_thread()
     fork = _Fork(locks, in_handler=current.process is not None and not in_main)

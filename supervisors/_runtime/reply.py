@@ -232,7 +232,11 @@ class Reply(pykka.Future[Any]):
         self._wait_at(gate, timeout)
 
     def _wait_at(self, gate: threading.Lock | Gate, timeout: float | None) -> None:
-        bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        try:
+            bound = -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        except TypeError:
+            msg = f"timeout must be seconds (a number), a timedelta or None, not {timeout!r}"
+            raise TypeError(msg) from None
         if forks and any(fork.thread == get_ident() for fork in forks):
             # In the hooks of os.fork this thread holds locks that the answer may need.
             timeout = bound = _IN_FORK if timeout is None else min(bound, _IN_FORK)

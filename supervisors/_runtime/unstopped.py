@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import traceback
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from supervisors._locks import new_rlock
+from supervisors._runtime.thread_frames import thread_frames
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ def _is_under(process: Process | None, above: Process) -> bool:
 
 
 def _described(entries: list[tuple[Process, tuple[int, str, float]]]) -> list[Unstopped]:
-    frames = sys._current_frames()
+    if not entries:
+        return []
+    frames = thread_frames()
     now = timers.clock.now()
     result = []
     for process, (thread_id, name, since) in entries:

@@ -21,6 +21,7 @@ from supervisors._runtime.observed import measure
 from supervisors._runtime.process import Process
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.status import StatusParts, format_parts
+from supervisors._runtime.thread_frames import thread_frames
 from supervisors.errors import CallTimeout, NoProcError
 from supervisors.observer.facts import ActorDetail, ActorRow, Sort
 from supervisors.observer.records import SystemSnapshot, TreeNode
@@ -205,7 +206,7 @@ def stack_of(process: Process) -> tuple[str, ...]:
     doing = process.handling
     if doing is IDLE or isinstance(doing, Urge):
         return ()
-    frame = sys._current_frames().get(process._thread_id)
+    frame = thread_frames().get(process._thread_id)
     if frame is None:
         return ()
     entries = traceback.extract_stack(frame, limit=None)[-_DEEPEST_STACK:]

@@ -281,6 +281,8 @@ def test_dry_run() -> None:
     assert check_childspecs([significant], auto_shutdown="any_significant") == [significant]
     with pytest.raises(ChildSpecError, match="auto_shutdown must be one of 'never'"):
         check_childspecs([], auto_shutdown="sometimes")
+    with pytest.raises(ChildSpecError, match="children must be a list, not a NoneType"):
+        check_childspecs(None)  # type: ignore[arg-type]
 
 
 def test_immutable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,14 @@ from supervisors.testing import ManualClock
 
 @pytest.mark.parametrize(
     ("given", "taken"),
-    [(0, 0.0), (1.5, 1.5), (timedelta(milliseconds=20), 0.02), (None, None), (math.inf, math.inf)],
+    [
+        (0, 0.0),
+        (1.5, 1.5),
+        (timedelta(milliseconds=20), 0.02),
+        (None, None),
+        (math.inf, math.inf),
+        (10**400, sys.float_info.max),
+    ],
     ids=repr,
 )
 def test_as_seconds(given: Any, taken: Any) -> None:

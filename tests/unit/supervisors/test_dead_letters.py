@@ -82,3 +82,10 @@ def test_subscriber_that_raises(turns: ManualDispatcher) -> None:
         dead.cast(2)
     telemetry.detach("failed")
     assert (len(letters), len(failed), bad.cancel()) == (2, 1, False)
+
+
+def test_no_subscriber() -> None:
+    """What cannot be called is refused at once."""
+    subscriber: Any = 3
+    with pytest.raises(TypeError, match="a subscriber to dead letters is a function, not 3"):
+        dead_letters.subscribe(subscriber)

@@ -38,3 +38,5 @@ def test_as_reason() -> None:
     for bad in ("normal", None, 0, Normal):
         with pytest.raises(TypeError, match="is no exit reason"):
             as_reason(bad)
+    with pytest.raises(TypeError, match="is given an exception, not 'boom'"):
+        as_reason(Crashed("boom"))  # type: ignore[arg-type]

@@ -355,6 +355,13 @@ def test_crash_is_counted(turns: ManualDispatcher) -> None:
     assert not ref.is_alive()
 
 
+def test_no_tracer(turns: ManualDispatcher) -> None:
+    """What cannot be called is refused where it is given."""
+    tracer: Any = 3
+    with pytest.raises(TypeError, match="a tracer is a function or None, not 3"):
+        introspect.trace(probe(turns)[0], tracer)
+
+
 @pytest.mark.contract("S191")
 def test_trace(turns: ManualDispatcher, clock: SteppedTimers) -> None:
     """The tracer is called before and after each message of that actor until it is taken out."""

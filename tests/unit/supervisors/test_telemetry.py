@@ -54,6 +54,23 @@ def test_one_id_once(calls: list[tuple[Any, ...]]) -> None:
         telemetry.attach("test", ("other",), lambda *_: None)
 
 
+@pytest.mark.parametrize("event", ["supervisors", (), ("supervisors", 1)], ids=repr)
+def test_no_event(calls: list[tuple[Any, ...]], event: Any) -> None:
+    """What no event can be is refused, for its handler would never be called."""
+    with pytest.raises(TypeError, match="an event is a tuple of words"):
+        telemetry.attach("test", event, lambda *args: calls.append(args))
+    with pytest.raises(TypeError, match="an event is a tuple of words"):
+        telemetry.attach_many("test", [EVENT, event], lambda *args: calls.append(args))
+    assert not telemetry.detach("test")
+
+
+def test_no_handler() -> None:
+    """What cannot be called is refused where it is attached."""
+    handler: Any = 3
+    with pytest.raises(TypeError, match="a telemetry handler is a function, not 3"):
+        telemetry.attach("test", EVENT, handler)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_failing_handler(calls: list[tuple[Any, ...]], error: type[BaseException]) -> None:
     """It is detached and reported once; the others and the emitter go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,8 +47,10 @@ def test_bounds(attempt: int, sample: float, jitter: float) -> None:
         ({"initial": float("nan")}, "initial must be 0 or more"),
         ({"maximum": "1"}, "maximum must be at least initial"),
         ({"jitter": None}, "jitter must be from 0.0 to 1.0"),
+        ({"jitter": True}, "jitter must be from 0.0 to 1.0"),
+        ({"initial": timedelta(-1)}, "initial must be 0 or more seconds, not -86400.0"),
     ],
-    ids=["initial", "maximum", "factor", "jitter", "reset_after", "nan", "string", "none"],
+    ids=repr,
 )
 def test_refusals(keys: dict[str, Any], said: str) -> None:
     """Numbers that make no sense are refused with what was expected."""
@@ -59,3 +62,11 @@ def test_reset_after() -> None:
     """It is twice the maximum unless given."""
     assert Backoff(maximum=4.0).forgets_after() == 8.0
     assert Backoff(reset_after=0.0).forgets_after() == 0.0
+
+
+def test_timedeltas() -> None:
+    """What is given as a timedelta is kept in seconds."""
+    minute = timedelta(minutes=1)
+    steps = Backoff(initial=timedelta(milliseconds=500), maximum=minute, reset_after=minute)
+    assert (steps.initial, steps.maximum, steps.reset_after) == (0.5, 60.0, 60.0)
+    assert steps == Backoff(initial=0.5, maximum=60.0, reset_after=60.0)

@@ -86,6 +86,13 @@ def test_timeout(timeout: Any) -> None:
         reply.exception(timeout)
 
 
+@pytest.mark.parametrize("timeout", ["1", []], ids=repr)
+def test_no_timeout(timeout: Any) -> None:
+    """What is no number of seconds is refused by name."""
+    with pytest.raises(TypeError, match=r"timeout must be seconds \(a number\)"):
+        Reply().get(timeout=timeout)
+
+
 def test_waiting_in_vain_leaves_nothing() -> None:
     """Who asks again and again does not make the future grow."""
     reply = Reply()
