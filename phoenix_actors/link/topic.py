@@ -135,7 +135,7 @@ class Topic(TopicRecord):
             if self.core is core:
                 self.core = None
                 self.note_last_join(core)
-                pushes = core.wire.take_topic(self.name)
+                pushes = core.wire.take_join(self.name, core.sent_ref)
             deeds = core.orphan(reason)
         with no_waiting_here():
             for push in pushes:

@@ -50,6 +50,29 @@ def test_a_join_waits_for_the_connection(bench: LinkBench) -> None:
     assert (topic.state, topic.join_count) == ("joined", 1)
 
 
+@pytest.mark.contract("C48", "C54")
+def test_the_end_of_an_earlier_actor_fails_no_push_of_the_new_channel(bench: LinkBench) -> None:
+    """The topic is joined anew while the actor that left it ends; each has its own pushes."""
+    handle = bench.open()
+    former, actor, _ = bench.joined("t")
+    lost = former.push("e", {}, None)
+    pushed = []
+
+    def ending(message: object) -> None:
+        if type(message).__name__ == "Ended":
+            pushed.append(bench.joined("t")[0].push("e", {"new": True}, None))
+            actor.end(Normal())
+
+    actor.cast = ending  # type: ignore[method-assign]
+    former.leave(None)
+    bench.receive("1", handle.sent[-1][1], "t", "phx_reply", {"status": "ok", "response": {}})
+    with pytest.raises(ChannelClosed):
+        lost.get(timeout=0)
+    assert not pushed[0].done()
+    bench.receive("4", "5", "t", "phx_reply", {"status": "ok", "response": {}})
+    assert pushed[0].get(timeout=0).status == "ok"
+
+
 @pytest.mark.contract("C61", "C124")
 def test_all_topics_are_joined_in_their_order(bench: LinkBench) -> None:
     """On each connection, by one join each, with a new join_ref."""
