@@ -308,7 +308,10 @@ class PushRejected(PushError):
 
 
 class PushTimeout(PushError, TimeoutError):
-    """No reply came within `.timeout` seconds; channel and connection go on (C75)."""
+    """No reply came within `.timeout` seconds; channel and connection go on (C75).
+
+    `.ref` is None where the push still waited for the join: then it was not sent, and never is.
+    """
 
     def __init__(
         self,
@@ -317,7 +320,12 @@ class PushTimeout(PushError, TimeoutError):
         timeout: float | None = None,
         ref: str | None = None,
     ) -> None:
-        problem = f"got no reply within {timeout} seconds: it may have been handled all the same"
+        if ref is None:
+            problem = f"was not sent within {timeout} seconds: the channel was not joined by then"
+        else:
+            problem = (
+                f"got no reply within {timeout} seconds: it may have been handled all the same"
+            )
         super().__init__(problem, topic, event, ref)
         self.timeout = timeout
 
