@@ -119,11 +119,11 @@ class Topic(TopicRecord):
         if generation is not None:
             yield SocketOpened(generation)
         yield JoinRequested(self.timeout, None if self.joined_once.done() else self.joined_once)
+        for push in self._take_early():
+            yield PushRequested(push.event, push.prepared, push.reply, push.left())
         gave_up = self.session.gave_up
         if gave_up is not None and generation is None:
             yield ConnectionGivenUp(gave_up)
-        for push in self._take_early():
-            yield PushRequested(push.event, push.prepared, push.reply, push.left())
 
     def actor_ended(self, actor: ActorRef, reason: ExitReason) -> None:
         """An actor is gone; the pushes of its life fail now and not by their time-outs."""

@@ -17,7 +17,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived
-from phoenix_actors.message import ChannelState, Frame, Left, ServerError
+from phoenix_actors.message import ChannelState, ConnectionStatus, Frame, Left, ServerError
 from supervisors import Normal
 from tests.e2e.rig import listening
 from tests.unit.phoenix_actors.link.link_bench import Actor, LinkBench
@@ -115,6 +115,25 @@ def test_a_join_after_the_client_gave_up(bench: LinkBench) -> None:
     with pytest.raises(ConnectError):
         topic.joined_once.get()
     assert topic.closed
+
+
+@pytest.mark.contract("C116")
+def test_a_push_after_the_client_gave_up(bench: LinkBench) -> None:
+    """It waits for nothing, as those that waited then; after the next connection it is sent."""
+    bench.open()
+    topic, _, _ = bench.joined("t")
+    bench.lose(ConnectionLost(1006))
+    waiting = topic.push("a", {}, None)
+    bench.session.set_gave_up(ConnectError("no"))
+    bench.wire.given_up(ConnectError("no"))
+    for push in (waiting, topic.push("b", {}, None)):
+        with pytest.raises(ConnectError):
+            push.get(timeout=0)
+    bench.session.set_status(ConnectionStatus.CONNECTING, bench.wire)
+    topic.push("c", {}, None)
+    handle = bench.open()
+    bench.accept(topic)
+    assert [frame[3] for frame in handle.sent] == ["phx_join", "c"]
 
 
 # -- lives of the actor
