@@ -36,7 +36,7 @@ payloads and bodies are in fields at most, never in a text or a repr.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,14 +98,25 @@ class PhoenixError(Exception):
         return dict(self.__dict__)
 
 
+# What Phoenix means by a status.
+_REFUSALS: Final = {
+    403: "check params and token, which connect/3 gets, and the origin if you send one",
+    404: "check the URL's path, which is that of the socket in the endpoint",
+}
+
+
 class ConnectError(PhoenixError, ConnectionError):
     """No connection came about; `__cause__` is why, `.url` where to, without its query."""
 
     def __init__(
-        self, problem: str = "the server could not be reached", *, url: str | None = None
+        self,
+        problem: str = "the server could not be reached",
+        *,
+        url: str | None = None,
+        advice: str = "check the URL and whether the server runs",
     ) -> None:
         where = "" if url is None else f" ({url})"
-        super().__init__(f"{problem}{where}: check the URL and whether the server runs")
+        super().__init__(f"{problem}{where}: {advice}")
         self.url = url
 
 
@@ -137,7 +148,10 @@ class HandshakeRefused(ConnectError):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"the server refused the connection with HTTP status {status}", url=url)
+        problem = f"the server refused the connection with HTTP status {status}"
+        super().__init__(
+            problem, url=url, advice=_REFUSALS.get(status, "the server's log may tell")
+        )
         self.status = status
         self.headers = {name.lower(): value for name, value in dict(headers).items()}
         self.body = body
@@ -343,7 +357,15 @@ class ChannelClosed(PushError):
         reason: Any = None,
         ref: str | None = None,
     ) -> None:
-        super().__init__("found the channel closed: join() the topic again", topic, event, ref)
+        # By name: the reasons are of a module above this one.
+        if type(reason).__name__ == "ServerError":
+            problem = (
+                "found the server's channel gone, which crashes on an event that it does not "
+                "handle: see the server's log; the topic is joined again by itself"
+            )
+        else:
+            problem = "found the channel closed: join() the topic again"
+        super().__init__(problem, topic, event, ref)
         self.reason = reason
 
 
