@@ -86,7 +86,8 @@ class Topic(TopicRecord):
         core = ChannelCore(self, wire, actor)
         self.not_joined()
         with self.lock:
-            if self.leaving:
+            # Forgotten before it is left, where its last subscriber ended and a successor joins.
+            if self.leaving or self.session.topic(self.name) is not self:
                 return False
             deeds = []
             if self.core is not None:

@@ -198,6 +198,20 @@ def test_an_actor_of_another_manager(bench: LinkBench) -> None:
     assert not topic.attach(dead)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("C53")
+def test_an_actor_of_a_forgotten_topic(bench: LinkBench) -> None:
+    """Restarted after a successor joined the topic anew, it does not take that channel away."""
+    bench.open()
+    former, actor, _ = bench.joined("t")
+    actor.end()
+    bench.session.forget(former)
+    successor, _, _ = bench.joined("t")
+    assert not former.attach(Actor())  # type: ignore[arg-type]
+    assert successor.state is ChannelState.JOINED
+    former.leave(None)
+    assert successor.state is ChannelState.JOINED
+
+
 def test_no_wire_between_two_lives_of_the_socket(bench: LinkBench) -> None:
     """Nothing is joined and nothing fails; pushes wait for the next wire."""
     bench.open()
