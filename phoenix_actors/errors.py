@@ -36,7 +36,9 @@ payloads and bodies are in fields at most, never in a text or a repr.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from phoenix_actors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,25 +100,14 @@ class PhoenixError(Exception):
         return dict(self.__dict__)
 
 
-# What Phoenix means by a status.
-_REFUSALS: Final = {
-    403: "check params and token, which connect/3 gets, and the origin if you send one",
-    404: "check the URL's path, which is that of the socket in the endpoint",
-}
-
-
 class ConnectError(PhoenixError, ConnectionError):
     """No connection came about; `__cause__` is why, `.url` where to, without its query."""
 
     def __init__(
-        self,
-        problem: str = "the server could not be reached",
-        *,
-        url: str | None = None,
-        advice: str = "check the URL and whether the server runs",
+        self, problem: str = "the server could not be reached", *, url: str | None = None
     ) -> None:
         where = "" if url is None else f" ({url})"
-        super().__init__(f"{problem}{where}: {advice}")
+        super().__init__(f"{problem}{where}: check the URL and whether the server runs")
         self.url = url
 
 
@@ -148,11 +139,8 @@ class HandshakeRefused(ConnectError):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        problem = f"the server refused the connection with HTTP status {status}"
-        super().__init__(
-            problem, url=url, advice=_REFUSALS.get(status, "the server's log may tell")
-        )
-        self.status = status
+        PhoenixError.__init__(self, advice.refused(status, url))
+        self.status, self.url = status, url
         self.headers = {name.lower(): value for name, value in dict(headers).items()}
         self.body = body
         self.retry_after = retry_after
@@ -322,10 +310,7 @@ class PushRejected(PushError):
 
 
 class PushTimeout(PushError, TimeoutError):
-    """No reply came within `.timeout` seconds; channel and connection go on (C75).
-
-    `.ref` is None where the push still waited for the join: then it was not sent, and never is.
-    """
+    """No reply came within `.timeout` seconds (C75); `.ref` is None where it was never sent."""
 
     def __init__(
         self,
@@ -334,13 +319,7 @@ class PushTimeout(PushError, TimeoutError):
         timeout: float | None = None,
         ref: str | None = None,
     ) -> None:
-        if ref is None:
-            problem = f"was not sent within {timeout} seconds: the channel was not joined by then"
-        else:
-            problem = (
-                f"got no reply within {timeout} seconds: it may have been handled all the same"
-            )
-        super().__init__(problem, topic, event, ref)
+        super().__init__(advice.unanswered(timeout, ref), topic, event, ref)
         self.timeout = timeout
 
 
@@ -357,15 +336,7 @@ class ChannelClosed(PushError):
         reason: Any = None,
         ref: str | None = None,
     ) -> None:
-        # By name: the reasons are of a module above this one.
-        if type(reason).__name__ == "ServerError":
-            problem = (
-                "found the server's channel gone, which crashes on an event that it does not "
-                "handle: see the server's log; the topic is joined again by itself"
-            )
-        else:
-            problem = "found the channel closed: join() the topic again"
-        super().__init__(problem, topic, event, ref)
+        super().__init__(advice.closed(reason), topic, event, ref)
         self.reason = reason
 
 
