@@ -131,7 +131,8 @@ class Channel(metaclass=_OneWord):
             QueueFull: too many frames wait to be written.
             ChannelClosed: the topic was left, or closed by the server.
 
-        The future raises PushTimeout, ConnectionLost or ChannelClosed; an error reply is a value.
+        The future raises PushTimeout, ConnectionLost or ChannelClosed, and the error of the last
+        attempt when the client has given up; an error reply is a value.
         """
         topic = self._topic
         default = topic.session.options.push_timeout

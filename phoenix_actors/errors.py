@@ -38,6 +38,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors import advice
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -137,8 +139,8 @@ class HandshakeRefused(ConnectError):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"the server refused the connection with HTTP status {status}", url=url)
-        self.status = status
+        PhoenixError.__init__(self, advice.refused(status, url))
+        self.status, self.url = status, url
         self.headers = {name.lower(): value for name, value in dict(headers).items()}
         self.body = body
         self.retry_after = retry_after
@@ -308,7 +310,7 @@ class PushRejected(PushError):
 
 
 class PushTimeout(PushError, TimeoutError):
-    """No reply came within `.timeout` seconds; channel and connection go on (C75)."""
+    """No reply came within `.timeout` seconds (C75); `.ref` is None where it was never sent."""
 
     def __init__(
         self,
@@ -317,8 +319,7 @@ class PushTimeout(PushError, TimeoutError):
         timeout: float | None = None,
         ref: str | None = None,
     ) -> None:
-        problem = f"got no reply within {timeout} seconds: it may have been handled all the same"
-        super().__init__(problem, topic, event, ref)
+        super().__init__(advice.unanswered(timeout, ref), topic, event, ref)
         self.timeout = timeout
 
 
@@ -335,7 +336,7 @@ class ChannelClosed(PushError):
         reason: Any = None,
         ref: str | None = None,
     ) -> None:
-        super().__init__("found the channel closed: join() the topic again", topic, event, ref)
+        super().__init__(advice.closed(reason), topic, event, ref)
         self.reason = reason
 
 

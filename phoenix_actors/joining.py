@@ -93,10 +93,12 @@ class Joiner:
             record.joiner = copy_context()
         if subscriber is not None:
             _check_actor("subscriber", subscriber)
+        if not isinstance(handlers, Mapping):
+            raise InvalidOption("on", "must be a mapping of events and functions")
         manager = self.session.manager
         if manager is not None and in_init_below(manager):
             # Its manager starts one channel at a time, and this one has not started yet.
-            raise WouldDeadlock("join() in the init of a channel actor")
+            raise WouldDeadlock("join() in init or terminate of a channel actor")
         record = self._want(record, subscriber, handlers)
         if subscriber is not None:
             intents = whereis(via(self.session.registry_name, "intents"))

@@ -81,7 +81,7 @@ class CarryingOut(OwnInbound):
         wire.outbox.put(codec.complete(prepared, command.join_ref, command.ref))
 
     def _do_fail_in_flight(self, command: events.FailInFlight, after: Deeds) -> None:
-        for push in self.wire.take_topic(self.topic.name):
+        for push in self.wire.take_join(self.topic.name, self.sent_ref):
             after.append(_failing(push, command.reason))
 
     def _do_arm(self, command: ArmTimer, _: Deeds) -> None:

@@ -258,6 +258,11 @@ class ChannelCore(CarryingOut):
                 refused = command.error
             else:
                 self._carry_out(command, deeds)
+        gave_up = self.wire.session.gave_up
+        if gave_up is not None:
+            # Nor does a push of now wait for a connection that will not come.
+            for command in self.machine.handle(events.ConnectionGivenUp(gave_up), now):
+                self._carry_out(command, deeds)
         return deeds, refused
 
     def _send_at_once(

@@ -5,16 +5,18 @@ They belong to the topic and not to an actor's life, so they survive restarts an
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from operator import methodcaller
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from phoenix_actors.errors import InvalidOption
 from phoenix_actors.link.hooks import HookList, Subscription
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.stream import MessageStream
-from phoenix_actors.message import Message
+from phoenix_actors.message import LIFECYCLE_EVENTS, Message
 from supervisors import ActorRef
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Listeners:
         self._on_drop = on_drop
         # Replaced as a whole under the lock, read without it.
         self._handlers: Mapping[str, HookList] = _NOBODY
-        self._streams: tuple[MessageStream, ...] = ()
+        # Held by who iterates: one that nobody can read any more takes no more messages.
+        self._streams: tuple[weakref.ref[MessageStream], ...] = ()
         self._subscribers: Mapping[Ref, tuple[Subscription, ...]] = _NOBODY
         self._closed = False
         # The last subscriber has ended, so the topic is being left.
@@ -62,7 +65,12 @@ class Listeners:
     # ---- handlers and streams -----------------------------------------------------------------
 
     def on(self, event: str, fn: Callable[[Any], object]) -> Subscription:
-        """Call `fn(payload)` for each message of this event."""
+        """Call `fn(payload)` for each message of this event.
+
+        Raises:
+            InvalidOption: that is no event of messages, or no function.
+        """
+        _check_event(event)
         with _changing:
             hooks = self._handlers.get(event)
             if hooks is None:
@@ -83,22 +91,28 @@ class Listeners:
         with _changing:
             closed = self._closed
             if not closed:
-                self._streams = (*self._streams, stream)
+                self._streams = (*self._living(), weakref.ref(stream))
         if closed:
             stream.close()
         return stream
 
-    def _drop(self, stream: MessageStream) -> None:
+    def _living(self, but: MessageStream | None = None) -> list[weakref.ref[MessageStream]]:
+        """Return the streams that somebody holds, but for one; requires holding the lock."""
+        return [held for held in self._streams if held() not in (None, but)]
+
+    def _drop(self, stream: MessageStream | None) -> None:
         with _changing:
-            self._streams = tuple(kept for kept in self._streams if kept is not stream)
+            self._streams = tuple(self._living(but=stream))
 
     def close(self) -> None:
         """End the streams; no more messages come."""
         with _changing:
             self._closed = True
             streams, self._streams = self._streams, ()
-        for stream in streams:
-            stream.close()
+        for held in streams:
+            stream = held()
+            if stream is not None:
+                stream.close()
 
     # ---- subscribers --------------------------------------------------------------------------
 
@@ -147,7 +161,8 @@ class Listeners:
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody."""
-        return bool(any(self._handlers.values()) or self._streams or self._subscribers)
+        streams = any(held() is not None for held in self._streams)
+        return bool(any(self._handlers.values()) or streams or self._subscribers)
 
     def deliver(self, frame: Frame, topic: Topic) -> None:
         """Give a message to all; runs on the channel's actor."""
@@ -158,12 +173,24 @@ class Listeners:
             message = Message(
                 self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, topic.facade
             )
-            for stream in self._streams:
+            for held in self._streams:
+                stream = held()
+                if stream is None:
+                    self._drop(None)
+                    continue
                 former = stream.put(message)
                 if former is not None:
                     self._on_drop(former.event)
             for ref in self._subscribers:
                 _send(ref, message)
+
+
+def _check_event(event: Any) -> None:
+    if not isinstance(event, str):
+        raise InvalidOption("event", f"must be a string, not {type(event).__name__}")
+    if event in LIFECYCLE_EVENTS:
+        problem = "is no message: push() gives replies, ChannelActor.handle_close tells of an end"
+        raise InvalidOption(f"event {event}", problem)
 
 
 def _send(ref: Ref, message: Message) -> None:

@@ -20,9 +20,10 @@ _MEGABYTE: Final = 1024 * 1024
 
 
 class EncodedPayload:
-    """A payload's JSON text. What the payload becomes afterwards does not change it.
+    """A payload's JSON text, made by `client.binary_pool.encode(payload)`.
 
-    `push(event, encoded)` sends it as it is, on any topic of any client.
+    What the payload becomes afterwards does not change it. `push(event, encoded)` sends it as it
+    is, on any topic of any client.
     """
 
     __slots__ = ("_used", "text")

@@ -24,6 +24,7 @@ class MessageStream:
     It keeps up to 10,000 messages that were not taken yet; beyond that the oldest are dropped, and
     `dropped` counts them. Iteration ends when no message comes within the timeout, and when the
     channel has ended or `close()` was called and everything is taken. For one thread at a time.
+    Dropped by its user, as after a `break`, it takes no more messages.
     """
 
     def __init__(self, timeout: float | None, on_close: Callable[[MessageStream], None]) -> None:
@@ -35,6 +36,11 @@ class MessageStream:
         self._messages: deque[Message] = deque()
         self._waiter: Reply | None = None
         self._closed = False
+
+    def __repr__(self) -> str:
+        """Tell how many messages wait."""
+        state = "closed" if self._closed else "open"
+        return f"<MessageStream {state} waiting={len(self._messages)} dropped={self.dropped}>"
 
     def put(self, message: Message) -> Message | None:
         """Add a message; return one that is dropped for it. Called by the channel's actor."""

@@ -86,7 +86,8 @@ class Topic(TopicRecord):
         core = ChannelCore(self, wire, actor)
         self.not_joined()
         with self.lock:
-            if self.leaving:
+            # Forgotten before it is left, where its last subscriber ended and a successor joins.
+            if self.leaving or self.session.topic(self.name) is not self:
                 return False
             deeds = []
             if self.core is not None:
@@ -119,11 +120,11 @@ class Topic(TopicRecord):
         if generation is not None:
             yield SocketOpened(generation)
         yield JoinRequested(self.timeout, None if self.joined_once.done() else self.joined_once)
+        for push in self._take_early():
+            yield PushRequested(push.event, push.prepared, push.reply, push.left())
         gave_up = self.session.gave_up
         if gave_up is not None and generation is None:
             yield ConnectionGivenUp(gave_up)
-        for push in self._take_early():
-            yield PushRequested(push.event, push.prepared, push.reply, push.left())
 
     def actor_ended(self, actor: ActorRef, reason: ExitReason) -> None:
         """An actor is gone; the pushes of its life fail now and not by their time-outs."""
@@ -135,7 +136,7 @@ class Topic(TopicRecord):
             if self.core is core:
                 self.core = None
                 self.note_last_join(core)
-                pushes = core.wire.take_topic(self.name)
+                pushes = core.wire.take_join(self.name, core.sent_ref)
             deeds = core.orphan(reason)
         with no_waiting_here():
             for push in pushes:

@@ -147,7 +147,7 @@ class Wire:
         emit(SOCKET_DISCONNECTED, code=code, reason=name, clean=clean, requested=requested)
         self.news.lost(name, timers.clock.now())
         with no_waiting_here():
-            for ping in self.take_topic(PHOENIX_TOPIC):
+            for ping in self.take_join(PHOENIX_TOPIC, None):
                 ping.token.fail(push_failure(ping, reason))
         for core in cores:
             core.feed(SocketLost(generation, reason), may_write=False)
@@ -256,10 +256,10 @@ class Wire:
         with self._pushes_lock:
             return self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
 
-    def take_topic(self, topic: str) -> list[PendingPush]:
-        """Take out and return the pushes of a topic."""
+    def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
+        """Take out and return the pushes of one join of a topic; pings have no join_ref."""
         with self._pushes_lock:
-            return self._pushes.take_topic(topic)
+            return self._pushes.take_join(topic, join_ref)
 
     def arm(self, deadline: float | None) -> None:
         """Have the earliest deadline looked at in time; requires holding the pushes' lock."""
@@ -303,7 +303,7 @@ class Wire:
         self.send(codec.complete(prepared, None, ref), may_write=may_write)
         if self._generation != generation:
             # Lost meanwhile, perhaps before anybody could know of this ping.
-            for ping in self.take_topic(PHOENIX_TOPIC):
+            for ping in self.take_join(PHOENIX_TOPIC, None):
                 ping.token.fail(ConnectionLost(None, "the connection was lost"))
         return reply
 

@@ -154,9 +154,15 @@ class PendingPushes:
             self._remove(push)
         return push
 
-    def take_topic(self, topic: str) -> list[PendingPush]:
-        """Take out and return the pushes of a topic, in the order they were made."""
-        taken = list(self._by_topic.pop(topic, {}).values())
+    def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
+        """Take out and return the pushes of one join of a topic, in the order they were made.
+
+        While a topic is joined anew, pushes of the former join may wait beside those of the new.
+        """
+        pushes = self._by_topic.get(topic, {})
+        taken = [push for push in pushes.values() if push.join_ref == join_ref]
+        for push in taken:
+            self._remove(push)
         self._sweep()
         return taken
 

@@ -229,7 +229,7 @@ class SocketOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Return what a function of the user's gives; what it raises fails the attempt."""
         try:
             return function()
-        except Exception as error:
+        except BaseException as error:  # on a thread of the attempt, whose end nobody would see
             problem = f"the function given as {option} raised {type(error).__name__}"
             raise ConnectError(problem, url=redact_url(self.url)) from error
 

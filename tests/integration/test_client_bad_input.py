@@ -286,6 +286,16 @@ def test_a_subscriber_that_is_no_actor(connect: Connect) -> None:
     assert client.joined_channels() == {}
 
 
+def test_handlers_that_are_none(connect: Connect) -> None:
+    """A list of them, and one for what is no event of messages; nothing is joined."""
+    client = connect()
+    wrong: list[Any] = [[print], {5: print}, {"phx_close": print}, {"e": "f"}]
+    for handlers in wrong:
+        with pytest.raises(InvalidOption):
+            client.join("room:a", on=handlers)
+    assert client.joined_channels() == {}
+
+
 def test_a_client_that_is_gone(connect: Connect) -> None:
     """Everything raises one kind of LookupError; stop() is harmless."""
     client = connect()

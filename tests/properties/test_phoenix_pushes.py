@@ -57,10 +57,11 @@ class Pushes(RuleBasedStateMachine):
         assert deadlines == sorted(deadlines)
         self.model = [push for push in self.model if push not in over]
 
-    @rule(topic=topics)
-    def take_topic(self, topic: str) -> None:
-        assert self.table.take_topic(topic) == [p for p in self.model if p.topic == topic]
-        self.model = [push for push in self.model if push.topic != topic]
+    @rule(topic=topics, join_ref=join_refs)
+    def take_join(self, topic: str, join_ref: str) -> None:
+        taken = [p for p in self.model if (p.topic, p.join_ref) == (topic, join_ref)]
+        assert self.table.take_join(topic, join_ref) == taken
+        self.model = [push for push in self.model if push not in taken]
 
     @invariant()
     def agrees(self) -> None:

@@ -35,6 +35,7 @@ from phoenix_actors.errors import (
     TLSError,
     WouldDeadlock,
 )
+from phoenix_actors.message import Left, ServerClosed, ServerError
 
 HIDDEN = "s3cr3t"
 
@@ -167,3 +168,19 @@ def test_connection_lost_compares_by_its_fields() -> None:
 def test_header_names_of_a_refusal_are_lower_case() -> None:
     """Headers may be pairs or a mapping, and are looked up in lower case."""
     assert HandshakeRefused(429, [("Retry-After", "3")]).headers == {"retry-after": "3"}
+
+
+@pytest.mark.contract("C91")
+def test_a_push_that_crashed_the_channel_says_what_comes_next() -> None:
+    """The topic is joined again by itself then; after any other end it is the user's to join it."""
+    crashed = ChannelClosed("t", "no_such_event", ServerError({"reason": HIDDEN}))
+    assert "joined again by itself" in str(crashed)
+    for reason in (None, Left(), ServerClosed()):
+        assert "join() the topic again" in str(ChannelClosed("t", "e", reason))
+
+
+@pytest.mark.contract("C112", "C114")
+@pytest.mark.parametrize(("status", "word"), [(403, "connect/3"), (404, "path"), (503, "log")])
+def test_a_refusal_says_where_to_look(status: int, word: str) -> None:
+    """By what Phoenix means with the status."""
+    assert word in str(HandshakeRefused(status))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from phoenix_actors.errors import WouldDeadlock
+from phoenix_actors.errors import InvalidOption, WouldDeadlock
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.link.stream import MAX_WAITING, MessageStream
@@ -146,3 +147,31 @@ def test_closed_listeners() -> None:
     stream = listeners.stream(None)
     listeners.close()
     assert list(stream) == list(listeners.stream(None)) == []
+
+
+def test_a_stream_that_nobody_has_keeps_nothing() -> None:
+    """Breaking out of the loop is enough: there is nobody any more, and the next message tells."""
+    listeners = Listeners("t")
+    frame = Frame(None, None, "t", "e", 1)
+    stream = listeners.stream(0.0)
+    listeners.deliver(frame, TOPIC)
+    assert repr(stream) == "<MessageStream open waiting=1 dropped=0>"
+    for _ in stream:
+        break
+    assert listeners
+    del stream
+    gc.collect()
+    assert not listeners
+    listeners.deliver(frame, TOPIC)
+    assert not listeners._streams
+    kept = listeners.stream(0.0)
+    listeners.deliver(frame, TOPIC)
+    assert [message.payload for message in kept] == [1]
+
+
+@pytest.mark.contract("C147")
+@pytest.mark.parametrize("event", [5, None, b"e", "phx_reply", "phx_close", "phx_error"])
+def test_events_that_are_none(event: object) -> None:
+    """A handler that would never be called is refused, with what is called instead."""
+    with pytest.raises(InvalidOption):
+        Listeners("t").on(event, print)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from phoenix_actors.errors import (
 )
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import FrameArrived
-from phoenix_actors.message import ChannelState, Frame, Left, ServerError
+from phoenix_actors.message import ChannelState, ConnectionStatus, Frame, Left, ServerError
 from supervisors import Normal
 from tests.e2e.rig import listening
 from tests.unit.phoenix_actors.link.link_bench import Actor, LinkBench
@@ -48,6 +48,29 @@ def test_a_join_waits_for_the_connection(bench: LinkBench) -> None:
     assert topic.joined_once.done()
     assert actor.named() == ["Joined"]
     assert (topic.state, topic.join_count) == ("joined", 1)
+
+
+@pytest.mark.contract("C48", "C54")
+def test_the_end_of_an_earlier_actor_fails_no_push_of_the_new_channel(bench: LinkBench) -> None:
+    """The topic is joined anew while the actor that left it ends; each has its own pushes."""
+    handle = bench.open()
+    former, actor, _ = bench.joined("t")
+    lost = former.push("e", {}, None)
+    pushed = []
+
+    def ending(message: object) -> None:
+        if type(message).__name__ == "Ended":
+            pushed.append(bench.joined("t")[0].push("e", {"new": True}, None))
+            actor.end(Normal())
+
+    actor.cast = ending  # type: ignore[method-assign]
+    former.leave(None)
+    bench.receive("1", handle.sent[-1][1], "t", "phx_reply", {"status": "ok", "response": {}})
+    with pytest.raises(ChannelClosed):
+        lost.get(timeout=0)
+    assert not pushed[0].done()
+    bench.receive("4", "5", "t", "phx_reply", {"status": "ok", "response": {}})
+    assert pushed[0].get(timeout=0).status == "ok"
 
 
 @pytest.mark.contract("C61", "C124")
@@ -92,6 +115,25 @@ def test_a_join_after_the_client_gave_up(bench: LinkBench) -> None:
     with pytest.raises(ConnectError):
         topic.joined_once.get()
     assert topic.closed
+
+
+@pytest.mark.contract("C116")
+def test_a_push_after_the_client_gave_up(bench: LinkBench) -> None:
+    """It waits for nothing, as those that waited then; after the next connection it is sent."""
+    bench.open()
+    topic, _, _ = bench.joined("t")
+    bench.lose(ConnectionLost(1006))
+    waiting = topic.push("a", {}, None)
+    bench.session.set_gave_up(ConnectError("no"))
+    bench.wire.given_up(ConnectError("no"))
+    for push in (waiting, topic.push("b", {}, None)):
+        with pytest.raises(ConnectError):
+            push.get(timeout=0)
+    bench.session.set_status(ConnectionStatus.CONNECTING, bench.wire)
+    topic.push("c", {}, None)
+    handle = bench.open()
+    bench.accept(topic)
+    assert [frame[3] for frame in handle.sent] == ["phx_join", "c"]
 
 
 # -- lives of the actor
@@ -154,6 +196,20 @@ def test_an_actor_of_another_manager(bench: LinkBench) -> None:
     dead = Actor()
     dead.process = None
     assert not topic.attach(dead)  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("C53")
+def test_an_actor_of_a_forgotten_topic(bench: LinkBench) -> None:
+    """Restarted after a successor joined the topic anew, it does not take that channel away."""
+    bench.open()
+    former, actor, _ = bench.joined("t")
+    actor.end()
+    bench.session.forget(former)
+    successor, _, _ = bench.joined("t")
+    assert not former.attach(Actor())  # type: ignore[arg-type]
+    assert successor.state is ChannelState.JOINED
+    former.leave(None)
+    assert successor.state is ChannelState.JOINED
 
 
 def test_no_wire_between_two_lives_of_the_socket(bench: LinkBench) -> None:

@@ -36,7 +36,7 @@ def test_refs_are_strings_that_grow_by_one() -> None:
     """They are never given out again, whatever became of their push."""
     pushes = PendingPushes()
     assert [pushes.next_ref() for _ in range(3)] == ["1", "2", "3"]
-    pushes.take_topic(enter(pushes).topic)
+    pushes.take_join(enter(pushes).topic, "1")
     assert pushes.next_ref() == "5"
 
 
@@ -102,7 +102,7 @@ def test_ten_thousand_timeouts_leave_nothing() -> None:
     assert len(pushes) == 5_000
     assert pushes.expire(1e9) == entered[5_000:]
     assert (len(pushes), pushes.next_deadline()) == (0, None)
-    assert pushes.take_topic(TOPIC) == []
+    assert pushes.take_join(TOPIC, "1") == []
 
 
 @pytest.mark.contract("C49")
@@ -121,13 +121,13 @@ def test_answered_pushes_leave_no_deadline_behind() -> None:
 
 @pytest.mark.contract("C49", "C80")
 def test_the_end_of_a_channel_or_connection_takes_its_pushes_out() -> None:
-    """Those of a topic, in the order they were made; their deadlines go with them."""
+    """Those of one join of a topic, in the order they were made; their deadlines go with them."""
     pushes = PendingPushes()
     first, other, second = enter(pushes, deadline=1.0), enter(pushes, "other"), enter(pushes)
-    assert pushes.take_topic(TOPIC) == [first, second]
-    assert pushes.take_topic(TOPIC) == []
+    assert pushes.take_join(TOPIC, "1") == [first, second]
+    assert pushes.take_join(TOPIC, "1") == []
     assert pushes.expire(10.0) == []
-    assert pushes.take_topic("other") == [other]
+    assert pushes.take_join("other", "1") == [other]
     assert len(pushes) == 0
     assert pushes.resolve(TOPIC, first.ref, "1") is None
 

@@ -31,6 +31,7 @@ def test_the_timer_is_that_of_the_next_deadline() -> None:
     failed, armed = buffer.expire(now=3.0)
     assert isinstance(failed, FailPush)
     assert (failed.token, type(failed.error)) == ("c", PushTimeout)
+    assert "was not sent within 1.0 seconds" in str(failed.error)
     assert armed == ArmTimer(TIMER, 3, 2.0)
     assert len(buffer) == 3
 

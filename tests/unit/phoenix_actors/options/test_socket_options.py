@@ -159,17 +159,18 @@ def test_headers_may_be_a_function_that_runs_for_every_attempt() -> None:
 
 
 @pytest.mark.contract("C9")
-def test_a_function_that_raises_fails_the_attempt() -> None:
-    """What params or headers raise is the cause of a ConnectError."""
+@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt, SystemExit])
+def test_a_function_that_raises_fails_the_attempt(kind: type[BaseException]) -> None:
+    """What params or headers raise, whatever it is, is the cause of a ConnectError."""
 
     def fail() -> dict[str, str]:
-        raise LookupError(HIDDEN)
+        raise kind(HIDDEN)
 
     options = SocketOptions.of(url=URL, params=fail, headers=fail)
     for attempt in (options.connect_url, options.connect_options):
         with pytest.raises(ConnectError) as caught:
             attempt()
-        assert isinstance(caught.value.__cause__, LookupError)
+        assert isinstance(caught.value.__cause__, kind)
         assert HIDDEN not in str(caught.value)
 
 

@@ -1,0 +1,43 @@
+"""What the texts of errors say of where to look and what comes next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["closed", "refused", "unanswered"]
+
+# What Phoenix means by a status.
+_REFUSALS: Final = {
+    403: "check params and token, which connect/3 gets, and the origin if you send one",
+    404: "check the URL's path, which is that of the socket in the endpoint",
+}
+
+
+def refused(status: int, url: str | None) -> str:
+    """Return what is said of an upgrade that was answered with another status than 101.
+
+    Example:
+        >>> refused(503, "ws://h/s")
+        "the server refused the connection with HTTP status 503 (ws://h/s): see the server's log"
+    """
+    where = "" if url is None else f" ({url})"
+    advice = _REFUSALS.get(status, "see the server's log")
+    return f"the server refused the connection with HTTP status {status}{where}: {advice}"
+
+
+def unanswered(timeout: float | None, ref: str | None) -> str:
+    """Return what is said of a push that ran out of time; it has a ref once it was sent."""
+    if ref is None:
+        return f"was not sent within {timeout} seconds: the channel was not joined by then"
+    return f"got no reply within {timeout} seconds: it may have been handled all the same"
+
+
+def closed(reason: Any) -> str:
+    """Return what is said of a push whose channel ended for this reason, if one is known."""
+    # By name: the reasons are of a module above this one.
+    if type(reason).__name__ == "ServerError":
+        return (
+            "found the server's channel gone, which crashes on an event that it does not handle: "
+            "see the server's log; the topic is joined again by itself"
+        )
+    return "found the channel closed: join() the topic again"
