@@ -20,10 +20,15 @@ _NOP = dis.opmap["NOP"]
 _PACKAGE = str(Path(supervisors.__file__).parent)
 
 
-def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGINT) -> bool:
+def strike_at(
+    number: int,
+    act: Callable[[], object],
+    signum: int = signal.SIGINT,
+    within: str = _PACKAGE,
+) -> bool:
     """Does `act`, with the signal before its step of this number; tells whether there is one.
 
-    Counted are the steps in the package `supervisors`, each an instruction of the interpreter.
+    Counted are the steps in files `within` this path, each an instruction of the interpreter.
 
     Raises:
         BaseException: what the signal's handler raises, or `act`.
@@ -32,7 +37,7 @@ def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGIN
 
     def trace(frame: Any, event: str, _: object) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        if not frame.f_code.co_filename.startswith(within):
             return None
         # In this order: 3.13 notes the wish for opcodes only of a frame that is traced already.
         frame.f_trace = trace

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import pytest
 
 from phoenix_actors.transport import reading as reading_module
 from phoenix_actors.transport.frames import FrameReader, Run
+from phoenix_actors.transport.own_lock import is_mine
 from phoenix_actors.transport.reading import Reading
 from phoenix_actors.transport.stream import Stream
+from tests.striking import strike_at
 
+_READING = str(reading_module.__file__)
 DEADLINE = 10.0
 ONE, TWO, PING = b"\x81\x03one", b"\x81\x03two", b"\x89\x00"
 lends = pytest.mark.skipif(not reading_module._CAN_LEND, reason="this system has no epoll")
@@ -41,13 +44,15 @@ class Bench:
 
     def drained(self) -> None:
         """The reader thread has found the socket empty, and would sleep."""
-        while self.reading._more:
+        while self.stream.more:
             self.next()
 
-    def read_one(self) -> None:
-        """The reader thread's turns until it has read a message."""
-        while not self.read:
-            self.next()
+    def end(self) -> None:
+        """Closes everything, as the reader thread does."""
+        self.stream.shutdown()
+        self.reading.close()
+        self.stream.close()
+        self.far.close()
 
     def deal(self, runs: list[Run]) -> list[Run]:
         """A borrower's way; it leaves pings."""
@@ -65,10 +70,7 @@ def bench() -> Iterator[Bench]:
     """A connection that is closed afterwards."""
     bench = Bench()
     yield bench
-    bench.stream.shutdown()
-    bench.reading.close()
-    bench.stream.close()
-    bench.far.close()
+    bench.end()
 
 
 @pytest.mark.parametrize("epoll", [True, False])
@@ -225,40 +227,40 @@ def test_what_interrupts_a_borrower_ends_the_connection(bench: Bench) -> None:
 
 @lends
 @pytest.mark.parametrize("earlier", [0, 1, 2])
-def test_what_interrupts_the_giving_back_leaves_the_reading_to_somebody(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, earlier: int
+def test_what_interrupts_a_borrower_leaves_the_reading_to_somebody(
+    monkeypatch: pytest.MonkeyPatch, earlier: int
 ) -> None:
-    """Wherever a signal's handler raises in it: the next message wakes the reader thread."""
-    monkeypatch.setattr(reading_module, "_KEEP", 0.05)
-    code = Reading._end_borrowing.__code__
-    called = step = 0
-
-    def interrupt(frame: FrameType, _: str, __: Any) -> None:
-        """At the beginning of functions, where Python looks for signals; at a line it may not."""
-        nonlocal called
-        before = frame.f_back
-        if frame.f_code is code or (before is not None and before.f_code is code):
-            called += 1
-            if called == step:
-                raise KeyboardInterrupt
-
-    while called >= step:
-        step, called = step + 1, 0
+    """Wherever a signal's handler raises: the reader thread reads on, or finds the end."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.01)
+    unlikely = 0
+    for step in itertools.count():
+        bench = Bench()
         bench.drained()
-        bench.borrowed.clear()
-        for count in range(earlier + 1):
+        for count in range(earlier):
             bench.far.sendall(ONE)
-            sys.settrace(interrupt if count == earlier else None)
-            with contextlib.suppress(KeyboardInterrupt):
-                bench.borrow(count + 1)
-            sys.settrace(None)
-        bench.read.clear()
-        bench.far.sendall(TWO)
-        reader = threading.Thread(target=bench.read_one, daemon=True)
-        reader.start()
-        reader.join(DEADLINE)
-        assert bench.read == [(1, [b"two"])], f"interrupted at step {step}"
-    assert step >= 2
+            bench.borrow(count + 1)
+        bench.far.sendall(ONE)
+        struck = True
+        with contextlib.suppress(KeyboardInterrupt):
+            struck = strike_at(step, partial(bench.borrow, earlier + 1), within=_READING)
+        if is_mine(bench.reading._turn):
+            # Between the last statement and the call that gives it back, where Python never looks.
+            bench.reading._turn.release()
+            unlikely += 1
+        read = bench.borrowed[earlier:]
+        with contextlib.suppress(OSError):
+            bench.far.sendall(TWO)
+        goes_on = True
+        while goes_on and not any(b"two" in texts for _, texts in bench.read):
+            goes_on = bench.next()
+        # Nothing is lost but with the connection; what was not borrowed comes before.
+        messages = [text for _, texts in (*read, *bench.read) for text in texts]
+        assert messages == [b"one", b"two"] or not goes_on, f"interrupted at step {step}"
+        bench.end()
+        if not struck:
+            break
+    assert unlikely <= 4
+    assert step > 80
 
 
 @lends
@@ -420,25 +422,51 @@ def test_the_reading_is_not_kept_where_others_wait(kept: Bench) -> None:
 
 
 @lends
-def test_who_borrows_for_long_gives_a_kept_reading_back(kept: Bench) -> None:
-    """The reader thread looks no more, and is woken by what comes after that."""
-    looked = threading.Thread(target=kept.next)
+def test_who_waits_for_long_gives_a_kept_reading_back(
+    kept: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader thread looks no more meanwhile, and is woken by what comes after that."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.001)
+    waits: list[float | None] = []
+    poll = kept.reading._poll
 
-    def look() -> bool:
-        if not looked.is_alive() and not kept.borrowed:
-            over(kept)
-            looked.start()
-            while kept.reading._kept:
-                pass
-            kept.far.sendall(ONE)
-        return bool(kept.borrowed)
+    class Polling:
+        def poll(self, wait: float | None) -> Any:
+            waits.append(wait)
+            if len(waits) == 2:
+                assert not kept.reading._kept
+                kept.far.sendall(ONE)
+            assert poll is not None
+            return poll.poll(wait)
 
-    kept.reading.borrow(look, DEADLINE, kept.deal)
-    # That was more than an hour after the last one.
+    kept.reading._poll = Polling()  # type: ignore[assignment]
+    kept.borrow()
+    assert (kept.borrowed, len(waits)) == ([(1, [b"one"])], 2)
+    assert waits[0] == 1.0
     assert not kept.reading._kept
     kept.far.sendall(TWO)
-    looked.join(DEADLINE)
+    assert kept.next()
     assert kept.read == [(1, [b"two"])]
+
+
+@lends
+def test_while_it_is_kept_others_wait_for_no_longer_than_that(bench: Bench) -> None:
+    """The reader thread looks as soon as it is over: to the microsecond, not the millisecond."""
+    waits: list[float] = []
+    bench.drained()
+    for count in range(1, 20):
+        bench.far.sendall(ONE)
+        bench.borrow(count)
+        bench.reading._ended_at = time.monotonic()
+        if bench.reading._kept:
+            bench.far.sendall(TWO)
+            began, before = time.monotonic(), len(bench.read)
+            while len(bench.read) == before:
+                assert bench.next()
+            waits.append(time.monotonic() - began)
+        bench.reading._ended_at = time.monotonic()
+    assert waits
+    assert min(waits) < 1.5 * reading_module._KEEP
 
 
 @lends
