@@ -165,6 +165,12 @@ class PendingPushes:
             self._remove(push)
         return push
 
+    def withdraw(self, topic: str, token: Any) -> None:
+        """Take out the push of a token, if it was entered: whoever entered it was interrupted."""
+        for push in list(self._by_topic.get(topic, {}).values()):
+            if push.token is token:
+                self._remove(push)
+
     def take_topic(self, topic: str) -> list[PendingPush]:
         """Take out and return the pushes of a topic, in the order they were made."""
         taken = list(self._by_topic.pop(topic, {}).values())

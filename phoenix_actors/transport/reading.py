@@ -32,17 +32,20 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from phoenix_actors.transport.frames import TEXT, Run
 from phoenix_actors.transport.stream import LONGEST_WAIT, EndOfStream, Stream
 from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
-    from phoenix_actors.transport.frames import Frames, Run
+    from phoenix_actors.transport.frames import Frames
 
 __all__ = ["Reading"]
 
 Done: TypeAlias = Callable[[], bool]
-DealWith: TypeAlias = "Callable[[list[Run]], list[Run]]"
+Take: TypeAlias = Callable[[bytes], bool]
+DealWith: TypeAlias = Callable[[list[Run]], list[Run]]
 
+_NOTHING: Final[list[Run]] = []
 # Seconds from the end of a borrowing in which the next one has to end for the reading to be kept.
 _KEEP: Final = 0.001
 _CAN_LEND: Final = hasattr(select, "epoll") and hasattr(os, "eventfd")
@@ -175,12 +178,13 @@ class Reading:
 
     # ---- who borrows --------------------------------------------------------------------------
 
-    def borrow(self, done: Done, timeout: float | None, deal_with: DealWith) -> None:
+    def borrow(self, done: Done, timeout: float | None, take: Take, deal_with: DealWith) -> None:
         """Read in this thread until `done()`, for up to `timeout` seconds, if nobody else reads.
 
-        It ends before where the reader thread has to go on, or by `wake`. `deal_with` returns what
-        it leaves to the reader thread. What it raises, such as the user's Ctrl-C, is raised, and
-        the stream is shut down, for messages may be lost.
+        It ends before where the reader thread has to go on, or by `wake`. `take` gets a text that
+        came alone, and tells whether the reader thread may sleep on; `deal_with` gets all else, and
+        returns what it leaves to the reader thread. What they raise, such as the user's Ctrl-C, is
+        raised, and the stream is shut down, for messages may be lost.
         """
         epoll, turn, stream = self._epoll, self._turn, self._stream
         if epoll is None:
@@ -190,7 +194,7 @@ class Reading:
                 # A signal's handler waits in a thread that was waiting already, and may be in poll,
                 # which goes on then, though what it waits for may have been read here.
                 try:
-                    self._read_until(done, timeout, deal_with, self._new_poll())
+                    self._read_until(self._new_poll(), done, timeout, take, deal_with)
                 finally:
                     self._ring()
             return
@@ -203,7 +207,7 @@ class Reading:
             try:
                 if not self._kept:
                     self._listen(epoll, 0)
-                self._read_until(done, timeout, deal_with)
+                self._read_until(self._poll or self._own_poll(), done, timeout, take, deal_with)
                 if self._kept and not (stream.more or self._crowded):
                     # The reader thread looks whether another one follows.
                     self._ended_at = time.monotonic()
@@ -238,34 +242,20 @@ class Reading:
         self._kept = keep
 
     def _read_until(
-        self,
-        done: Done,
-        timeout: float | None,
-        deal_with: DealWith,
-        poll: select.poll | None = None,
+        self, poll: select.poll, done: Done, timeout: float | None, take: Take, deal_with: DealWith
     ) -> None:
-        if poll is None:
-            # No two calls may be in one of these.
-            poll = self._poll
-            if poll is None:
-                poll = self._poll = self._new_poll()
         if self._rung:
             self._hush()
         stream, frames = self._stream, self._frames
-        wait: float | None = None
-        deadline: float | None = None
-        if self._kept:
-            # This short wait is no part of the time, so that no clock is read for it.
-            wait = _KEEP
-        elif timeout is not None:
-            wait = min(timeout, LONGEST_WAIT)
-            deadline = time.monotonic() + timeout
+        # The short wait of one that keeps it is no part of the time: no clock is read for it.
+        deadline = None if self._kept or timeout is None else time.monotonic() + timeout
+        wait = _KEEP * 1000 if self._kept else _milliseconds(deadline)
         last = False
         while True:
             if not stream.more:
                 if done():
                     return
-                ready = poll.poll(None if wait is None else wait * 1000)
+                ready = poll.poll(wait)
                 if ready != self._readable and self._must_end(ready):
                     return
             elif last:
@@ -284,7 +274,11 @@ class Reading:
                 stream.more = True
                 break
             if data is not None:
-                left = deal_with(frames.feed(data))
+                lone = frames.lone(data)
+                if lone is None:
+                    left = deal_with(frames.feed(data))
+                else:
+                    left = _NOTHING if take(lone) else [(TEXT, [])]
                 if left or frames.error is not None:
                     self._left += left
                     stream.more = True
@@ -292,16 +286,12 @@ class Reading:
             self._dealing = False
             if not stream.more and done():
                 return
-            if timeout is not None:
-                now = time.monotonic()
-                deadline = now + timeout if deadline is None else deadline
-                # Who can wait for longer than poll waits on by other means.
-                wait = min(deadline - now, LONGEST_WAIT)
-                if wait <= 0:
-                    # Other messages that keep coming do not put it off.
-                    return
-            else:
-                wait = None
+            if deadline is None and timeout is not None:
+                deadline = time.monotonic() + timeout
+            wait = _milliseconds(deadline)
+            if wait == 0:
+                # Other messages that keep coming do not put it off.
+                return
         self._dealing = False
 
     def _must_end(self, ready: list[tuple[int, int]]) -> bool:
@@ -314,6 +304,11 @@ class Reading:
             self._hush()
             return True
         return False
+
+    def _own_poll(self) -> select.poll:
+        """Return what one borrower waits by; no two calls may be in it."""
+        self._poll = poll = self._new_poll()
+        return poll
 
     def _new_poll(self) -> select.poll:
         with self._bell_lock:
@@ -340,3 +335,10 @@ class Reading:
         with self._bell_lock, contextlib.suppress(BlockingIOError):
             self._rung = False
             os.eventfd_read(self._bell)
+
+
+def _milliseconds(deadline: float | None) -> float | None:
+    """Return how long poll may wait. Who waits for longer than it can waits on by other means."""
+    if deadline is None:
+        return None
+    return max(0.0, min(deadline - time.monotonic(), LONGEST_WAIT)) * 1000

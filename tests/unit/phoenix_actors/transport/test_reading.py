@@ -60,9 +60,13 @@ class Bench:
         self.borrowed += mine
         return [run for run in runs if run[0] != 1] or self.leaves
 
+    def take(self, text: bytes) -> bool:
+        """A borrower's way with a text that came alone."""
+        return not self.deal([(1, [text])])
+
     def borrow(self, count: int = 1, timeout: float | None = DEADLINE) -> None:
         """Borrow until so many texts came."""
-        self.reading.borrow(lambda: len(self.borrowed) >= count, timeout, self.deal)
+        self.reading.borrow(lambda: len(self.borrowed) >= count, timeout, self.take, self.deal)
 
 
 @pytest.fixture
@@ -190,13 +194,13 @@ def test_other_messages_do_not_put_the_timeout_off(bench: Bench) -> None:
     bench.drained()
     reads: list[int] = []
 
-    def deal(runs: list[Run]) -> list[Run]:
-        reads.append(len(runs))
+    def take(text: bytes) -> bool:
+        reads.append(len(text))
         bench.far.sendall(ONE)
-        return []
+        return True
 
     bench.far.sendall(ONE)
-    bench.reading.borrow(lambda: len(reads) > 1000, 0.0, deal)
+    bench.reading.borrow(lambda: len(reads) > 1000, 0.0, take, bench.deal)
     assert len(reads) == 1
 
 
@@ -215,12 +219,12 @@ def test_what_interrupts_a_borrower_ends_the_connection(bench: Bench) -> None:
     """Messages may be lost, which must not go unseen; between messages nothing is lost."""
     bench.drained()
 
-    def interrupt(_: list[Run]) -> Any:
+    def interrupt(_: Any) -> Any:
         raise KeyboardInterrupt
 
     bench.far.sendall(ONE)
     with pytest.raises(KeyboardInterrupt):
-        bench.reading.borrow(lambda: False, DEADLINE, interrupt)
+        bench.reading.borrow(lambda: False, DEADLINE, interrupt, interrupt)
     while bench.next():
         pass
 
@@ -276,7 +280,7 @@ def test_a_handler_of_a_signal_may_borrow_within(bench: Bench) -> None:
             bench.borrow()
         return bool(bench.borrowed)
 
-    bench.reading.borrow(done, DEADLINE, bench.deal)
+    bench.reading.borrow(done, DEADLINE, bench.take, bench.deal)
     assert bench.borrowed == [(1, [b"one"])]
 
 
@@ -315,7 +319,7 @@ def test_what_that_one_leaves_is_not_lost(bench: Bench) -> None:
             bench.far.sendall(TWO)
         return False
 
-    bench.reading.borrow(done, DEADLINE, bench.deal)
+    bench.reading.borrow(done, DEADLINE, bench.take, bench.deal)
     assert bench.borrowed == [(1, [b"one"])]
     assert bench.next()
     assert bench.read == [(9, [b""])]
@@ -413,7 +417,7 @@ def test_the_reading_is_not_kept_where_others_wait(kept: Bench) -> None:
         return bool(kept.borrowed)
 
     kept.far.sendall(ONE)
-    kept.reading.borrow(look, DEADLINE, kept.deal)
+    kept.reading.borrow(look, DEADLINE, kept.take, kept.deal)
     assert done.is_set()
     assert not kept.reading._kept
     kept.far.sendall(TWO)
