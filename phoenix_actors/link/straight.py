@@ -207,8 +207,9 @@ class Straight:
                 timeout = push.timeout
                 if timeout is not None and push.deadline is not None:
                     self._times.note(now - push.deadline + timeout)
-                counters.answers += 1
                 counters.answer_bytes += len(data)
+                # One step, as in `_send`.
+                counters.answers += 1
                 counted = True
             self._wire.last_active = now
             token = push.token
