@@ -76,7 +76,8 @@ class Straight:
         self, topic: Topic, event: str, payload: Any, timeout: float | None
     ) -> PushFuture | None:
         """Push and return the future; None, with nothing done, where it has to go the long way."""
-        core, onlookers, lane = topic.core, self._onlookers, self._outbox.lane
+        core, lane = topic.core, self._outbox.lane
+        onlookers = self._onlookers
         if (
             core is None
             or core.wire is not self._wire
@@ -114,7 +115,8 @@ class Straight:
     ) -> bool:
         """Take the way out, enter a push and send it; False, with nothing done, where not."""
         writing, counters, pushes = lane.writing, self._counters, self._pushes
-        now, frame = timers.clock.now(), ""
+        frame = ""
+        now = timers.clock.now()
         deadline = None if timeout is None else now + timeout
         try:
             with topic.lock:
@@ -184,7 +186,8 @@ class Straight:
             DecodeError: it is no frame.
         """
         frame = self._session.codec.decode_text(data)
-        onlookers, payload, topic = self._onlookers, frame.payload, frame.topic
+        payload, topic = frame.payload, frame.topic
+        onlookers = self._onlookers
         if (
             frame.event != PHX_REPLY
             or type(payload) is not dict

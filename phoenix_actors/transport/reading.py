@@ -247,9 +247,14 @@ class Reading:
         if self._rung:
             self._hush()
         stream, frames = self._stream, self._frames
-        # The short wait of one that keeps it is no part of the time: no clock is read for it.
-        deadline = None if self._kept or timeout is None else time.monotonic() + timeout
-        wait = _KEEP * 1000 if self._kept else _milliseconds(deadline)
+        deadline: float | None = None
+        if self._kept:
+            # This short wait is no part of the time: no clock is read for it.
+            wait: float | None = _KEEP * 1000
+        else:
+            if timeout is not None:
+                deadline = time.monotonic() + timeout
+            wait = _milliseconds(deadline)
         last = False
         while True:
             if not stream.more:

@@ -110,8 +110,7 @@ class WebSocketHandle:
         self._outcome: _Ending | None = None
         self._held: socket.socket | None = None
         self._stream: Stream | None = None
-        # The same while messages may be sent.
-        self._way_out: Stream | None = None
+        self._way_out: Stream | None = None  # the same while messages may be sent
         self._deflate: Deflate | None = None
         self._plain = False  # whether a text alone is one frame without more ado
         self._reader: threading.Thread | None = None
@@ -177,7 +176,8 @@ class WebSocketHandle:
         with self._lock:
             if self._aborted:
                 raise EndOfStream
-            self._stream = self._way_out = stream
+            self._stream = stream
+            self._way_out = None if self._closing else stream
 
     def _hold(self, sock: socket.socket) -> None:
         """Keep the socket of an attempt where abort() finds it."""
@@ -211,8 +211,7 @@ class WebSocketHandle:
         stream = self._way_out
         if stream is None:
             raise NotConnected
-        message = messages[0]
-        if self._plain and len(messages) == 1 and type(message) is str:
+        if self._plain and len(messages) == 1 and type(message := messages[0]) is str:
             frames = self._frame_of(utf8(message), TEXT)
         elif self._framing.together:
             frames = self._joined(messages)
