@@ -121,11 +121,12 @@ class Reading:
         """Wait until there is something to read, or to deal with that a borrower has left."""
         wait = _KEEP if self._kept else None
         while True:
-            if wait is not None and epoll.fileno() < _MOST_SELECTED:
+            if wait is None or epoll.fileno() >= _MOST_SELECTED:
+                ready = epoll.poll(wait, 1)
+            else:
                 # To the microsecond; epoll waits for whole milliseconds.
-                select.select((epoll,), (), (), wait)
-                wait = 0.0
-            ready = epoll.poll(wait, 1)
+                woken, _, _ = select.select((epoll,), (), (), wait)
+                ready = epoll.poll(0, 1) if woken else []
             if ready:
                 if ready[0][1] & ~_OUT:
                     return
