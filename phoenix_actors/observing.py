@@ -75,12 +75,7 @@ def sockets() -> Iterator[tuple[Any, ...]]:
 def channels() -> Iterator[tuple[Any, ...]]:
     """Return a row for each topic that a client wants; from the first look on they are counted."""
     for name, session in _sessions():
-        traffic = session.traffic
-        if traffic is None:
-            from phoenix_actors.link.traffic import Traffic
-
-            traffic = session.traffic = Traffic(session.topic)
-        topics = session.topics()
+        traffic, topics = session.traffic or session.count_traffic(), session.topics()
         counts = traffic.of(topic.name for topic in topics)
         for topic, count in zip(topics, counts, strict=True):
             channel = topic.facade

@@ -18,26 +18,46 @@ __all__ = ["handling", "strike_at"]
 # harsher than life, but these begin and end a `try`, and belong to neither side.
 _NOP = dis.opmap["NOP"]
 _PACKAGE = str(Path(supervisors.__file__).parent)
+# Where it does look: at the beginning of a function, at jumps back, and behind a call of C code.
+_BACK = dis.opmap["JUMP_BACKWARD"]
+_CALLS = frozenset(code for name, code in dis.opmap.items() if name.startswith("CALL"))
 
 
-def strike_at(number: int, act: Callable[[], object], signum: int = signal.SIGINT) -> bool:
+def strike_at(
+    number: int,
+    act: Callable[[], object],
+    signum: int = signal.SIGINT,
+    within: str = _PACKAGE,
+    *,
+    lifelike: bool = False,
+) -> bool:
     """Does `act`, with the signal before its step of this number; tells whether there is one.
 
-    Counted are the steps in the package `supervisors`, each an instruction of the interpreter.
+    Counted are the steps in files `within` this path, each an instruction of the interpreter; if it
+    is to be `lifelike`, only those before which Python looks for signals.
 
     Raises:
         BaseException: what the signal's handler raises, or `act`.
     """
     left = number
+    former: dict[Any, int] = {}
+
+    def is_looked_for(frame: Any, step: int) -> bool:
+        before, former[frame] = former.get(frame), step
+        return not lifelike or step == _BACK or before in _CALLS or before is None
 
     def trace(frame: Any, event: str, _: object) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.startswith(_PACKAGE):
+        if event == "return":
+            # That was no call of C code.
+            former[frame.f_back] = _NOP
+        if not frame.f_code.co_filename.startswith(within):
             return None
         # In this order: 3.13 notes the wish for opcodes only of a frame that is traced already.
         frame.f_trace = trace
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != _NOP:
+        step = frame.f_code.co_code[frame.f_lasti]
+        if event == "opcode" and step != _NOP and is_looked_for(frame, step):
             left -= 1
             if left < 0:
                 sys.settrace(None)

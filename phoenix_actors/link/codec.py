@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.pool import EncodedPayload
@@ -34,7 +34,10 @@ class Codec:
     `complete`, which cannot fail, wherever the frame is sent (C26).
     """
 
-    __slots__ = ("_counters", "_heads", "_serializer", "_shared", "_templates")
+    __slots__ = ("_counters", "_heads", "_serializer", "_shared", "_templates", "decode_text")
+
+    decode_text: Callable[[str | bytes], Frame]
+    """Return the frame of a text message, or raise DecodeError; who takes it in counts it."""
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class Codec:
         """
         self._templates = templates if templates is not None and templates.size else None
         self._shared = shared
-        self._serializer = serializer_for(vsn, json_library)
+        self._serializer = serializer = serializer_for(vsn, json_library)
+        # The serializer's own function where nothing is done behind it: one call for each message.
+        self.decode_text = serializer.decode_text if shared is None else self._decode_shared
         self._counters = counters
         # Of frames that are these words, the payload and a bracket; none of another form.
         strict = isinstance(self._serializer, SerializerV2) and self._serializer.strict
@@ -114,12 +119,7 @@ class Codec:
         """Return the whole frame."""
         return self._serializer.complete(prepared, join_ref, ref)
 
-    def decode_text(self, data: str | bytes) -> Frame:
-        """Return the frame of a text message; who takes it in counts it.
-
-        Raises:
-            DecodeError: when it is none.
-        """
+    def _decode_shared(self, data: str | bytes) -> Frame:
         frame = self._serializer.decode_text(data)
         return frame if self._shared is None else self._shared.frame(frame)
 

@@ -44,10 +44,6 @@ def push_books(counts: dict[str, int]) -> dict[str, int]:
     return {"offered": offered, **books, "waiting": offered - sum(ends.values())}
 
 
-# More than one thread waits for a reply by reading.
-_SEVERAL: Final = object()
-
-
 class PushFuture(Reply):
     """What `push` returns; ignore it and the push is fire and forget.
 
@@ -62,11 +58,8 @@ class PushFuture(Reply):
         {'id': 1}
     """
 
-    # Where the answer will come from, once the push is on its way.
-    wire: Wire | None = None
-    # The thread that reads until it is there, or _SEVERAL.
-    _watcher: Any = None
-    # What was pushed; None in a future that nobody has pushed.
+    # What was pushed, and where; None in a future that nobody has pushed.
+    topic: Any
     event: Any
     # Where somebody listens to the events of pushes.
     span: PushSpan | None = None
@@ -82,9 +75,11 @@ class PushFuture(Reply):
         # As Reply does, without its call.
         self._cell = []
         self._callbacks = None
-        self.counters, self._topic, self.event = counters, topic, event
-        if wire is not None:
-            self.wire = wire
+        self.counters = counters
+        self.topic = topic
+        self.event = event
+        # Where the answer will come from, once the push is on its way.
+        self.wire = wire
 
     def settle(self, value: Any) -> bool:
         """Give the reply; tell whether it was the first outcome."""
@@ -111,9 +106,8 @@ class PushFuture(Reply):
         counters.add(name)
         if not self._is_first(outcome):
             return self._is_second(name)
-        watcher = self._watcher
-        if watcher is not None and watcher is not current.here and self.wire is not None:
-            # Its time-out, or the loss of the connection, while a caller reads until it is there.
+        if self.wire is not None:
+            # Its time-out, or the loss of the connection: a caller may read until it is there.
             self.wire.stop_reading()
         self._tell(name, outcome)
         return True
@@ -136,7 +130,7 @@ class PushFuture(Reply):
         if not ok and not getattr(error, "dropped", False):  # a drop is told where it happens
             emit(
                 PUSH_FAILED,
-                topic=self._topic,
+                topic=self.topic,
                 event=self.event,
                 end=name.removeprefix("push_"),
                 error=type(error).__name__,
@@ -152,7 +146,8 @@ class PushFuture(Reply):
         """
         cell = self._cell
         if not cell:
-            here, wire = current.here, self.wire
+            here = current.here
+            wire = self.wire
             if here.host is not None or here.process is not None:
                 with reading_on():
                     return super().get(timeout=timeout)  # type: ignore[no-any-return]
@@ -160,9 +155,6 @@ class PushFuture(Reply):
                 # A plain thread reads the answer itself, where that can be.
                 if isinstance(timeout, timedelta):
                     timeout = timeout.total_seconds()
-                # From here on who settles it has this thread look, which it does before it waits.
-                watcher = self._watcher
-                self._watcher = here if watcher is None or watcher is here else _SEVERAL
                 timeout = wire.read_for(self, timeout)
         if not cell:
             return super().get(timeout=timeout)  # type: ignore[no-any-return]

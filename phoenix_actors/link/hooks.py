@@ -40,11 +40,12 @@ class HookList:
         [1]
     """
 
-    __slots__ = ("_lock", "_name", "functions")
+    __slots__ = ("_changed", "_lock", "_name", "functions")
 
-    def __init__(self, name: str) -> None:
-        """Start empty; `name` is for reports."""
+    def __init__(self, name: str, changed: Callable[[], object] = bool) -> None:
+        """Start empty; `name` is for reports, and `changed` is called when one comes or goes."""
         self._name = name
+        self._changed = changed
         self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
         self.functions: tuple[tuple[object, Callable[..., object]], ...] = ()
@@ -64,10 +65,12 @@ class HookList:
         mark = object()
         with self._lock:
             self.functions = (*self.functions, (mark, fn))
+        self._changed()
 
         def remove() -> None:
             with self._lock:
                 self.functions = tuple(entry for entry in self.functions if entry[0] is not mark)
+            self._changed()
 
         return Subscription(remove)
 
@@ -87,9 +90,9 @@ class Hooks:
 
     __slots__ = ("close", "error", "message", "open")
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, changed: Callable[[], object] = bool) -> None:
+        """Start with none; `changed` is called when one that sees messages comes or goes."""
         self.open = HookList("on_open")
         self.close = HookList("on_close")
         self.error = HookList("on_error")
-        self.message = HookList("on_message")
+        self.message = HookList("on_message", changed)

@@ -71,11 +71,12 @@ class MessageHooks:
         'typing'
     """
 
-    __slots__ = ("_counters", "_lock", "hooks")
+    __slots__ = ("_changed", "_counters", "_lock", "hooks")
 
-    def __init__(self, counters: Counters) -> None:
-        """Start with none."""
+    def __init__(self, counters: Counters, changed: Callable[[], object] = bool) -> None:
+        """Start with none; `changed` is called when one comes or goes."""
         self._counters = counters
+        self._changed = changed
         self._lock = new_lock()
         # Replaced as a whole and never changed in place, so run() needs no lock.
         self.hooks: tuple[tuple[object, Callable[[Message, Any], Any]], ...] = ()
@@ -93,10 +94,12 @@ class MessageHooks:
         entry = (object(), _as_function(hook))
         with self._lock:
             self.hooks = (*self.hooks, entry)
+        self._changed()
 
         def remove() -> None:
             with self._lock:
                 self.hooks = tuple(kept for kept in self.hooks if kept is not entry)
+            self._changed()
 
         return Subscription(remove)
 

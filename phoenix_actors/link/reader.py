@@ -107,12 +107,12 @@ class Reader:
         It is `lent` to a caller's thread, or read on the reader thread.
         """
         try:
-            frame = self._wire.session.codec.decode_text(data)
+            frame = self._straight.take(data)
         except DecodeError:
             # To be told where nothing waits.
             self.text(data)
             return False
-        if frame.event == PHX_REPLY and self._straight.answer(frame, len(data)):
+        if frame is None:
             return True
         try:
             self._lent = lent
@@ -208,15 +208,17 @@ class Reader:
             straight.lose(answered)
             raise
 
+    def lone_text(self, data: bytes) -> bool:
+        """Do as `some_texts` with one; False where the reader thread has to go on."""
+        return self._take_alone(data, lent=True) or self._overdue is None
+
     def some_texts(self, messages: list[bytes]) -> list[bytes] | None:
         """Take text messages in a caller's thread, which must not pause; return what is left.
 
         The reader thread has to go on with what is left, even if that is empty.
         """
         if len(messages) == 1:
-            if self._take_alone(messages[0], lent=True) or self._overdue is None:
-                return None
-            return []
+            return None if self.lone_text(messages[0]) else []
         answers = all(_ANSWER in data for data in messages)
         if answers and self._take_answers(messages):
             return None
@@ -243,8 +245,7 @@ class Reader:
 
     def _is_plain(self) -> bool:
         """Tell whether nobody wants to see each message before its channel does."""
-        session = self._wire.session
-        return not (session.hooks.message or session.message_hooks or wanted(MESSAGE_RECEIVED))
+        return not (self._wire.session.onlookers.hooked or wanted(MESSAGE_RECEIVED))
 
     def _deliver(self, runs: Runs) -> None:
         """Hand messages on to their channels; count them before anybody can see them."""

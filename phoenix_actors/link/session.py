@@ -24,6 +24,7 @@ from phoenix_actors.link.hooks import HookList, Hooks
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.message_hooks import MessageHooks
 from phoenix_actors.link.notices import Notices
+from phoenix_actors.link.onlookers import Onlookers
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.shared import SharedValues
 from phoenix_actors.link.shared_lock import TopicLocks
@@ -52,8 +53,9 @@ class Session:
         """Begin disconnected, wanting nothing."""
         self.options = options
         self.counters = Counters()
-        self.hooks = Hooks()
-        self.message_hooks = MessageHooks(self.counters)
+        self.onlookers = Onlookers(self)
+        self.hooks = Hooks(self.onlookers.changed)
+        self.message_hooks = MessageHooks(self.counters, self.onlookers.changed)
         self.notices = Notices(f"phoenix-hooks-{options.name or 'client'}")
         self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
         self.shared = SharedValues() if options.share_decoded else None
@@ -146,6 +148,17 @@ class Session:
         """Return all wanted topics in the order in which they were first wanted."""
         with self._lock:
             return list(self._topics.values())
+
+    def count_traffic(self) -> Traffic:
+        """Count by topic from now on, and return the counts."""
+        from phoenix_actors.link.traffic import Traffic
+
+        with self._lock:
+            traffic = self.traffic
+            if traffic is None:
+                self.traffic = traffic = Traffic(self.topic)
+        self.onlookers.changed()
+        return traffic
 
     def hibernation_stats(self) -> dict[str, Any]:
         """Return which channels sleep, and what that saved."""

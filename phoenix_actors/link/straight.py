@@ -23,11 +23,10 @@ from phoenix_actors.link.lane import LONG
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.machines.channel_rules import Phase
-from phoenix_actors.message import PHOENIX_TOPIC, PushReply
-from phoenix_actors.telemetry import MESSAGE_RECEIVED, MESSAGE_SENT, PUSH_START, PUSH_STOP
+from phoenix_actors.message import PHOENIX_TOPIC, PHX_REPLY, PushReply
 from phoenix_actors.transport.own_lock import is_mine
+from supervisors import telemetry
 from supervisors._runtime.timers import timers
-from supervisors.telemetry import unheard
 
 if TYPE_CHECKING:
     from phoenix_actors.link.core import ChannelCore
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Answered", "Straight"]
 
 _JOINED = Phase.JOINED
-_pushed_unheard = unheard(MESSAGE_SENT, PUSH_START, PUSH_STOP)
-_answered_unheard = unheard(MESSAGE_RECEIVED)
 
 Answered = tuple["PendingPush | None", "PushReply | None", "float | None"]
 """The push that a frame answers, its reply if that is "ok" and counted, and its seconds."""
@@ -50,7 +47,16 @@ Answered = tuple["PendingPush | None", "PushReply | None", "float | None"]
 class Straight:
     """The short ways of one wire. Safe from any thread."""
 
-    __slots__ = ("_counters", "_lock", "_outbox", "_pushes", "_session", "_times", "_wire")
+    __slots__ = (
+        "_counters",
+        "_lock",
+        "_onlookers",
+        "_outbox",
+        "_pushes",
+        "_session",
+        "_times",
+        "_wire",
+    )
 
     def __init__(self, wire: Wire, pushes: PendingPushes) -> None:
         """Serve this wire, whose pending pushes are guarded by the lock of the counters."""
@@ -60,6 +66,7 @@ class Straight:
         self._counters = session.counters
         self._lock = session.counters.lock
         self._times = session.response_times
+        self._onlookers = session.onlookers
         self._outbox = wire.outbox
         self._pushes = pushes
 
@@ -69,25 +76,33 @@ class Straight:
         self, topic: Topic, event: str, payload: Any, timeout: float | None
     ) -> PushFuture | None:
         """Push and return the future; None, with nothing done, where it has to go the long way."""
-        core, session, lane = topic.core, self._session, self._outbox.lane
+        core, lane = topic.core, self._outbox.lane
+        onlookers = self._onlookers
         if (
             core is None
             or core.wire is not self._wire
             or lane is None
-            or lane.queue
             or lane.sending
             or lane.send_now is None
             # As is_mine; a signal's handler, in the middle of what has the way out.
             or lane.writing._is_owned()
-            or session.traffic is not None
-            or not _pushed_unheard()
+            or (onlookers.none_beside is not telemetry._table and not onlookers.none())
         ):
             return None
-        text = session.codec.plain(topic.name, event, payload)
+        text = self._session.codec.plain(topic.name, event, payload)
         if text is None or len(text) > LONG:
             return None
         reply = PushFuture(self._counters, topic.name, event, self._wire)
-        return reply if self._send(topic, core, lane, reply, text, timeout) else None
+        try:
+            return reply if self._send(topic, core, lane, reply, text, timeout) else None
+        finally:
+            try:  # noqa: SIM105  see own_lock
+                lane.writing.release()
+            except RuntimeError:
+                pass  # another thread writes
+            if lane.queue or lane.unfinished is not None:
+                # Of others, who have found the way taken; or what could not be sent at once.
+                self._outbox.flush()
 
     def _send(
         self,
@@ -98,67 +113,57 @@ class Straight:
         text: str,
         timeout: float | None,
     ) -> bool:
-        """Enter a push and send it; False, with nothing done, where that cannot be."""
-        writing, push = lane.writing, None
+        """Take the way out, enter a push and send it; False, with nothing done, where not."""
+        writing, counters, pushes = lane.writing, self._counters, self._pushes
+        frame = ""
         now = timers.clock.now()
         deadline = None if timeout is None else now + timeout
         try:
             with topic.lock:
-                machine = core._machine
-                if type(machine) is int:
-                    join_ref: str | None = core.sent_ref
-                else:
-                    join_ref = machine.join_ref if machine.phase is _JOINED else None  # type: ignore[union-attr]
+                machine, join = core._machine, core.sent_ref
                 if (
-                    join_ref is None
+                    (type(machine) is not int and machine.phase is not _JOINED)  # type: ignore[union-attr]
+                    or join is None
                     or not writing.acquire(blocking=False)
                     or lane.queue
-                    or lane.unfinished is not None
+                    or lane.sending
                     or lane.closed
                 ):
                     return False
                 topic.idle_since = None
-                counters = self._counters
                 with self._lock:
-                    push = self._pushes.enter(
-                        topic.name, join_ref, reply.event, reply, deadline, timeout
-                    )
-                    frame = f'["{join_ref}","{push.ref}",{text}'
-                    counters.straight_pushes += 1
-                    counters.straight_bytes += len(frame)
-                    if deadline is not None and deadline < self._wire.push_timer_at:
-                        self._wire.arm(deadline)
-                lane.sending = 1
-            if self._written(lane, frame, push):
+                    try:
+                        push = pushes.enter(topic.name, join, reply.event, reply, deadline, timeout)
+                        frame = f'["{join}","{push.ref}",{text}'
+                        if deadline is not None and deadline < self._wire.push_timer_at:
+                            self._wire.arm(deadline)
+                        counters.straight_bytes += len(frame)
+                        # One step: a signal's handler raises behind a call, and there is none.
+                        counters.straight_pushes += 1
+                        lane.sending = 1
+                    except BaseException:
+                        pushes.withdraw(topic.name, reply)
+                        raise
+            gone: bool | None = lane.send_now((frame,))
+            if gone:
                 lane.sending = 0
                 self._wire.last_active = now
                 if self._outbox.waiters:
                     self._outbox.wake()
+            else:
+                self._not_sent(lane, frame, push, gone)
         except BaseException as error:
-            # The user's Ctrl-C, for one: the frame may be sent.
-            if push is not None and lane.sending and is_mine(writing):
-                self._outbox.give_up(lane, error)
-            raise
-        finally:
-            try:  # noqa: SIM105  see own_lock
-                writing.release()
-            except RuntimeError:
-                pass  # another thread writes
-            if lane.queue or lane.unfinished is not None:
-                # Of others, who have found the way taken; or what could not be sent at once.
-                self._outbox.flush()
+            # A foreign transport may raise anything; behind the user's Ctrl-C it may be sent.
+            if not (lane.sending and is_mine(writing)):
+                raise
+            self._outbox.give_up(lane, error)
+            if not isinstance(error, Exception):
+                raise
+            self._uncount(frame)
         return True
 
-    def _written(self, lane: Lane, frame: str, push: PendingPush) -> bool:
-        """Send a frame; False where somebody else has to, or nobody can."""
-        try:
-            gone: bool | None = lane.send_now((frame,))
-        except Exception as error:  # noqa: BLE001  a foreign transport may raise anything
-            self._uncount(frame)
-            self._outbox.give_up(lane, error)
-            return False
-        if gone:
-            return True
+    def _not_sent(self, lane: Lane, frame: str, push: PendingPush, gone: bool | None) -> None:
+        """Leave a frame to the writer: nothing of it was taken, or a part (False)."""
         self._uncount(frame)
         size = octets(frame)
         with lane.lock:
@@ -166,7 +171,6 @@ class Straight:
             if lane.sending:
                 lane.octets += size
                 lane.unfinished = [(frame, push, size)], [] if gone is False else [frame]
-        return False
 
     def _uncount(self, frame: str) -> None:
         """A frame was counted as sent, and is not."""
@@ -175,19 +179,23 @@ class Straight:
 
     # ---- in -----------------------------------------------------------------------------------
 
-    def answer(self, frame: Frame, size: int) -> bool:
-        """Settle the push that this answers; False, with nothing done, where that takes more."""
-        session, payload, topic = self._session, frame.payload, frame.topic
+    def take(self, data: bytes) -> Frame | None:
+        """Settle the push that a text answers; return its frame where that takes more.
+
+        Raises:
+            DecodeError: it is no frame.
+        """
+        frame = self._session.codec.decode_text(data)
+        payload, topic = frame.payload, frame.topic
+        onlookers = self._onlookers
         if (
-            type(payload) is not dict
+            frame.event != PHX_REPLY
+            or type(payload) is not dict
             or payload.get("status") != "ok"
             or topic == PHOENIX_TOPIC
-            or session.traffic is not None
-            or session.hooks.message.functions
-            or session.message_hooks.hooks
-            or not _answered_unheard()
+            or (onlookers.none_beside is not telemetry._table and not onlookers.none())
         ):
-            return False
+            return frame
         reply = PushReply("ok", payload.get("response", {}))
         now = timers.clock.now()
         counters = self._counters
@@ -198,16 +206,17 @@ class Straight:
                 if push is None:
                     # Looked for once more by who is asked next.
                     self._pushes.unmatched -= 1
-                    return False
+                    return frame
                 timeout = push.timeout
                 if timeout is not None and push.deadline is not None:
                     self._times.note(now - push.deadline + timeout)
+                counters.answer_bytes += len(data)
+                # One step, as in `_send`.
                 counters.answers += 1
-                counters.answer_bytes += size
                 counted = True
             self._wire.last_active = now
             token = push.token
-            if type(token) is PushFuture and token.counters is counters:
+            if type(token) is PushFuture:
                 token.settle_counted(reply)
             else:
                 self.settle(push, reply)
@@ -215,7 +224,7 @@ class Straight:
             if push is not None:
                 self.lose([(push, reply if counted else None, None)])
             raise
-        return True
+        return None
 
     def answers(self, frames: list[Frame], size: int, decoded: int) -> list[Answered]:
         """Take out the pushes that several frames answer, and count them; settle none of them.
@@ -263,9 +272,9 @@ class Straight:
     def settle(self, push: PendingPush, reply: PushReply) -> None:
         """Settle one of them, whose reply is "ok"."""
         token = push.token
-        if type(token) is PushFuture and token.counters is self._counters:
+        if type(token) is PushFuture:
             token.settle_counted(reply)
         else:
-            # No push of the user's; or not one that is counted.
+            # No push of the user's, so it is not counted.
             self._counters.add("push_replied", -1)
             without_waiting(token.settle, reply)

@@ -214,11 +214,12 @@ class Topic(TopicRecord):
             QueueFull: as many frames or pushes wait as the options allow.
             ChannelClosed: the topic is not wanted any more.
         """
-        session, wire = self.session, self.session.wire
+        wire = self.session.wire
         if wire is not None:
             sent = wire.straight.push(self, event, payload, timeout)
             if sent is not None:
                 return sent
+        session = self.session
         prepared = session.codec.prepare(self.name, event, payload, "pushes")
         if session.traffic is not None:
             session.traffic.pushed(self.name)

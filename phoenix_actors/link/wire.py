@@ -312,8 +312,8 @@ class Wire:
 
         Return the seconds that are left. Where a hook sees messages, the reader thread runs it.
         """
-        handle, session = self._lender, self.session
-        if handle is None or session.hooks.message.functions or session.message_hooks.hooks:
+        handle, onlookers = self._lender, self.session.onlookers
+        if handle is None or (onlookers.none_beside is None and onlookers.hooked):
             return timeout
         cell = reply._cell
         if timeout is None:

@@ -9,14 +9,18 @@ Laws:
   the connection (C49). After that its reply is unmatched: counted and ignored.
 
 Every operation costs O(1), or O(1) for each entry that it returns; `len` costs O(1) for each topic
-that waits. Deadlines are kept in a heap, whose entries of replied pushes are swept when a push is
-entered and they are the majority. The table has no lock of its own: replies are resolved on the
-reader thread and pushes made on others, so its shell holds one around every call.
+that waits, on the average. Most pushes are answered long before their deadline and have the same
+time-out, so a deadline is not sorted in when its push is entered, unless it is earlier than one
+that is: the heap is filled from the table when somebody looks for deadlines and it is used up. Its
+entries of replied pushes are swept when they are the majority. The table has no lock of its own:
+replies are resolved on the reader thread and pushes made on others, so its shell holds one around
+every call.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,14 +79,25 @@ class PendingPushes:
         (True, 1)
     """
 
-    __slots__ = ("_answered", "_by_topic", "_floor", "_heap", "_last", "_sweep_at", "unmatched")
+    __slots__ = (
+        "_answered",
+        "_by_topic",
+        "_floor",
+        "_heap",
+        "_last",
+        "_sorted_to",
+        "_sweep_at",
+        "unmatched",
+    )
 
     def __init__(self) -> None:
         self._last = 0
         self._floor: int | None = None  # the last ref at the last tick; None: nobody ticks
         self._answered = False  # whether a push with a later ref was answered
         self._by_topic: dict[str, dict[str, PendingPush]] = {}
+        # Of all that wait, the deadlines before `_sorted_to`, and perhaps that one; others are not.
         self._heap: list[tuple[float, str, str]] = []
+        self._sorted_to = -math.inf
         # How long the heap has to become to be swept.
         self._sweep_at = _SWEEP_FROM
         self.unmatched = 0
@@ -101,10 +116,8 @@ class PendingPushes:
     def add(self, push: PendingPush) -> None:
         """Enter a push, before it is sent, for its reply may come at once."""
         self._by_topic.setdefault(push.topic, {})[push.ref] = push
-        if push.deadline is not None:
-            heapq.heappush(self._heap, (push.deadline, push.topic, push.ref))
-            if len(self._heap) > self._sweep_at:
-                self._sweep()
+        if push.deadline is not None and push.deadline < self._sorted_to:
+            self._sort_in(push.deadline, push.topic, push.ref)
 
     def enter(
         self,
@@ -124,11 +137,8 @@ class PendingPushes:
             self._by_topic[topic] = {ref: push}
         else:
             pushes[ref] = push
-        if deadline is not None:
-            heap = self._heap
-            heappush(heap, (deadline, topic, ref))
-            if len(heap) > self._sweep_at:
-                self._sweep()
+        if deadline is not None and deadline < self._sorted_to:
+            self._sort_in(deadline, topic, ref)
         return push
 
     def resolve(self, topic: str, ref: str | None, join_ref: str | None) -> PendingPush | None:
@@ -137,12 +147,13 @@ class PendingPushes:
         if pushes is not None and ref is not None:
             push = pushes.get(ref)
             if push is not None and (join_ref is None or join_ref == push.join_ref):
-                # As _remove, without its call.
+                if not self._answered and self._floor is not None and int(ref) > self._floor:
+                    self._answered = True
+                # As _remove, without its call. Behind the last call: what a signal's handler raises
+                # finds the push in the table, or with whoever asked for it.
                 del pushes[ref]
                 if not pushes:
                     del self._by_topic[topic]
-                if not self._answered and self._floor is not None and int(ref) > self._floor:
-                    self._answered = True
                 return push
         self.unmatched += 1
         return None
@@ -153,6 +164,12 @@ class PendingPushes:
         if push is not None:
             self._remove(push)
         return push
+
+    def withdraw(self, topic: str, token: Any) -> None:
+        """Take out the push of a token, if it was entered: whoever entered it was interrupted."""
+        for push in list(self._by_topic.get(topic, {}).values()):
+            if push.token is token:
+                self._remove(push)
 
     def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
         """Take out and return the pushes of one join of a topic, in the order they were made.
@@ -169,7 +186,7 @@ class PendingPushes:
     def expire(self, now: float) -> list[PendingPush]:
         """Take out and return the pushes whose deadline has come, the earliest first."""
         expired = []
-        while self._heap and self._heap[0][0] <= now:
+        while (self._heap or self._fill()) and self._heap[0][0] <= now:
             _, topic, ref = heapq.heappop(self._heap)
             push = self.discard(topic, ref)
             if push is not None:
@@ -178,7 +195,7 @@ class PendingPushes:
 
     def next_deadline(self) -> float | None:
         """Return the moment of the next deadline, to call `expire` at; None when there is none."""
-        while self._heap:
+        while self._heap or self._fill():
             deadline, topic, ref = self._heap[0]
             if ref in self._by_topic.get(topic, ()):
                 return deadline
@@ -192,17 +209,28 @@ class PendingPushes:
         if not pushes:
             del self._by_topic[push.topic]
 
+    def _sort_in(self, deadline: float, topic: str, ref: str) -> None:
+        heappush(self._heap, (deadline, topic, ref))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
+
+    def _fill(self) -> bool:
+        """Sort the deadlines of all that wait; False when there is none."""
+        self._heap = heap = [
+            (push.deadline, push.topic, push.ref)
+            for pushes in self._by_topic.values()
+            for push in pushes.values()
+            if push.deadline is not None
+        ]
+        heapq.heapify(heap)
+        self._sorted_to = max(heap)[0] if heap else -math.inf
+        return bool(heap)
+
     def _sweep(self) -> None:
         """Drop the deadlines of pushes that are gone, once they outnumber the others."""
         most = 2 * len(self) + _SWEEP_FROM
         if len(self._heap) > most:
-            self._heap = [
-                (push.deadline, push.topic, push.ref)
-                for pushes in self._by_topic.values()
-                for push in pushes.values()
-                if push.deadline is not None
-            ]
-            heapq.heapify(self._heap)
+            self._fill()
         self._sweep_at = most
 
     def __len__(self) -> int:

@@ -83,7 +83,7 @@ class Serializer(Protocol):
         """Return the whole frame of what `prepare` gave; raises nothing."""
         ...
 
-    def decode_text(self, data: str | bytes) -> Frame:
+    def decode_text(self, data: str | bytes, /) -> Frame:
         """Return the frame of a text message, given as text or as its UTF-8.
 
         Raises:

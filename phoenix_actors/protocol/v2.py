@@ -21,7 +21,7 @@ from phoenix_actors.message import PHX_REPLY, Frame
 from phoenix_actors.protocol.json_text import STRICT_JSON, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from phoenix_actors.protocol.json_text import Json
 
@@ -58,14 +58,20 @@ class SerializerV2:
         Frame(join_ref=None, ref=None, topic='room:lobby', event='shout')
     """
 
-    __slots__ = ("_json", "_load")
+    __slots__ = ("_json", "decode_text")
 
     vsn: ClassVar[str] = "2.0.0"
+
+    decode_text: Callable[[str | bytes], Frame]
+    """Return the frame of a text message; elements after the fifth are left out (C18).
+
+    It raises DecodeError for anything else than an array of join_ref, ref, topic, event, payload.
+    """
 
     def __init__(self, json: Json = STRICT_JSON) -> None:
         """Write and read text by `json`."""
         self._json = json
-        self._load = json.load_array
+        self.decode_text = json.load_array
 
     def encode(
         self, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any
@@ -146,14 +152,6 @@ class SerializerV2:
         first = "null" if join_ref is None else f'"{join_ref}"'
         second = "null" if ref is None else f'"{ref}"'
         return f"[{first},{second},{prepared}"
-
-    def decode_text(self, data: str | bytes) -> Frame:
-        """Return the frame of a text message; elements after the fifth are left out (C18).
-
-        Raises:
-            DecodeError: for anything else than an array of join_ref, ref, topic, event and payload.
-        """
-        return self._load(data)
 
     def decode_texts(self, texts: list[bytes]) -> list[Frame | DecodeError]:
         """Return the frames of several text messages; for one that is none, the error."""

@@ -86,6 +86,13 @@ class Frames(Protocol):
     error: BrokenFrameError | TooBigError | None
     """What ended the reading, behind all that `feed` has returned."""
 
+    def lone(self, data: bytes) -> bytes | None:
+        """Return the one text that these bytes are, if that is told in few steps; else None.
+
+        Then nothing is done, and they are to be given to `feed`.
+        """
+        ...
+
     def feed(self, data: bytes) -> list[Run]:
         """Return the messages and control frames that are complete with these bytes, in order.
 
@@ -123,12 +130,23 @@ class FrameReader:
         self._parts: list[bytes | bytearray] = []
         self._size = 0
 
+    def lone(self, data: bytes) -> bytes | None:
+        """Return the text that these bytes are, one that is short, neither more nor less, or None.
+
+        That is what comes as good as always where little comes; None is for `feed`.
+        """
+        try:
+            if data[0] == _WHOLE_TEXT and len(data) - 2 == data[1] <= self._short:
+                return data[2:]
+        except IndexError:
+            pass  # a single byte
+        return None
+
     def feed(self, data: bytes) -> list[Run]:
         """See `Frames.feed`."""
-        length = len(data) - 2
-        # As good as always where little comes: one short text, neither more nor less.
-        if 0 <= length <= self._short and data[0] == _WHOLE_TEXT and data[1] == length:
-            return [(TEXT, [data[2:]])]
+        lone = self.lone(data)
+        if lone is not None:
+            return [(TEXT, [lone])]
         if self._ended:
             return []
         if self._held:
@@ -304,8 +322,7 @@ def frame_of(data: bytes, opcode: int, *, deflated: bool = False) -> bytes:
         key = _drawn()
     if length < 126:
         # As _masked, without its call.
-        keys = _number((key * 32)[:length], "little")
-        masked = (_number(data, "little") ^ keys).to_bytes(length, "little")
+        masked = (_number(data) ^ _number((key * 32)[:length])).to_bytes(length)
         return b"".join((_HEADS[first, length], key, masked))
     if length < 65536:
         head = bytes((first, 0x80 | 126)) + length.to_bytes(2, "big")

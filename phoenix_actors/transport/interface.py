@@ -23,10 +23,11 @@ __all__ = ["Transport", "TransportEvents", "TransportHandle"]
 class TransportEvents(Protocol):
     """What a transport tells, on a thread of its own: the callee must neither wait nor raise.
 
-    Two more are there where the events are the client's own, for a transport that has several text
-    messages at once. `texts(messages)` takes a list of them as `text` takes each. `some_texts` does
-    the same in a thread of the user's, where nothing may be waited for: it returns None, or a list
-    of what the transport's own thread has to give to `texts`, and to call that even if it is empty.
+    Three more are there where the events are the client's own, for a transport that has several
+    text messages at once. `texts(messages)` takes a list of them as `text` takes each. `some_texts`
+    does the same in a thread of the user's, where nothing may be waited for: it returns None, or a
+    list of what the transport's own thread has to give to `texts`, and to call that even if it is
+    empty. `lone_text` does so with one, and returns False where it would return an empty list.
     """
 
     def connected(self) -> None:

@@ -51,6 +51,10 @@ class LibraryFrames(websocket.frame_buffer):
         self._parts: list[bytes | bytearray] = []
         self._size = 0
 
+    def lone(self, data: bytes) -> bytes | None:
+        """Leave all to `feed`."""
+        return None
+
     def feed(self, data: bytes) -> list[Run]:
         """See `Frames.feed`; each run has one message."""
         runs: list[Run] = []

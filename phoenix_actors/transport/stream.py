@@ -45,6 +45,8 @@ class Stream:
         self._unsent = b""
         self._buffer = b""
         self._position = 0
+        # Whether more may be there behind what `piece_now` gave last, without the socket's word.
+        self.more = True
         # Which errors of the socket say that it has to wait until it can be read, or written to. A
         # socket with TLS is of a module that takes long to import, and is there if it is one.
         tls: Any = sys.modules.get("ssl")
@@ -120,40 +122,43 @@ class Stream:
         Raises:
             EndOfStream: when there is nothing more.
         """
+        return self._rest() or self._fill(None)
+
+    def _rest(self) -> bytes:
+        """Return what `receive` has left."""
         rest = self._buffer[self._position :]
-        if rest:
-            self._buffer, self._position = b"", 0
-            return rest
-        return self._fill(None)
+        self._buffer, self._position = b"", 0
+        return rest
 
     def piece_now(self) -> bytes | None:
-        """Return what is there, in one large piece; None when that is nothing.
+        """Return what is there, in one large piece; None when that is nothing. It sets `more`.
 
         Raises:
             EndOfStream: when there is nothing more.
         """
-        if self._buffer and self._position < len(self._buffer):
-            return self.piece()
+        if self._buffer and (rest := self._rest()):
+            self.more = True
+            return rest
         if not self._secure:
             # As _read, without its call.
             try:
                 piece = self._sock.recv(self._read_size)
             except _NOT_NOW:
+                self.more = False
                 return None
             except OSError as error:
                 raise EndOfStream(str(error)) from error
             if piece:
+                self.more = len(piece) == self._read_size
                 return piece
             raise EndOfStream
         data = self._read()
         if data is None and self._wants_write:
             self._wait(writing=True, deadline=None)
             data = self._read()
+        # Only the next attempt tells whether the TLS layer holds some.
+        self.more = data is not None
         return data
-
-    def may_have_more(self, data: bytes) -> bool:
-        """Tell whether more may be there already behind this piece, without the socket's word."""
-        return self._secure or len(data) == self._read_size or self._position < len(self._buffer)
 
     def fileno(self) -> int:
         """Return the descriptor, -1 once it is given back."""

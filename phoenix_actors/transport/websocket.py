@@ -102,14 +102,17 @@ class WebSocketHandle:
         self._events = events
         self._framing = framing = framing or WebSocketTransport._framing
         self._frame_of = framing.frame_of
-        # What takes several texts, on the reader thread and in a caller's.
+        # What takes several texts, on the reader thread and in a caller's, where one may be alone.
         self._texts: Any = getattr(events, "texts", None) if framing.together else None
         self._some: Any = getattr(events, "some_texts", None) if framing.together else None
+        self._lone: Any = getattr(events, "lone_text", None) if framing.together else None
         self._reading: Reading | None = None
         self._outcome: _Ending | None = None
         self._held: socket.socket | None = None
         self._stream: Stream | None = None
+        self._way_out: Stream | None = None  # the same while messages may be sent
         self._deflate: Deflate | None = None
+        self._plain = False  # whether a text alone is one frame without more ado
         self._reader: threading.Thread | None = None
         self._lock = new_lock()
         self._aborted = False
@@ -139,6 +142,7 @@ class WebSocketHandle:
         stream = Stream(sock, options.tcp_opts.buffer or DEFAULT_READ_SIZE)
         try:
             self._deflate = upgrade(stream, target, options, deadline)
+            self._plain = self._framing.together and self._deflate is None
             self._adopt(stream)
             limit = options.max_message_size
             reading = Reading(stream, self._framing.reader(limit, self._deflate))
@@ -173,6 +177,7 @@ class WebSocketHandle:
             if self._aborted:
                 raise EndOfStream
             self._stream = stream
+            self._way_out = None if self._closing else stream
 
     def _hold(self, sock: socket.socket) -> None:
         """Keep the socket of an attempt where abort() finds it."""
@@ -193,34 +198,29 @@ class WebSocketHandle:
 
     def send_all(self, messages: Sequence[str | bytes]) -> None:
         """Send text and binary messages in this order, in one go, behind what `send_now` left."""
-        stream = self._open_stream()
-        timeout = self._options.send_timeout
-        deadline = None if timeout is None else time.monotonic() + timeout
+        stream = self._way_out
+        if stream is None:
+            raise NotConnected
         try:
-            stream.send_all(self._joined(messages), deadline)
+            self._write(stream, self._joined(messages))
         except (TimeoutError, EndOfStream) as error:
             raise self._send_error(error) from error
 
     def send_now(self, messages: Sequence[str | bytes]) -> bool | None:
         """Do the same without waiting: False when `send_all` has to end it, None to begin it."""
-        if not self._framing.together:
-            return None
-        stream = self._stream
-        if stream is None or self._closing or self._ended:
+        stream = self._way_out
+        if stream is None:
             raise NotConnected
-        message: Any = messages[0]
-        lone = len(messages) == 1 and self._deflate is None and type(message) is str
-        frames = self._frame_of(utf8(message), TEXT) if lone else self._joined(messages)
+        if self._plain and len(messages) == 1 and type(message := messages[0]) is str:
+            frames = self._frame_of(utf8(message), TEXT)
+        elif self._framing.together:
+            frames = self._joined(messages)
+        else:
+            return None
         try:
             return stream.send_now(frames)
         except EndOfStream as error:
             raise self._send_error(error) from error
-
-    def _open_stream(self) -> Stream:
-        stream = self._stream
-        if stream is None or self._closing or self._ended:
-            raise NotConnected
-        return stream
 
     def _send_error(self, error: Exception) -> PhoenixError:
         """Return what to raise for what a send raised."""
@@ -256,7 +256,7 @@ class WebSocketHandle:
 
     def _write_close(self, stream: Stream, code: int, reason: bytes = b"") -> None:
         """Send a close frame, if that is still possible."""
-        self._closing = True
+        self._closing, self._way_out = True, None
         data = b"" if code == _NO_CODE else struct.pack("!H", code) + reason
         with contextlib.suppress(EndOfStream, TimeoutError):
             self._write(stream, self._frame_of(data, CLOSE), last=True)
@@ -278,7 +278,7 @@ class WebSocketHandle:
             raise ValueError(msg)
         with self._lock:
             stream, first = self._stream, not self._closing
-            self._closing = True
+            self._closing, self._way_out = True, None
         if stream is not None and first and not self._ended:
             self._write_close(stream, code, encoded)
 
@@ -310,7 +310,7 @@ class WebSocketHandle:
             outcome = self._read_messages(stream, reading)
         finally:
             # Whatever happened: the socket is closed and `closed` is called, once.
-            self._ended = True
+            self._ended, self._way_out = True, None
             stream.shutdown()
             reading.close()
             stream.close()
@@ -349,8 +349,8 @@ class WebSocketHandle:
     def read_until(self, done: Callable[[], bool], timeout: float | None) -> None:
         """Read in this thread, if nobody else does, until `done()` or the timeout, or before."""
         reading = self._reading
-        if reading is not None and self._some is not None:
-            reading.borrow(done, timeout, self._deal_lent)
+        if reading is not None and self._lone is not None:
+            reading.borrow(done, timeout, self._lone, self._deal_lent)
 
     def stop_reading(self) -> None:
         """Have another thread that is in `read_until` return."""

@@ -39,3 +39,18 @@ def test_the_longest_since_the_last_time() -> None:
     times.add(0.2)
     times.add(0.1)
     assert (times.recent_max(), times.recent_max()) == (0.2, None)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 1000])
+def test_what_is_counted_together_is_counted_once(count: int) -> None:
+    """Whenever somebody looks, and however often."""
+    times = Histogram()
+    for number in range(count):
+        times.add(0.001 * (number + 1))
+        if number % 50 == 0:
+            assert times.snapshot()["count"] == number + 1
+    snapshot = times.snapshot()
+    assert (snapshot, snapshot["count"]) == (times.snapshot(), count)
+    assert snapshot["max_seconds"] == times.recent_max() == pytest.approx(0.001 * count)
+    assert snapshot["mean_seconds"] == pytest.approx(0.0005 * (count + 1))
+    assert len(times._fresh) < 64

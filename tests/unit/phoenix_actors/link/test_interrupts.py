@@ -52,7 +52,7 @@ def test_the_turn_is_given_back() -> None:
     turn: Any = Interrupted()
     reading._turn = turn
     with pytest.raises(KeyboardInterrupt):
-        reading.borrow(lambda: False, 1.0, lambda runs: runs)
+        reading.borrow(lambda: False, 1.0, bool, list)
     assert not is_mine(turn)
     stream.shutdown()
     reading.close()

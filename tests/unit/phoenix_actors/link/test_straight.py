@@ -16,7 +16,6 @@ from phoenix_actors.errors import (
     WouldDeadlock,
 )
 from phoenix_actors.link.future import PushFuture, push_books
-from phoenix_actors.link.traffic import Traffic
 from phoenix_actors.machines.channel_events import FrameArrived
 from phoenix_actors.message import Frame, PushReply
 from supervisors import Reply
@@ -255,15 +254,20 @@ def test_an_interrupt_before_the_send_ends_nothing(run: Straight) -> None:
     pushes: Any = run.bench.wire.straight._pushes
 
     class Interrupting:
-        def enter(self, *_: Any) -> None:
+        def enter(self, *of: Any) -> None:
+            pushes.enter(*of)
             raise KeyboardInterrupt
+
+        withdraw = pushes.withdraw
 
     run.bench.wire.straight._pushes = Interrupting()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         run.push(1)
     run.bench.wire.straight._pushes = pushes
+    assert run.bench.wire.pending() == 1
     run.push(2)
     assert (run.sent(), run.handle.aborted) == ([2], False)
+    assert run.counted("pushes", "pushes_sent") == [2, 2]
 
 
 @pytest.mark.contract("C77")
@@ -398,11 +402,12 @@ def test_answers_are_counted_by_their_bytes(run: Straight) -> None:
 
 def test_traffic_that_is_looked_at_is_counted(run: Straight) -> None:
     """Pushes and answers of the topic, also several at once."""
-    run.bench.session.traffic = traffic = Traffic({"t"}.__contains__)
+    run.answer(run.push(0))
+    traffic = run.bench.session.count_traffic()
     run.answer(run.push(1))
     run.push(2)
     run.push(3)
     text = '["1","%d","t","phx_reply",{"status":"ok"}]'
-    run.bench.reader.some_texts([(text % ref).encode() for ref in (4, 5)])
+    run.bench.reader.some_texts([(text % ref).encode() for ref in (5, 6)])
     (counted,) = traffic.of(["t"])
     assert (counted.pushed, counted.received) == (3, 3)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import pytest
 
 from phoenix_actors.transport import reading as reading_module
 from phoenix_actors.transport.frames import FrameReader, Run
+from phoenix_actors.transport.own_lock import is_mine
 from phoenix_actors.transport.reading import Reading
 from phoenix_actors.transport.stream import Stream
+from tests.striking import strike_at
 
+_READING = str(reading_module.__file__)
 DEADLINE = 10.0
 ONE, TWO, PING = b"\x81\x03one", b"\x81\x03two", b"\x89\x00"
 lends = pytest.mark.skipif(not reading_module._CAN_LEND, reason="this system has no epoll")
@@ -41,13 +45,15 @@ class Bench:
 
     def drained(self) -> None:
         """The reader thread has found the socket empty, and would sleep."""
-        while self.reading._more:
+        while self.stream.more:
             self.next()
 
-    def read_one(self) -> None:
-        """The reader thread's turns until it has read a message."""
-        while not self.read:
-            self.next()
+    def end(self) -> None:
+        """Closes everything, as the reader thread does."""
+        self.stream.shutdown()
+        self.reading.close()
+        self.stream.close()
+        self.far.close()
 
     def deal(self, runs: list[Run]) -> list[Run]:
         """A borrower's way; it leaves pings."""
@@ -55,9 +61,13 @@ class Bench:
         self.borrowed += mine
         return [run for run in runs if run[0] != 1] or self.leaves
 
+    def take(self, text: bytes) -> bool:
+        """A borrower's way with a text that came alone."""
+        return not self.deal([(1, [text])])
+
     def borrow(self, count: int = 1, timeout: float | None = DEADLINE) -> None:
         """Borrow until so many texts came."""
-        self.reading.borrow(lambda: len(self.borrowed) >= count, timeout, self.deal)
+        self.reading.borrow(lambda: len(self.borrowed) >= count, timeout, self.take, self.deal)
 
 
 @pytest.fixture
@@ -65,10 +75,7 @@ def bench() -> Iterator[Bench]:
     """A connection that is closed afterwards."""
     bench = Bench()
     yield bench
-    bench.stream.shutdown()
-    bench.reading.close()
-    bench.stream.close()
-    bench.far.close()
+    bench.end()
 
 
 @pytest.mark.parametrize("epoll", [True, False])
@@ -188,13 +195,13 @@ def test_other_messages_do_not_put_the_timeout_off(bench: Bench) -> None:
     bench.drained()
     reads: list[int] = []
 
-    def deal(runs: list[Run]) -> list[Run]:
-        reads.append(len(runs))
+    def take(text: bytes) -> bool:
+        reads.append(len(text))
         bench.far.sendall(ONE)
-        return []
+        return True
 
     bench.far.sendall(ONE)
-    bench.reading.borrow(lambda: len(reads) > 1000, 0.0, deal)
+    bench.reading.borrow(lambda: len(reads) > 1000, 0.0, take, bench.deal)
     assert len(reads) == 1
 
 
@@ -213,52 +220,52 @@ def test_what_interrupts_a_borrower_ends_the_connection(bench: Bench) -> None:
     """Messages may be lost, which must not go unseen; between messages nothing is lost."""
     bench.drained()
 
-    def interrupt(_: list[Run]) -> Any:
+    def interrupt(_: Any) -> Any:
         raise KeyboardInterrupt
 
     bench.far.sendall(ONE)
     with pytest.raises(KeyboardInterrupt):
-        bench.reading.borrow(lambda: False, DEADLINE, interrupt)
+        bench.reading.borrow(lambda: False, DEADLINE, interrupt, interrupt)
     while bench.next():
         pass
 
 
 @lends
 @pytest.mark.parametrize("earlier", [0, 1, 2])
-def test_what_interrupts_the_giving_back_leaves_the_reading_to_somebody(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, earlier: int
+def test_what_interrupts_a_borrower_leaves_the_reading_to_somebody(
+    monkeypatch: pytest.MonkeyPatch, earlier: int
 ) -> None:
-    """Wherever a signal's handler raises in it: the next message wakes the reader thread."""
-    monkeypatch.setattr(reading_module, "_KEEP", 0.05)
-    code = Reading._end_borrowing.__code__
-    called = step = 0
-
-    def interrupt(frame: FrameType, _: str, __: Any) -> None:
-        """At the beginning of functions, where Python looks for signals; at a line it may not."""
-        nonlocal called
-        before = frame.f_back
-        if frame.f_code is code or (before is not None and before.f_code is code):
-            called += 1
-            if called == step:
-                raise KeyboardInterrupt
-
-    while called >= step:
-        step, called = step + 1, 0
+    """Wherever a signal's handler raises: the reader thread reads on, or finds the end."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.01)
+    unlikely = 0
+    for step in itertools.count():
+        bench = Bench()
         bench.drained()
-        bench.borrowed.clear()
-        for count in range(earlier + 1):
+        for count in range(earlier):
             bench.far.sendall(ONE)
-            sys.settrace(interrupt if count == earlier else None)
-            with contextlib.suppress(KeyboardInterrupt):
-                bench.borrow(count + 1)
-            sys.settrace(None)
-        bench.read.clear()
-        bench.far.sendall(TWO)
-        reader = threading.Thread(target=bench.read_one, daemon=True)
-        reader.start()
-        reader.join(DEADLINE)
-        assert bench.read == [(1, [b"two"])], f"interrupted at step {step}"
-    assert step >= 2
+            bench.borrow(count + 1)
+        bench.far.sendall(ONE)
+        struck = True
+        with contextlib.suppress(KeyboardInterrupt):
+            struck = strike_at(step, partial(bench.borrow, earlier + 1), within=_READING)
+        if is_mine(bench.reading._turn):
+            # Between the last statement and the call that gives it back, where Python never looks.
+            bench.reading._turn.release()
+            unlikely += 1
+        read = bench.borrowed[earlier:]
+        with contextlib.suppress(OSError):
+            bench.far.sendall(TWO)
+        goes_on = True
+        while goes_on and not any(b"two" in texts for _, texts in bench.read):
+            goes_on = bench.next()
+        # Nothing is lost but with the connection; what was not borrowed comes before.
+        messages = [text for _, texts in (*read, *bench.read) for text in texts]
+        assert messages == [b"one", b"two"] or not goes_on, f"interrupted at step {step}"
+        bench.end()
+        if not struck:
+            break
+    assert unlikely <= 4
+    assert step > 80
 
 
 @lends
@@ -274,7 +281,7 @@ def test_a_handler_of_a_signal_may_borrow_within(bench: Bench) -> None:
             bench.borrow()
         return bool(bench.borrowed)
 
-    bench.reading.borrow(done, DEADLINE, bench.deal)
+    bench.reading.borrow(done, DEADLINE, bench.take, bench.deal)
     assert bench.borrowed == [(1, [b"one"])]
 
 
@@ -313,7 +320,7 @@ def test_what_that_one_leaves_is_not_lost(bench: Bench) -> None:
             bench.far.sendall(TWO)
         return False
 
-    bench.reading.borrow(done, DEADLINE, bench.deal)
+    bench.reading.borrow(done, DEADLINE, bench.take, bench.deal)
     assert bench.borrowed == [(1, [b"one"])]
     assert bench.next()
     assert bench.read == [(9, [b""])]
@@ -411,7 +418,7 @@ def test_the_reading_is_not_kept_where_others_wait(kept: Bench) -> None:
         return bool(kept.borrowed)
 
     kept.far.sendall(ONE)
-    kept.reading.borrow(look, DEADLINE, kept.deal)
+    kept.reading.borrow(look, DEADLINE, kept.take, kept.deal)
     assert done.is_set()
     assert not kept.reading._kept
     kept.far.sendall(TWO)
@@ -420,25 +427,58 @@ def test_the_reading_is_not_kept_where_others_wait(kept: Bench) -> None:
 
 
 @lends
-def test_who_borrows_for_long_gives_a_kept_reading_back(kept: Bench) -> None:
-    """The reader thread looks no more, and is woken by what comes after that."""
-    looked = threading.Thread(target=kept.next)
+def test_who_waits_for_long_gives_a_kept_reading_back(
+    kept: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader thread looks no more meanwhile, and is woken by what comes after that."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.001)
+    waits: list[float | None] = []
+    poll = kept.reading._poll
 
-    def look() -> bool:
-        if not looked.is_alive() and not kept.borrowed:
-            over(kept)
-            looked.start()
-            while kept.reading._kept:
-                pass
-            kept.far.sendall(ONE)
-        return bool(kept.borrowed)
+    class Polling:
+        def poll(self, wait: float | None) -> Any:
+            waits.append(wait)
+            if len(waits) == 2:
+                assert not kept.reading._kept
+                kept.far.sendall(ONE)
+            assert poll is not None
+            return poll.poll(wait)
 
-    kept.reading.borrow(look, DEADLINE, kept.deal)
-    # That was more than an hour after the last one.
+    kept.reading._poll = Polling()  # type: ignore[assignment]
+    kept.borrow()
+    assert (kept.borrowed, len(waits)) == ([(1, [b"one"])], 2)
+    assert waits[0] == 1.0
     assert not kept.reading._kept
     kept.far.sendall(TWO)
-    looked.join(DEADLINE)
+    assert kept.next()
     assert kept.read == [(1, [b"two"])]
+
+
+@lends
+def test_the_reader_thread_looks_to_the_microsecond(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others get behind the last borrowing waits for no longer than that it is kept."""
+    waits: list[float] = []
+    plain = select.select
+
+    def watched(reads: Any, writes: Any, errors: Any, wait: float) -> Any:
+        waits.append(wait)
+        return plain(reads, writes, errors, wait)
+
+    monkeypatch.setattr(select, "select", watched)
+    bench.drained()
+    bench.reading._ended_at = time.monotonic() + 3600.0
+    bench.far.sendall(ONE)
+    bench.borrow()
+    assert bench.reading._kept
+    bench.far.sendall(TWO)
+    while not bench.read:
+        assert bench.next()
+    assert bench.read == [(1, [b"two"])]
+    assert waits
+    assert all(0 <= wait <= reading_module._KEEP for wait in waits)
+    assert not bench.reading._kept
 
 
 @lends

@@ -128,6 +128,7 @@ def test_large_pieces(pair: Pair) -> None:
     """What the handshake left comes first; nothing there is None, and the end an error."""
     stream, far = pair
     assert stream.piece_now() is None
+    assert not stream.more
     far.sendall(b"abcdef")
     assert stream.receive(2) == b"ab"
     assert stream.piece() == b"cdef"
@@ -135,9 +136,12 @@ def test_large_pieces(pair: Pair) -> None:
     assert stream.piece() == b"gh"
     far.sendall(b"ijk")
     assert stream.receive(1) == b"i"
-    assert stream.may_have_more(b"i")
     assert stream.piece_now() == b"jk"
-    assert not stream.may_have_more(b"jk")
+    # The socket was not asked for that.
+    assert stream.more
+    far.sendall(b"l")
+    assert stream.piece_now() == b"l"
+    assert not stream.more
     far.close()
     with pytest.raises(EndOfStream):
         stream.piece_now()
