@@ -32,6 +32,7 @@ from supervisors._runtime.reply import Reply
 from supervisors._runtime.shield import shielded
 from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import SupervisorRequest
+from supervisors._runtime.ties import FREE
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NoProcError, SelfCallError
 from supervisors.telemetry import wanted
@@ -210,8 +211,6 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
 
 
 def _end_child(sup: Process, id_or_ref: Any, here: Here) -> bool:
-    if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
-        return False
     done = in_turn(sup, here, _end_quietly if here.is_main else _end, id_or_ref, idle=True)
     if here.next is not None:
         # Somebody who was linked to the child.
@@ -231,8 +230,9 @@ def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
         machine = actor._otp_machine
         child = None if machine is None else machine.children.find(id_or_ref)
         process = None if child is None else actor._otp_lives.get(child.incarnation)
-    if process is None or process.bonds.monitors or process.mailbox.user:
+    if process is None or process.mailbox.user:
         return False
-    if process.bonds.has_askers():
+    bonds = process.bonds
+    if bonds is not FREE and bonds.call_back():
         return False
     return _end(actor, id_or_ref)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.handover import flush, only_waits, runs_here
+from supervisors._runtime.lone_end import end_alone
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.pool import pool
 from supervisors._runtime.shield import shielded
@@ -127,11 +128,17 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     It sees and changes no context variable of the caller's; what monitors want to be told, and what
     is still queued, is not told in its thread at all.
     """
-    if process.bonds.monitors or process.mailbox.user or only_waits(3, shielded=True):
+    bonds = process.bonds
+    if process.mailbox.user:
+        return False
+    if bonds is FREE:
+        if not process.incarnation:
+            return end_alone(process, reason)
+    elif bonds.call_back():
+        return False
+    if only_waits(3, shielded=True):
         return False
     if current.__dict__["here"].is_main:
-        if process.bonds.has_askers():
-            return False
         return shielded(_end_and_flush, process, reason) is True
     return Context().run(_end_and_flush, process, reason)
 
