@@ -203,8 +203,13 @@ class ChildTable:
             self._by_incarnation.pop(child.incarnation, None)
         if self._at_rest:
             self._at_rest.discard(key)
-        if child.state is not ChildState.STOPPED:
+        if child.past is not NO_PAST and child.state is not ChildState.STOPPED:
             self._put_to_rest(child)
+        # As _put_to_rest, without its call.
+        elif self._by_ref:
+            self._by_ref.pop(child.ref, None)
+        child.ref = None
+        child.state = ChildState.STOPPED
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""

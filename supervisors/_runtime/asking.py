@@ -13,6 +13,7 @@ wait for it waits for after that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     if (
         verb in _READS
         and current.here.is_main
-        and not only_waits(3, shielded=True)
+        and not only_waits(current.here, 3, shielded=True)
         and shielded(_read, process, request, call) is True
     ):
         return call.get()
@@ -121,7 +122,7 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
             plain = launch.options.name is None and launch.cls._otp_starts_plainly()
             # Who is told of it is a user's code, which is not to run in a shielded step.
             shield = plain and here.is_main and not wanted(_STARTED, quiet=True)
-            if not only_waits(3, shielded=shield):
+            if not only_waits(here, 3, shielded=shield):
                 act = start_plain_child if plain else _start_child
                 run: Any = shielded if here.is_main else Context().run
                 started = run(act, process, spec, launch, here)
@@ -137,12 +138,14 @@ def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
     """Ask a supervisor to end a child, in this thread where that takes no time; raises as above."""
     process = ref.process
     here = current.here
-    if process is not None and process is not here.process and not only_waits(3, shielded=True):
-        run: Any = shielded if here.is_main else Context().run
-        done = run(_end_child, process, id_or_ref, here)
-        if done is True:
-            return
-    ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
+    if process is None or process is here.process or only_waits(here, 3, shielded=True):
+        done = False
+    elif here.is_main:
+        done = shielded(_end_child, process, here, _end_quietly, id_or_ref)
+    else:
+        done = Context().run(_end_child, process, here, _end, id_or_ref)
+    if done is not True:
+        ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
 
 
 def _start_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
@@ -210,8 +213,8 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
     return True
 
 
-def _end_child(sup: Process, id_or_ref: Any, here: Here) -> bool:
-    done = in_turn(sup, here, _end_quietly if here.is_main else _end, id_or_ref, idle=True)
+def _end_child(sup: Process, here: Here, act: Callable[[Any, Any], bool], id_or_ref: Any) -> bool:
+    done = in_turn(sup, here, act, id_or_ref, idle=True)
     if here.next is not None:
         # Somebody who was linked to the child.
         flush()

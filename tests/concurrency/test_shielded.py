@@ -279,7 +279,7 @@ def test_where_the_main_thread_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         return shielded(act, *arguments)
 
     def start_and_stop() -> bool:
-        stopped: bool = Idle.start().stop()
+        stopped: bool = Idle.start_link().stop()
         return stopped
 
     def deep(depth: int) -> bool:
