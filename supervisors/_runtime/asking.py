@@ -109,28 +109,25 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
         SelfCallError: it asks itself.
         ActorError: it refuses, or the child did not start.
     """
-    process = ref.process
-    if process is not None and type(spec) is ChildSpec:
+    process, here = ref.process, current.here
+    if type(spec) is ChildSpec and process is not None and process is not here.process:
         launch: Any = launch_of(spec)
-        here = current.here
-        if (
-            launch is not None
-            and launch.is_quick
-            and launch.cls.dispatcher == "pool"
-            and process is not here.process
-        ):
-            plain = launch.options.name is None and launch.cls._otp_starts_plainly()
-            # Who is told of it is a user's code, which is not to run in a shielded step.
-            shield = plain and here.is_main and not wanted(_STARTED, quiet=True)
-            if not only_waits(here, 3, shielded=shield):
-                act = start_plain_child if plain else _start_child
-                run: Any = shielded if here.is_main else Context().run
-                started = run(act, process, spec, launch, here)
+        if launch is not None and launch.is_quick and launch.cls.dispatcher == "pool":
+            started: Any = UNDONE
+            if launch.is_bare and launch.cls._otp_starts_plainly():
+                if not here.is_main:
+                    if not only_waits(here, 3):
+                        started = start_plain_child(process, spec, launch, here)
+                # Who is told of it is a user's code, which is not to run in a shielded step.
+                elif not wanted(_STARTED, quiet=True) and not only_waits(here, 3, shielded=True):
+                    started = shielded(start_plain_child, process, spec, launch, here)
+            elif not only_waits(here, 3):
+                started = Context().run(_start_child, process, spec, launch, here)
                 if type(started) is Reply:
                     # It goes on in other threads: it may start what others have asked for.
                     return started.get()
-                if started is not UNDONE:
-                    return started
+            if started is not UNDONE:
+                return started
     return ask_supervisor(ref, RequestVerb.START_CHILD, spec)
 
 
