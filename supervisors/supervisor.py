@@ -64,17 +64,6 @@ def _spec(child: Any) -> ChildSpec:
     return as_child_spec(child if published else plain_spec(child))
 
 
-def _bare_spec(child: Any) -> ChildSpec | None:
-    """Return what a class publishes when it is given nothing, if that is known already."""
-    if not isinstance(child, type):
-        return None
-    spec: ChildSpec | None = child.__dict__.get("_otp_bare_spec")
-    # A class may publish something else, and have asked its base class for this.
-    if spec is None or child.child_spec.__func__ is not _PUBLISH:  # type: ignore[attr-defined]
-        return None
-    return spec
-
-
 def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
     """Turn what a user gave into a specification that fits a supervisor's options.
 
@@ -82,14 +71,16 @@ def checked_spec(child: Any, auto_shutdown: AutoShutdown) -> ChildSpec:
         ChildSpecError: it is no child, or significant where nothing can come of that (S9).
     """
     if child.__class__ is ChildSpec:
-        spec: ChildSpec | None = child
+        spec: ChildSpec = child
     else:
-        spec = _bare_spec(child)
-        if spec is None:
-            spec = _spec(child)
-    if spec.significant:  # type: ignore[union-attr]
-        check_significant(spec, auto_shutdown)  # type: ignore[arg-type]
-    return spec  # type: ignore[return-value]
+        # What a class publishes when it is given nothing, if that is known already; but it may
+        # publish something else, and have asked its base class for this.
+        known: Any = child.__dict__.get("_otp_bare_spec") if isinstance(child, type) else None
+        bare = known is not None and child.child_spec.__func__ is _PUBLISH
+        spec = known if bare else _spec(child)
+    if spec.significant:
+        check_significant(spec, auto_shutdown)
+    return spec
 
 
 def check_childspecs(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from supervisors._machines.children import ChildState
 from supervisors._machines.requests import child_was_started, refusal_to_start
 from supervisors._machines.restarting import GroupStart
-from supervisors._machines.stopping import ends_now
-from supervisors.child_spec import ChildSpec, Restart, Strategy
+from supervisors.child_spec import BRUTAL_KILL, ChildSpec, Restart, Strategy
 from supervisors.exits import ExitReason, is_abnormal
 
 if TYPE_CHECKING:
@@ -84,11 +83,20 @@ def end_child(machine: SupervisionMachine, id_or_ref: Any) -> bool:
     """End and forget a child whose end takes no time; False, undone, where it is not so."""
     if machine.operation is not None or machine.waiting or machine.over:
         return False
-    child = machine.children.find(id_or_ref)
-    if child is None or not ends_now(machine, child):
+    children = machine.children
+    child = children.find(id_or_ref)
+    if child is None or child.state is not ChildState.RUNNING:
         return False
-    if machine.flags.dynamic or child.spec.restart is Restart.TEMPORARY:
-        machine.children.remove(child)
+    spec = child.spec
+    if spec.shutdown is BRUTAL_KILL or child.past.early_exit is not None:
+        return False
+    # Nothing was ordered before, so nothing is overtaken.
+    if not machine.end_now([child.incarnation]):
+        return False
+    if children.dynamic or spec.restart is Restart.TEMPORARY:
+        children.remove(child)
+    else:
+        children.mark_stopped(child)
     return True
 
 

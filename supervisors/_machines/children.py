@@ -203,12 +203,17 @@ class ChildTable:
         """Forget the child with everything it was started with (S15)."""
         key = child.key
         self._children.pop(key, None)
-        if self.dynamic:
-            self._at_rest.discard(key)
-        if not self.dynamic or child.incarnation != key:
+        if child.incarnation != key or not self.dynamic:
             self._by_incarnation.pop(child.incarnation, None)
-        if child.state is not ChildState.STOPPED:
+        if self._at_rest:
+            self._at_rest.discard(key)
+        if child.past is not NO_PAST and child.state is not ChildState.STOPPED:
             self._put_to_rest(child)
+        # As _put_to_rest, without its call.
+        elif self._by_ref:
+            self._by_ref.pop(child.ref, None)
+        child.ref = None
+        child.state = ChildState.STOPPED
 
     def arrange(self, children: Iterable[Child]) -> None:
         """Put all children into this start order."""
@@ -218,7 +223,11 @@ class ChildTable:
         """Return the child with this living ref or, in a static table, with this id (S110)."""
         if self.dynamic:
             try:
-                child = self.by_incarnation(self._number_of(id_or_ref))
+                number = self._number_of(id_or_ref)
+                # Who is at rest has no reference.
+                child = self._children.get(number)
+                if child is None or child.ref is not id_or_ref:
+                    child = self._by_incarnation.get(number)
                 if child is not None and child.ref is id_or_ref:
                     return child
             except AttributeError:

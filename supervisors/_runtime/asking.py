@@ -13,6 +13,7 @@ wait for it waits for after that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from supervisors._runtime.reply import Reply
 from supervisors._runtime.shield import shielded
 from supervisors._runtime.starting import failed_start
 from supervisors._runtime.supervising import SupervisorRequest
+from supervisors._runtime.ties import FREE
 from supervisors.child_spec import ChildSpec
 from supervisors.errors import NoProcError, SelfCallError
 from supervisors.telemetry import wanted
@@ -73,7 +75,7 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     if (
         verb in _READS
         and current.here.is_main
-        and not only_waits(3, shielded=True)
+        and not only_waits(current.here, 3, shielded=True)
         and shielded(_read, process, request, call) is True
     ):
         return call.get()
@@ -107,28 +109,25 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
         SelfCallError: it asks itself.
         ActorError: it refuses, or the child did not start.
     """
-    process = ref.process
-    if process is not None and type(spec) is ChildSpec:
+    process, here = ref.process, current.here
+    if type(spec) is ChildSpec and process is not None and process is not here.process:
         launch: Any = launch_of(spec)
-        here = current.here
-        if (
-            launch is not None
-            and launch.is_quick
-            and launch.cls.dispatcher == "pool"
-            and process is not here.process
-        ):
-            plain = launch.options.name is None and launch.cls._otp_starts_plainly()
-            # Who is told of it is a user's code, which is not to run in a shielded step.
-            shield = plain and here.is_main and not wanted(_STARTED, quiet=True)
-            if not only_waits(3, shielded=shield):
-                act = start_plain_child if plain else _start_child
-                run: Any = shielded if here.is_main else Context().run
-                started = run(act, process, spec, launch, here)
+        if launch is not None and launch.is_quick and launch.cls.dispatcher == "pool":
+            started: Any = UNDONE
+            if launch.is_bare and launch.cls._otp_starts_plainly():
+                if not here.is_main:
+                    if not only_waits(here, 3):
+                        started = start_plain_child(process, spec, launch, here)
+                # Who is told of it is a user's code, which is not to run in a shielded step.
+                elif not wanted(_STARTED, quiet=True) and not only_waits(here, 3, shielded=True):
+                    started = shielded(start_plain_child, process, spec, launch, here)
+            elif not only_waits(here, 3):
+                started = Context().run(_start_child, process, spec, launch, here)
                 if type(started) is Reply:
                     # It goes on in other threads: it may start what others have asked for.
                     return started.get()
-                if started is not UNDONE:
-                    return started
+            if started is not UNDONE:
+                return started
     return ask_supervisor(ref, RequestVerb.START_CHILD, spec)
 
 
@@ -136,12 +135,14 @@ def ask_for_end(ref: ActorRef, id_or_ref: Any) -> None:
     """Ask a supervisor to end a child, in this thread where that takes no time; raises as above."""
     process = ref.process
     here = current.here
-    if process is not None and process is not here.process and not only_waits(3, shielded=True):
-        run: Any = shielded if here.is_main else Context().run
-        done = run(_end_child, process, id_or_ref, here)
-        if done is True:
-            return
-    ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
+    if process is None or process is here.process or only_waits(here, 3, shielded=True):
+        done = False
+    elif here.is_main:
+        done = shielded(_end_child, process, here, _end_quietly, id_or_ref)
+    else:
+        done = Context().run(_end_child, process, here, _end, id_or_ref)
+    if done is not True:
+        ask_supervisor(ref, RequestVerb.TERMINATE_CHILD, id_or_ref)
 
 
 def _start_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here) -> Any:
@@ -209,10 +210,8 @@ def _finish(actor: Any, what: tuple[Child, ActorRef, Reply]) -> bool:
     return True
 
 
-def _end_child(sup: Process, id_or_ref: Any, here: Here) -> bool:
-    if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
-        return False
-    done = in_turn(sup, here, _end_quietly if here.is_main else _end, id_or_ref, idle=True)
+def _end_child(sup: Process, here: Here, act: Callable[[Any, Any], bool], id_or_ref: Any) -> bool:
+    done = in_turn(sup, here, act, id_or_ref, idle=True)
     if here.next is not None:
         # Somebody who was linked to the child.
         flush()
@@ -231,8 +230,9 @@ def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
         machine = actor._otp_machine
         child = None if machine is None else machine.children.find(id_or_ref)
         process = None if child is None else actor._otp_lives.get(child.incarnation)
-    if process is None or process.bonds.monitors or process.mailbox.user:
+    if process is None or process.mailbox.user:
         return False
-    if process.bonds.has_askers():
+    bonds = process.bonds
+    if bonds is not FREE and bonds.call_back():
         return False
     return _end(actor, id_or_ref)

@@ -115,7 +115,8 @@ def start_here(
     """
     if not cls._otp_comes_up_at_once or cls.dispatcher != "pool":
         return UNDONE
-    if only_waits(4):
+    here = current.here
+    if only_waits(here, 4):
         return UNDONE
     process = make(cls)
     ref = process.actor_ref
@@ -130,7 +131,6 @@ def start_here(
         pool.man()
     except Exception as error:  # noqa: BLE001  a refused thread
         process.finish(crashed(error))
-    here = current.here
     on_started = Context().run(run_init, process, args, kwargs, here)
     hand_on(process, here)
     if on_started is not None:

@@ -14,10 +14,10 @@ of it can be done in one go it is: see `first_turn`, `asking` and `in_place`. La
   message handler, for the same reason: an asker is told at once when the actor is killed in the
   middle of its call, which it could not be in there.
 - The main thread runs what runs nothing of a user's, as one step of `shield`: plain starts, ends of
-  idle actors, what supervisors only look up. Of the rest it runs nothing. A KeyboardInterrupt, or
-  what another signal's handler raises, would meet a supervisor half way in a step, or the handler
-  call the very supervisor whose step it has interrupted; and an init must not be shielded from
-  Ctrl-C, which may be all that ends it.
+  idle actors, what supervisors only look up; `lone_end` needs no shield. Of the rest it runs
+  nothing. A KeyboardInterrupt, or what another signal's handler raises, would meet a supervisor
+  half way in a step, or the handler call the very supervisor whose step it has interrupted; and an
+  init must not be shielded from Ctrl-C, which may be all that ends it.
 - Nor does a thread with a running event loop run anything, in which an init could not run one of
   its own, or one so deep in calls that what it ran might meet the recursion limit.
 - The turns that a caller runs neither see nor change the caller's context variables.
@@ -46,7 +46,7 @@ _DEEPEST = 16
 # Frames above the first of a thread up to which its height is worth being remembered.
 _LOW = 40
 # So many frames higher than remembered it is looked for still.
-_NEAR = (0,) * 6
+_NEAR = (0,) * 5
 _frame = sys._getframe
 _modules = sys.modules
 # Stands for the first frame of the main thread.
@@ -82,15 +82,15 @@ def flush() -> None:
         process.schedule_elsewhere()
 
 
-def only_waits(above: int = 1, *, shielded: bool = False) -> bool:
+def only_waits(here: Here, above: int = 1, *, shielded: bool = False) -> bool:
     """Tell whether this thread runs nothing while it waits.
 
     Args:
+        here: this thread's values of `current`.
         above: how many frames above who called the library this one is: that is where the next call
             comes from, mostly, so the height is remembered of it.
         shielded: whether it is a step that the main thread may run too, see `shield`.
     """
-    here: Here = current.__dict__["here"]
     host = here.host
     if host is not None and not getattr(host, "runs_in_any_thread", False):
         return True
@@ -106,10 +106,12 @@ def only_waits(above: int = 1, *, shielded: bool = False) -> bool:
             frame: Any = _frame(here.height + above)
         except ValueError:
             return _is_high(here, above)
+        if frame is bottom:
+            return False
         for _ in _NEAR:
+            frame = frame.f_back
             if frame is bottom:
                 return False
-            frame = frame.f_back
             if frame is None:
                 if bottom is _ANY:
                     return False
@@ -149,12 +151,12 @@ def _is_high(here: Here, above: int) -> bool:
 
 def help_along(act: Callable[[], Any], reply: Reply) -> None:
     """Do `act`, then run here what it makes ready, until the reply is there or nothing is left."""
-    if only_waits():
+    here = current.here
+    if only_waits(here):
         act()
         # Inside an init that a waiting caller runs, that may have become this thread's next one.
         flush()
         return
-    here = current.here
     outer, here.helping = here.helping, True
     here.depth += 1
     try:

@@ -8,6 +8,7 @@ finds it in `ActorRegistry` meanwhile is one that has ended after its start.
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.at_once import begin_start
@@ -88,7 +89,8 @@ def _start(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
             process.finish(Killed())
         return UNDONE
     machine.children.mark_running(child, ref, machine.now)
-    # The main thread tells nobody, see `ask_for_child`.
+    # The main thread tells nobody, see `ask_for_child`; who is told elsewhere is a user's code.
     if not here.is_main and wanted(_STARTED, quiet=True):
-        actor._otp_report(EmitReport(Report.CHILD_STARTED, spec, ref, requested=True))
+        report = EmitReport(Report.CHILD_STARTED, spec, ref, requested=True)
+        Context().run(actor._otp_report, report)
     return ref

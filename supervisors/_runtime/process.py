@@ -10,8 +10,9 @@ Laws:
 
 - At most one thread is in a process: the one that took its mailbox's `slot`. An abandoned process
   is the exception that is told: its thread goes on, but it has ended, so nothing it does counts.
-- `ended` is set exactly once, under `claim`; what follows (mailbox closed and drained, names
-  freed, then monitors, the parent and links told) is done by whoever set it.
+- `ended` is set exactly once, under `claim`, or right before that is taken (`lone_end`); what
+  follows (mailbox closed and drained, names freed, then monitors, the parent and links told) is
+  done by whoever set it.
 - Every message is handled or rejected; every asker is answered.
 - `handling` is what user code is busy with, IDLE while it is not. Who runs a handler sets it and
   *then* looks at `ended`; who kills sets `ended` and *then* looks at it. So a kill that finds

@@ -114,9 +114,9 @@ class Bonds:
         # Whether the starter waits for the init however long it takes.
         self.may_wait = True
 
-    def has_askers(self) -> bool:
-        """Tell whether anybody is answered at the end, whose callbacks may be a user's."""
-        return bool(self.deferred or self.stop_waiters)
+    def call_back(self) -> bool:
+        """Tell whether the end may run what is a user's: for monitors, and for who is answered."""
+        return bool(self.monitors or self.deferred or self.stop_waiters)
 
 
 FREE: Final = Bonds()

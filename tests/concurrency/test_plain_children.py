@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -62,6 +63,26 @@ def test_it_is_a_child_as_any_other(kind: Any, taken: list[Any]) -> None:
     sup.terminate_child(child.ref if kind is DynamicSupervisor else "Plain")
     assert (sup.count_children().active, child.ref.is_alive()) == (0, False)
     sup.stop()
+
+
+def test_who_is_told_of_it_sees_no_context_of_the_caller() -> None:
+    """Though the start itself runs in it."""
+    variable = ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    def start(sup: Any) -> Any:
+        variable.set("the caller's")
+        return sup.start_child(Plain)
+
+    event = ("supervisors", "child", "started")
+    with DynamicSupervisor.start_link() as sup:
+        wait_for(lambda: bool(sup.process.slot))
+        telemetry.attach("seen", event, lambda *_: seen.append(variable.get()))
+        try:
+            in_thread(lambda: start(sup))
+        finally:
+            telemetry.detach("seen")
+    assert seen == ["untouched"]
 
 
 def during(sup: Any, act: Callable[[Any], Any]) -> None:

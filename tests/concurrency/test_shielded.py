@@ -19,6 +19,7 @@ from supervisors import ChildSpec, DynamicSupervisor, GenServer, Supervisor, tel
 from supervisors._runtime import in_place
 from supervisors._runtime.shield import _state, shielded
 from tests.concurrency.conftest import DEADLINE
+from tests.concurrency.test_trees import wait_for
 from tests.striking import handling, strike_at
 
 pytestmark = [
@@ -135,8 +136,9 @@ def tidy(parent: Any) -> None:
     for ref in ActorRegistry.get_all():
         process = getattr(ref, "process", None)
         if ref.actor_class is Idle and process is not None and process.parent is None:
-            # It was not stopped yet, or not yet started as a child.
-            assert ref.stop()
+            # It was not stopped yet, or not yet started as a child; or another thread ends it.
+            assert ref.stop() or process.ended
+            wait_for(lambda ref=ref: ref.process is None)
     assert_it_knows(parent)
     for info in parent.which_children():
         parent.terminate_child(info.ref)
@@ -279,7 +281,7 @@ def test_where_the_main_thread_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         return shielded(act, *arguments)
 
     def start_and_stop() -> bool:
-        stopped: bool = Idle.start().stop()
+        stopped: bool = Idle.start_link().stop()
         return stopped
 
     def deep(depth: int) -> bool:

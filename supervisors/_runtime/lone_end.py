@@ -1,0 +1,77 @@
+"""The end of an idle actor of which nobody is to be told, in the thread of who waits for it.
+
+Such an actor has no supervisor, nothing was ever tied to it, and its end runs nothing of a user's.
+So this takes neither a turn nor, in the main thread, a `shield`. Laws, where a signal's handler
+interrupts it there:
+
+- The handler finds the actor alive and with its slot free, or ended and closed: that is one step
+  of C code, so what the handler asks of it is answered, by the actor or by a NoProcError.
+- What the handler raises comes out; if the actor has ended by then, another thread does the rest.
+- No lock is held between two steps. So `ended` is set without the claim, which is taken and given
+  back after that: who has tied something to the actor before has done so then, and is seen.
+"""
+
+from __future__ import annotations
+
+from _thread import start_new_thread
+from collections import deque
+from itertools import chain, repeat
+from operator import call
+from typing import TYPE_CHECKING, Any
+
+from supervisors._runtime.pool import pool
+from supervisors._runtime.ties import FREE
+from supervisors.exits import Crashed
+
+if TYPE_CHECKING:
+    from supervisors._runtime.process import Process
+    from supervisors.exits import ExitReason
+
+__all__ = ["end_alone"]
+
+_TAKE = list.pop
+_do_all = deque[Any](maxlen=0).extend
+_STATE = ("closed", "reason", "ended")
+
+
+def end_alone(process: Process, reason: ExitReason) -> bool:
+    """End an idle process; False, undone, where it is not idle, or more is to be done.
+
+    Args:
+        process: has no supervisor, and nothing is tied to it.
+        reason: why.
+
+    Raises:
+        BaseException: what a signal's handler raises.
+    """
+    actor, mailbox = process.actor, process.mailbox
+    if process.dispatcher is not pool or isinstance(reason, Crashed):
+        return False
+    if not actor._otp_has_plain_end() or getattr(actor, "_otp_stash", None):
+        return False
+    if process.ended or mailbox.control or not process.initialised:
+        return False
+    try:
+        state = (True, reason, True)
+        try:
+            _do_all(
+                map(setattr, chain(map(_TAKE, (mailbox.slot,)), repeat(process)), _STATE, state)
+            )
+        except IndexError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                # Somebody else has it.
+                return False
+            # A signal's handler has raised it.
+            raise
+        claim = process.claim
+        _do_all(map(call, (claim.acquire, claim.release)))
+        if process.bonds is FREE:
+            process._tell_parent()
+        else:
+            process._tell_the_end()
+    except BaseException:
+        # As in `Process.kill`.
+        if process.ended and process.actor_ref.process is not None:
+            start_new_thread(process._tell_the_end, ())
+        raise
+    return True
