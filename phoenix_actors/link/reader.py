@@ -112,7 +112,9 @@ class Reader:
             # To be told where nothing waits.
             self.text(data)
             return False
-        if frame.event == PHX_REPLY and self._straight.answer(frame, len(data)):
+        # One to a join is for the channel, as `_dispatch` says.
+        answers = frame.event == PHX_REPLY and frame.ref != frame.join_ref
+        if answers and self._straight.answer(frame, len(data)):
             return True
         try:
             self._lent = lent
