@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -150,7 +151,7 @@ def test_an_exception_wherever_it_may_come(client: SocketClient, handlers: int) 
         while more:
             topic = f"room:{number}"
             try:
-                more = strike_in_life_at(number, lambda topic=topic: client.join(topic), signum)
+                more = strike_in_life_at(number, partial(client.join, topic), signum)
             except KeyboardInterrupt:
                 pass
             else:
@@ -174,7 +175,7 @@ def test_a_handler_that_joins(client: SocketClient) -> None:
     with handling(signal.SIGALRM, join):
         while more:
             topic = f"room:{number}"
-            more = strike_in_life_at(number, lambda topic=topic: client.join(topic), signal.SIGALRM)
+            more = strike_in_life_at(number, partial(client.join, topic), signal.SIGALRM)
             assert begun == [f"room:other-{number}"] * more
             for each in (topic, *begun):
                 assert assert_it_works(client, each)
@@ -186,7 +187,8 @@ def test_a_handler_that_joins(client: SocketClient) -> None:
 
 def test_a_storm(client: SocketClient) -> None:
     """Exceptions at any time of many joins: no topic is without its actor, and nothing hangs."""
-    chance, struck, topics = random.Random(7), [], 0
+    struck: list[object] = []
+    chance, topics = random.Random(7), 0
 
     def strike(*_: object) -> None:
         struck.append(None)
