@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.channel_manager import EnsureChannel
+from phoenix_actors.actors.channel_start import start_channel_here
 from phoenix_actors.actors.intents import WatchSubscriber
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
@@ -59,14 +60,13 @@ class Joiner:
         """Join and wait for the server; see `SocketClient.join`."""
         record = self.begin(topic, params, channel, timeout, handlers, subscriber)
         joined_once, patience = record.joined_once, self.patience(timeout)
+        here = current.here
         try:
-            with reading_on():
-                wire = self.session.wire
-                if wire is not None and current.host is None:
-                    # A plain thread reads the answer itself, as that of a push.
-                    joined_once.add_done_callback(lambda _: wire.stop_reading())
-                    patience = wire.read_for(joined_once, patience)
-                joined_once.get(timeout=patience)
+            if here.host is None and here.process is None:
+                joined_once.read_and_get(self.session.wire, patience)
+            else:
+                with reading_on():
+                    joined_once.get(timeout=patience)
         except (CallTimeout, JoinTimeout):
             late = self.late(topic, timeout)
             raise late from late.__cause__
@@ -99,12 +99,19 @@ class Joiner:
         if manager is not None and in_init_below(manager):
             # Its manager starts one channel at a time, and this one has not started yet.
             raise WouldDeadlock("join() in init or terminate of a channel actor")
-        record = self._want(record, subscriber, handlers)
-        if subscriber is not None:
-            intents = whereis(via(self.session.registry_name, "intents"))
-            if intents is not None:
-                intents.cast(WatchSubscriber(subscriber))
-        self._ensure(record)
+        made = record
+        try:
+            record = self._want(record, subscriber, handlers)
+            if subscriber is not None:
+                intents = whereis(via(self.session.registry_name, "intents"))
+                if intents is not None:
+                    intents.cast(WatchSubscriber(subscriber))
+            self._ensure(record)
+        except BaseException:
+            # What a signal's handler raises, for one: it is not wanted, or has its actor.
+            if made.manager is None and self.session.topic(made.name) is made:
+                made.leave(None)
+            raise
         return record
 
     def late(self, topic: str, timeout: float | None) -> JoinTimeout:
@@ -174,7 +181,7 @@ class Joiner:
     def _ensure(self, record: Topic) -> None:
         """Have the topic's actor started; a manager that is just restarting does so by itself."""
         manager = self.session.manager
-        if manager is not None:
+        if manager is not None and not start_channel_here(manager, record):
             # Not waited for: the record tells what became of it, and the caller has a timeout.
             manager.post(EnsureChannel(record))
 

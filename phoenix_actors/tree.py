@@ -180,6 +180,8 @@ class ClientSupervisor(Supervisor):
             process.parent, process.incarnation = None, 0
             process.finish(Normal())
             raise AlreadyStartedError(key, holder.actor_ref)
+        if spec.id == REGISTRY:
+            self.session.last_registry = process.actor_ref
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""

@@ -251,7 +251,7 @@ class GenServer(DozingActor):
 
     @classmethod
     def _otp_starts_plainly(cls) -> bool:
-        return bool(_start_parts(cls) == _PLAIN_START)
+        return bool(start_parts(cls) == _PLAIN_START)
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Without arguments it costs half.
@@ -388,7 +388,7 @@ class GenServer(DozingActor):
 
 
 # What a start looks up in a class, in one step of C code; and what it is where no user wrote any.
-_start_parts: Final[Callable[[type], Any]] = attrgetter(
+start_parts: Final[Callable[[type], Any]] = attrgetter(
     "init",
     "__init__",
     "on_start",
@@ -399,5 +399,5 @@ _start_parts: Final[Callable[[type], Any]] = attrgetter(
     "ref_class",
     "dispatcher",
 )
-_PLAIN_START: Final = _start_parts(GenServer)
+_PLAIN_START: Final = start_parts(GenServer)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))

@@ -178,6 +178,34 @@ def wanted(event: Event, *, quiet: bool = False) -> bool:
     return False
 
 
+def unheard(*events: Event) -> Callable[[], bool]:
+    """Return what tells whether nobody is attached to any of these events, wanted or not.
+
+    It costs one comparison as long as no handler comes or goes.
+
+    Example:
+        >>> quiet = unheard(("example",), ("other",))
+        >>> quiet()
+        True
+        >>> attach("noop", ("other",), lambda *_: None)
+        >>> quiet(), detach("noop"), quiet()
+        (False, True, True)
+    """
+    # Exchanged as a whole: another thread may look meanwhile.
+    known: tuple[object, bool] = (None, False)
+
+    def quiet() -> bool:
+        nonlocal known
+        table, answer = known
+        if table is not _table:
+            table = _table
+            answer = not any(event in table for event in events)
+            known = (table, answer)
+        return answer
+
+    return quiet
+
+
 def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     """Tell every handler of `event`. Costs one dictionary look-up when nobody listens.
 

@@ -7,20 +7,28 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+import phoenix_actors
 import supervisors
 
-__all__ = ["handling", "strike_at"]
+__all__ = ["handling", "strike_at", "strike_in_life_at"]
 
 # The interpreter looks for signals at calls and at jumps back; to strike before others too is
 # harsher than life, but these begin and end a `try`, and belong to neither side.
 _NOP = dis.opmap["NOP"]
 _PACKAGE = str(Path(supervisors.__file__).parent)
-# Where it does look: at the beginning of a function, at jumps back, and behind a call of C code.
-_BACK = dis.opmap["JUMP_BACKWARD"]
-_CALLS = frozenset(code for name, code in dis.opmap.items() if name.startswith("CALL"))
+_BOTH = (_PACKAGE, str(Path(phoenix_actors.__file__).parent))
+# Behind these it does look for signals.
+_LOOKS = frozenset(
+    code
+    for name, code in dis.opmap.items()
+    if name.startswith(("CALL", "JUMP_BACKWARD", "POP_JUMP_BACKWARD"))
+)
+_RESUME = -1
 
 
 def strike_at(
@@ -28,36 +36,25 @@ def strike_at(
     act: Callable[[], object],
     signum: int = signal.SIGINT,
     within: str = _PACKAGE,
-    *,
-    lifelike: bool = False,
 ) -> bool:
     """Does `act`, with the signal before its step of this number; tells whether there is one.
 
-    Counted are the steps in files `within` this path, each an instruction of the interpreter; if it
-    is to be `lifelike`, only those before which Python looks for signals.
+    Counted are the steps in files `within` this path, each an instruction of the interpreter.
 
     Raises:
         BaseException: what the signal's handler raises, or `act`.
     """
     left = number
-    former: dict[Any, int] = {}
-
-    def is_looked_for(frame: Any, step: int) -> bool:
-        before, former[frame] = former.get(frame), step
-        return not lifelike or step == _BACK or before in _CALLS or before is None
 
     def trace(frame: Any, event: str, _: object) -> Any:
         nonlocal left
-        if event == "return":
-            # That was no call of C code.
-            former[frame.f_back] = _NOP
         if not frame.f_code.co_filename.startswith(within):
             return None
         # In this order: 3.13 notes the wish for opcodes only of a frame that is traced already.
         frame.f_trace = trace
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         step = frame.f_code.co_code[frame.f_lasti]
-        if event == "opcode" and step != _NOP and is_looked_for(frame, step):
+        if event == "opcode" and step != _NOP:
             left -= 1
             if left < 0:
                 sys.settrace(None)
@@ -73,6 +70,65 @@ def strike_at(
     finally:
         sys.settrace(before)
     return left < 0
+
+
+def strike_in_life_at(
+    number: int,
+    act: Callable[[], object],
+    signum: int = signal.SIGINT,
+    within: str | tuple[str, ...] = _BOTH,
+) -> bool:
+    """Does the same where the interpreter itself may look for signals, in both packages.
+
+    That is behind a call, a jump back, and the beginning of a function; where what comes next is
+    in another `try`, or in none, the place cannot be had by tracing and is left out.
+    """
+    left = number
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.startswith(within):
+            return None
+        code = frame.f_code
+        ranges = _ranges_of(code)
+        # The beginning, which is not traced itself.
+        before = _RESUME
+
+        def look(frame: Any, event: str, _: object) -> Any:
+            nonlocal left, before
+            if event == "opcode":
+                at, former = frame.f_lasti, before
+                before = at
+                looked = former == _RESUME or code.co_code[former] in _LOOKS
+                if looked and _handler_at(ranges, former) == _handler_at(ranges, at):
+                    left -= 1
+                    if left < 0:
+                        sys.settrace(None)
+                        signal.raise_signal(signum)
+            return look
+
+        frame.f_trace = look
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return look
+
+    previous = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(previous)
+    return left < 0
+
+
+@cache
+def _ranges_of(code: CodeType) -> tuple[tuple[int, int, int], ...]:
+    """Return from where to where which handler of exceptions stands."""
+    parse: Any = dis._parse_exception_table  # type: ignore[attr-defined]
+    return tuple((entry.start, entry.end, entry.target) for entry in parse(code))
+
+
+def _handler_at(ranges: tuple[tuple[int, int, int], ...], at: int) -> int:
+    return next((target for start, end, target in ranges if start <= at < end), -1)
 
 
 @contextmanager

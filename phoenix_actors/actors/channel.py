@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -35,8 +36,10 @@ from supervisors import (
     UnknownRegistryError,
 )
 from supervisors._runtime.names import NameBook
+from supervisors.gen_server import start_parts
 
 if TYPE_CHECKING:
+    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
 
 __all__ = ["ChannelActor"]
@@ -134,9 +137,9 @@ class ChannelActor(GenServer):
     # Both are looked at anew each time: a class may get methods later, mocks for one.
 
     @classmethod
-    def _phx_starts_here(cls) -> bool:
-        """Tell whether nothing of a user's runs when it starts."""
-        return cls.init is GenServer.init and cls.on_start is GenServer.on_start
+    def _phx_starts_plainly(cls) -> bool:
+        """Tell whether a start, as one of the pool's, runs nothing of a user's and cannot fail."""
+        return bool(start_parts(cls) == _PLAIN_START)
 
     @classmethod
     def _phx_hears_joins(cls) -> bool:
@@ -155,19 +158,31 @@ class ChannelActor(GenServer):
 
     def _otp_after_start(self) -> None:
         topic = self._phx_topic
-        registry = topic.session.registry()
-        keeper = None if registry is None else registry.process
-        book = None if keeper is None else keeper.name_book
-        # Without a link: it stands below the registry, so it is stopped when that ends.
-        if book is not None and NameBook.claim(book, topic.name, self._process) is not None:
-            _register(registry, topic.name, self.actor_ref)
-        if not topic.attach(self.actor_ref):
+        deeds: Deeds = []
+        attached = self._phx_begin_life(deeds)
+        for deed in deeds:
+            deed()
+        if not attached:
             if topic.leaving:
                 topic.abandon()
             self._process.end(Normal())
             return
         # After phx_join is on its way, so that handle_continue may push and wait.
         super()._otp_after_start()
+
+    def _phx_begin_life(self, after: Deeds) -> bool:
+        """Be found by the topic, and join for it; False when it is not wanted any more.
+
+        It waits for nobody and runs nothing of a user's; what may do so is added to `after`.
+        """
+        topic = self._phx_topic
+        registry = topic.session.registry()
+        keeper = None if registry is None else registry.process
+        book = None if keeper is None else keeper.name_book
+        # Without a link: it stands below the registry, so it is stopped when that ends.
+        if book is not None and NameBook.claim(book, topic.name, self._process) is not None:
+            after.append(partial(_register, registry, topic.name, self.actor_ref))
+        return topic.begin_life(self.actor_ref, after)
 
     def _otp_receive(self, item: Any) -> None:
         kind = type(item)
@@ -226,6 +241,9 @@ class ChannelActor(GenServer):
             self._phx_over = True
             self.handle_close(ClientStopped())
         super()._otp_stop_ordered(reason)
+
+
+_PLAIN_START: Final = start_parts(ChannelActor)
 
 
 def _register(registry: RegistryRef, topic: str, ref: ActorRef) -> None:

@@ -6,8 +6,9 @@ manager nor the other topics notice.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.actors.channel_start import start_channel
 from phoenix_actors.errors import JoinCancelled, JoinError
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
@@ -22,11 +23,14 @@ from supervisors._machines.vocabulary import (
     RequestReceived,
     RequestVerb,
 )
+from supervisors._runtime.current import current
 from supervisors._runtime.items import Call
-from supervisors._runtime.process import Process
-from supervisors._runtime.starting_here import start_new_child_here
 from supervisors._runtime.supervising import Plan
 from supervisors.dynamic_supervisor import DynamicSupervisor
+
+if TYPE_CHECKING:
+    from phoenix_actors.link.own_inbound import Deeds
+    from supervisors._runtime.process import Process
 
 __all__ = ["ChannelManager", "EnsureChannel"]
 
@@ -121,19 +125,15 @@ class ChannelManager(DynamicSupervisor):
 
     def _phx_ensure(self, request: EnsureChannel) -> None:
         topic = request.topic
-        if topic.manager is not self._process and not topic.leaving:
+        if topic.manager is self._process or topic.leaving:
+            return
+        deeds: Deeds = []
+        if start_channel(self, topic, current.here, deeds):
+            for deed in deeds:
+                deed()
+        else:
             topic.manager = self._process
-            if not self._phx_start_here(request):
-                self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
-
-    def _phx_start_here(self, request: EnsureChannel) -> bool:
-        """Start an actor in this turn, if nothing of a user's runs in its start; tell whether."""
-        topic = request.topic
-        launch = topic._launch
-        cls = launch.cls
-        if not (launch.is_quick and cls._phx_starts_here() and cls.dispatcher == "pool"):
-            return False
-        return start_new_child_here(self, topic, launch, request)  # type: ignore[arg-type]
+            self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))
 
     def _phx_stats(self) -> dict[str, Any]:
         """Return how many topics are wanted and joined, and how many channel actors live."""

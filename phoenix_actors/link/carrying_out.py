@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.errors import JoinError, PhoenixError
 from phoenix_actors.link.future import PushFuture
+from phoenix_actors.link.join_reply import JoinReply
 from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.overflow import drop_push, report_full
@@ -30,7 +31,6 @@ from phoenix_actors.telemetry import (
     HOOK_FAILED,
     emit,
 )
-from supervisors import Reply
 from supervisors._runtime.timers import Timer, timers
 from supervisors.telemetry import wanted
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["CARRIED_OUT", "CarryingOut"]
 
 # What a topic has in the place of a future that is settled already.
-_ANSWERED: Final = Reply()
+_ANSWERED: Final = JoinReply()
 _ANSWERED.settle(None)
 
 
@@ -191,7 +191,7 @@ class CarryingOut(OwnInbound):
             after.append(partial(command.token.fail, command.error))
             if command.token is self.topic.joined_once:
                 # Whoever closes the topic meanwhile, as the end of its actor does, must not answer.
-                self.topic.joined_once = failed = Reply()
+                self.topic.joined_once = failed = JoinReply()
                 failed.fail(command.error)
 
     def _do_fail_push(self, command: events.FailPush, after: Deeds) -> None:

@@ -161,7 +161,8 @@ class ChannelCore(CarryingOut):
         return deeds
 
     def _finish_join(self, frame: Frame, generation: int) -> Deeds | None:
-        done = finish_join(self.machine, frame, generation)
+        machine = self.machine
+        done = finish_join(machine, frame, generation)
         if done is None:
             return None
         deeds: Deeds = []
@@ -170,7 +171,7 @@ class ChannelCore(CarryingOut):
             self._do_cancel(timer, deeds)
         if token is not None:
             self._do_settle_join(events.SettleJoin(token, response), deeds)
-        self._do_tell_joined(events.TellJoined(response, self.machine.join_count), deeds)
+        self._do_tell_joined(events.TellJoined(response, machine.join_count), deeds)
         if wanted(CHANNEL_STATUS):
             self._tell_status(ChannelState.JOINING, deeds)
         return deeds

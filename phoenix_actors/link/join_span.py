@@ -14,7 +14,7 @@ from phoenix_actors.telemetry import (
     CHANNEL_JOIN_STOP,
     Span,
 )
-from supervisors.telemetry import wanted
+from supervisors.telemetry import unheard
 
 __all__ = ["JoinSpan"]
 
@@ -25,6 +25,7 @@ _EVENTS: Final = (
     CHANNEL_JOIN_ERROR,
     CHANNEL_JOIN_DURATION,
 )
+_unheard: Final = unheard(*_EVENTS)
 
 
 class JoinSpan:
@@ -50,7 +51,7 @@ class JoinSpan:
     @staticmethod
     def wanted() -> bool:
         """Tell whether anybody hears of joins; else none needs to be made."""
-        return any(map(wanted, _EVENTS))
+        return not _unheard()
 
     def start(self, join_ref: str, now: float, joiner: Context | None = None) -> list[Emission]:
         """A join was sent; one before it that was never answered ends.

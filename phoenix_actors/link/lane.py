@@ -8,7 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from supervisors._locks import new_lock, new_rlock
+from supervisors._locks import new_rlock
 
 if TYPE_CHECKING:
     from phoenix_actors.machines.push import PendingPush
@@ -51,7 +51,8 @@ class Lane:
         # Not every transport knows; one that does not is taken to be quick.
         self.writable: Callable[[], bool] = getattr(handle, "writable", _always)
         # Guards the queue and what is counted of it; never held while anything is written.
-        self.lock = new_lock()
+        # Reentrant, for a signal's handler may join and push in the middle of it.
+        self.lock = new_rlock()
         self.queue: deque[Entry] = deque()
         self.octets = 0
         # How many are taken from the queue, and the operating system does not have them yet.

@@ -91,10 +91,12 @@ def refuse_waiting(operation: str) -> None:
 def calling_actor() -> Any:
     """Return the reference of the actor in whose handler this thread is, or None.
 
-    A plain Pykka actor's too.
+    A plain Pykka actor's too; such a one runs in a thread that Pykka has started.
     """
-    process = current.process
-    return plain_actor_here() if process is None else process.actor_ref
+    here = current.here
+    if here.process is not None:
+        return here.process.actor_ref
+    return None if here.is_main else plain_actor_here()
 
 
 def runs_below(top: Process | None) -> bool:

@@ -31,7 +31,7 @@ from phoenix_actors.link.shared_lock import TopicLocks
 from phoenix_actors.link.sleepers import Sleepers
 from phoenix_actors.link.templates import Templates
 from phoenix_actors.message import ConnectionStatus
-from supervisors import NoProcError, Reply, whereis
+from supervisors import NoProcError, Reply
 from supervisors._locks import new_lock
 from supervisors._runtime.timers import timers
 
@@ -68,7 +68,8 @@ class Session:
         self.make_facade: Callable[[Any], Any] | None = None
         self.plain_channel: Any = None
         self.registry_name: Any = options.registry_name
-        self._registry: Any = None
+        # Of the present registry, or of the last one.
+        self.last_registry: Any = None
         self.wire: Wire | None = None
         # Of the present ChannelManager, or of the last one.
         self.manager: Process | None = None
@@ -102,10 +103,8 @@ class Session:
 
     def registry(self) -> Any:
         """Return the reference of the living registry of this client, or None."""
-        known = self._registry
-        if known is None or not known.is_alive():
-            self._registry = known = whereis(self.registry_name)
-        return known
+        known = self.last_registry
+        return known if known is not None and known.is_alive() else None
 
     def new_codec(self) -> Codec:
         """Return a codec as the options want it."""

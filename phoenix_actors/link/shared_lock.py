@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import repeat, starmap
 from typing import Any, Final
 
 from supervisors._locks import new_lock, new_rlock
@@ -32,7 +33,7 @@ class TopicLocks:
 
     def __init__(self) -> None:
         """Make the locks."""
-        self._locks = tuple([new_rlock() for _ in range(_LOCKS)])
+        self._locks = tuple(starmap(new_rlock, repeat((), _LOCKS)))
 
     def of(self, topic: str) -> Any:
         """Return the lock of a topic."""

@@ -190,6 +190,8 @@ class Straight:
         onlookers = self._onlookers
         if (
             frame.event != PHX_REPLY
+            # One to a join is for the channel, as the reader's `_dispatch` says.
+            or frame.ref == frame.join_ref
             or type(payload) is not dict
             or payload.get("status") != "ok"
             or topic == PHOENIX_TOPIC

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
@@ -43,6 +44,7 @@ from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
+    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
 
@@ -78,6 +80,17 @@ class Topic(TopicRecord):
         Between two lives of the Socket actor there is no wire to join on. Then nothing is done: the
         manager of this actor is about to be replaced, and the actor with it.
         """
+        deeds: Deeds = []
+        attached = self.begin_life(actor, deeds)
+        for deed in deeds:
+            deed()
+        return attached
+
+    def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
+        """Do the first half of `attach`, which waits for nobody and runs nothing of a user's.
+
+        What may do so is added to `after`; first of all, that the join is written.
+        """
         wire, process = self.session.wire, actor.process
         if process is None or process.parent is not self.manager:
             return False
@@ -89,7 +102,7 @@ class Topic(TopicRecord):
             # Forgotten before it is left, where its last subscriber ended and a successor joins.
             if self.leaving or self.session.topic(self.name) is not self:
                 return False
-            deeds = []
+            deeds: Deeds = []
             if self.core is not None:
                 self.note_last_join(self.core)
                 deeds = self.core.orphan(Killed())
@@ -103,13 +116,13 @@ class Topic(TopicRecord):
             else:
                 self._publish(core)
                 deeds += core.begin_join(generation)
-        core.wire.written(may_write=True)
-        self.room.ring()
-        for deed in deeds:
-            deed()
+        after.append(partial(wire.written, may_write=True))
+        if self.room.awaited:
+            after.append(self.room.ring)
+        after += deeds
         if process.ended:
             # Before it was attached, or meanwhile; then it has told so, perhaps too early.
-            self.actor_ended(actor, process.reason or Killed())
+            after.append(partial(self.actor_ended, actor, process.reason or Killed()))
         return True
 
     def _publish(self, core: ChannelCore) -> None:

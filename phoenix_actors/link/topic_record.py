@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.link.early import EarlyPushes
+from phoenix_actors.link.join_reply import JoinReply
 from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.overflow import RoomBell
 from phoenix_actors.link.presence import Presence, checked_events
@@ -15,7 +16,7 @@ from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.topic_child import TopicChild
 from phoenix_actors.message import ChannelState
 from phoenix_actors.telemetry import FRAME_DROPPED, emit
-from supervisors import ChildSpec, Reply
+from supervisors import ChildSpec
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -112,7 +113,7 @@ class TopicRecord(TopicChild):
         self.prepared: Prepared | None = None
         self.timeout = timeout
         # The answer to the first join, for whoever called join(); settled once.
-        self.joined_once = Reply()
+        self.joined_once = JoinReply()
         self._response: Any = None
         self.join_count = 0
         # When the hibernation manager first found it unused; None since somebody has used it.

@@ -343,10 +343,10 @@ class Wire:
     def written(self, *, may_write: bool) -> None:
         """See to it that what is queued is written; where it may not, only what goes at once."""
         outbox = self.outbox
-        if outbox and not may_write:
-            outbox.flush_now()
-        elif outbox:
+        if outbox and may_write:
             (outbox.flush if may_wait() else outbox.ring)()
+        elif outbox:
+            outbox.flush_now()
 
     def has_room(self) -> bool:
         """Tell whether one more frame may wait to be written."""

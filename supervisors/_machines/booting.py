@@ -98,6 +98,8 @@ class BootStart(GroupStart):
 
 def _stuck(machine: SupervisionMachine, policy: OnStuck) -> Child | None:
     """Return the first child of this policy of which an older instance still runs."""
+    if not machine.stuck:
+        return None
     for child in machine.children:
         if child.spec.on_stuck is policy and machine.stuck.has(child):
             return child

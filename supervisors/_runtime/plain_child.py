@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.at_once import begin_start
 from supervisors._machines.vocabulary import EmitReport, Report
-from supervisors._runtime.actor_list import enlist
+from supervisors._runtime.actor_list import enlist, strike
 from supervisors._runtime.handover import flush
 from supervisors._runtime.in_place import in_turn
 from supervisors._runtime.outcomes import UNDONE
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from supervisors._runtime.launching import Launch
     from supervisors.child_spec import ChildSpec
 
-__all__ = ["start_plain_child"]
+__all__ = ["start_in_turn", "start_plain_child"]
 
 _STARTED = ("supervisors", "child", "started")
 _new: Any = object.__new__
@@ -49,14 +49,15 @@ def start_plain_child(sup: Process, spec: ChildSpec, launch: Launch, here: Here)
     """
     if not sup.actor._otp_looks_at_nothing():  # type: ignore[attr-defined]
         return UNDONE
-    started = in_turn(sup, here, _start, (spec, launch.cls, here), idle=True)
+    started = in_turn(sup, here, start_in_turn, (spec, launch.cls, here), idle=True)
     if here.next is not None:
         flush()
     # After an error of the runtime's own the supervisor has ended.
     return UNDONE if started is None else started
 
 
-def _start(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
+def start_in_turn(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
+    """Do so in the supervisor's turn, whoever runs that; `actor` is the supervisor."""
     spec, cls, here = what
     machine = actor._otp_machine
     child = None if machine is None else begin_start(machine, spec, None)
@@ -76,9 +77,12 @@ def _start(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
         process.dispatcher = pool
         process.initialised = process._came_up = True
         ref = process.actor_ref
-        # From here on others may end it.
-        enlist(ref)
         actor._otp_prepare(process, spec)
+        # From here on others may end it, who find it complete.
+        enlist(ref)
+        if process.ended:
+            # By who found it under a name that it was given; that came before it was listed.
+            strike(ref, None)
         actor._otp_take_in(process, spec, number)
     except BaseException:  # noqa: BLE001  who starts it in the ordinary way is told
         actor._otp_lives.pop(number, None)

@@ -8,26 +8,20 @@ others order meanwhile is obeyed when the child is up, and the supervisor told o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from supervisors._machines.at_once import begin_start, finish_start
-from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report
 from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.launching import launch_of
 from supervisors._runtime.outcomes import Started, StartFailed, StartIgnored
 from supervisors._runtime.pool import pool
 from supervisors._runtime.starting import failed_start
-from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
-    from supervisors._runtime.launching import Launch
     from supervisors._runtime.starting import StartingActor
     from supervisors.child_spec import ChildSpec
 
-__all__ = ["start_child_here", "start_new_child_here"]
-
-_STARTED: Final = ("supervisors", "child", "started")
+__all__ = ["start_child_here"]
 
 
 def start_child_here(supervisor: StartingActor, incarnation: int, spec: ChildSpec) -> Any:
@@ -61,42 +55,6 @@ def start_child_here(supervisor: StartingActor, incarnation: int, spec: ChildSpe
         hand_on(process, here)
         up = outcome.came_up()
     return process.actor_ref if up else None
-
-
-def start_new_child_here(supervisor: Any, spec: ChildSpec, launch: Launch, token: Any) -> bool:
-    """Start a new child, as START_CHILD does; False, undone, where other things are to be done.
-
-    Args:
-        supervisor: whose turn this is.
-        spec: its arguments are those of init; see `start_child_here`.
-        launch: of the specification; it is quick.
-        token: settled with the child's reference, or failed with why there is none.
-    """
-    machine = supervisor._otp_machine
-    child = None if machine is None else begin_start(machine, spec, token)
-    if child is None:
-        return False
-    incarnation = child.incarnation
-    try:
-        pool.man()
-        process = supervisor._otp_make(launch, incarnation, spec, pool)
-    except BaseException as error:  # noqa: BLE001  it fails this start alone
-        supervisor._otp_feed(failed_start(incarnation, spec, error))
-        return True
-    here = current.here
-    started = run_init(process, spec.args, launch.kwargs, here)
-    hand_on(process, here)
-    if started is None:
-        # It has told so itself, which is the next message.
-        return True
-    ref = process.actor_ref
-    if finish_start(machine, child, ref):
-        if wanted(_STARTED, quiet=True):
-            supervisor._otp_report(EmitReport(Report.CHILD_STARTED, spec, ref, requested=True))
-        token.settle(ref)
-    else:
-        supervisor._otp_feed(ChildStarted(incarnation, ref))
-    return True
 
 
 class _Outcome:

@@ -140,7 +140,10 @@ class Ties(Mailbox):
     _watches: Any = property(attrgetter("bonds.watches"))
 
     def _own_bonds(self, made: Bonds) -> Bonds:
-        """Return what may be written into, `made` if there was none. Requires holding `claim`."""
+        """Return what may be written into, `made` if there was none. Requires holding `claim`.
+
+        Who has some keeps them, so where there are some none need be made.
+        """
         if self.bonds is FREE:
             self.bonds = made
         return self.bonds
@@ -163,7 +166,7 @@ class Ties(Mailbox):
 
     def await_end(self, reply: Reply) -> None:
         """Settle this reply once everybody has been told of the end."""
-        made, waiters = Bonds(), [reply]
+        made, waiters = Bonds() if self.bonds is FREE else FREE, [reply]
         with self.claim:
             bonds = self._own_bonds(made)
             if bonds.stop_waiters is None:
@@ -184,7 +187,7 @@ class Ties(Mailbox):
 
     def bound(self) -> Bonds:
         """Return what may be written into; only for the slot's holder."""
-        made = Bonds()
+        made = Bonds() if self.bonds is FREE else FREE
         with self.claim:
             return self._own_bonds(made)
 
@@ -192,7 +195,7 @@ class Ties(Mailbox):
 
     def keep_names_in(self, book: NameBook) -> bool:
         """Free the names in this book at the end; False when that has come already."""
-        made = Bonds()
+        made = Bonds() if self.bonds is FREE else FREE
         with self.claim:
             if self.ended:
                 return False
@@ -205,7 +208,7 @@ class Ties(Mailbox):
 
     def keep_timer(self, timer: Timer) -> None:
         """Cancel this timer at the end, or now if that has come already."""
-        made, bonds = _Timers(), Bonds()
+        made, bonds = _Timers(), Bonds() if self.bonds is FREE else FREE
         with self.claim:
             if not self.ended:
                 bonds = self._own_bonds(bonds)
@@ -220,7 +223,7 @@ class Ties(Mailbox):
 
     def tie(self) -> bool:
         """Tell the end what else depends on it; False when that has come already."""
-        made = Bonds()
+        made = Bonds() if self.bonds is FREE else FREE
         with self.claim:
             self._own_bonds(made)
             return not self.ended
@@ -229,7 +232,7 @@ class Ties(Mailbox):
 
     def add_monitor(self, monitor: Monitor) -> bool:
         """Fire this monitor at the end; False when that has come already."""
-        made, bonds = {monitor: None}, Bonds()
+        made, bonds = {monitor: None}, Bonds() if self.bonds is FREE else FREE
         with self.claim:
             if self.ended:
                 return False
@@ -247,7 +250,7 @@ class Ties(Mailbox):
 
     def add_watch(self, monitor: Monitor) -> bool:
         """Cancel this monitor, made by this process, at the end; False when that has come."""
-        made, bonds = {monitor}, Bonds()
+        made, bonds = {monitor}, Bonds() if self.bonds is FREE else FREE
         with self.claim:
             if self.ended:
                 return False
@@ -271,7 +274,7 @@ class Ties(Mailbox):
 
     def add_link(self, other: Process) -> bool:
         """Signal the other at the end; False when that has come already."""
-        made = Bonds()
+        made = Bonds() if self.bonds is FREE else FREE
         with self.claim:
             if self.ended:
                 return False

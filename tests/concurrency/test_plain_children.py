@@ -29,13 +29,13 @@ class Plain(GenServer):
 def taken(monkeypatch: Any) -> list[Any]:
     """What came of the starts in one turn."""
     made: list[Any] = []
-    start = plain_child._start
+    start = plain_child.start_in_turn
 
     def noted(actor: Any, what: Any) -> Any:
         made.append(start(actor, what))
         return made[-1]
 
-    monkeypatch.setattr(plain_child, "_start", noted)
+    monkeypatch.setattr(plain_child, "start_in_turn", noted)
     return made
 
 

@@ -12,7 +12,7 @@ from phoenix_actors.errors import ConnectionLost
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.transport.own_lock import is_mine
-from tests.striking import strike_at
+from tests.striking import strike_in_life_at
 from tests.unit.phoenix_actors.link.link_bench import LinkBench, QuickHandle
 
 _CLIENT = str(Path(phoenix_actors.__file__).parent)
@@ -60,7 +60,7 @@ def test_an_interrupted_push_has_an_end() -> None:
         counted = run.bench.session.counters["pushes"]
         run.handle.sent.clear()
         try:
-            struck = strike_at(step, run.ask, within=_CLIENT, lifelike=True)
+            struck = strike_in_life_at(step, run.ask, within=_CLIENT)
         except KeyboardInterrupt:
             sent, lane = len(run.handle.sent), run.bench.wire.outbox.lane
             assert lane is not None
