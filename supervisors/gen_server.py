@@ -153,8 +153,7 @@ class GenServer(DozingActor):
     ) -> ChildSpec:
         """Return how a supervisor starts this class; `id` is the class's name unless given (S12).
 
-        The keys are those of `ChildSpec`, but for `backoff`, which `.with_(backoff=...)` adds; what
-        else is given goes to `init`.
+        The keys are `ChildSpec`'s, but for `backoff` (`.with_(backoff=...)`); others go to `init`.
 
         Example:
             >>> GenServer.child_spec(restart="transient")
@@ -344,13 +343,11 @@ class GenServer(DozingActor):
                 process.defer(call)
                 call.message = None
                 return
-        # The asker may keep the future for long.
-        call.message = None
+        call.message = None  # the asker may keep the future for long
         # Who got this reply has left the handler behind: a kill now is one between messages.
         process.handling = IDLE
         # As settle(), without its call: whether this is the first answer is nothing to anybody.
-        cell = call._cell
-        if not cell:
+        if not (cell := call._cell):
             cell.append((True, result))
             if call._callbacks is not None:
                 call._run_callbacks()
