@@ -185,11 +185,8 @@ class GenServer(DozingActor):
         """Set up; an exception fails the start.
 
         May return None, IGNORE, Stop(reason), Continue, Hibernate or Timeout; anything else fails
-        the start (S159). A class without an `init` or `__init__` of its own takes no arguments.
+        the start (S159). This one takes any arguments, as Pykka's `__init__` does.
         """
-        if (args or kwargs) and start_parts(type(self))[:2] == _PLAIN_START[:2]:
-            msg = f"{type(self).__name__} takes no arguments, for it has no init()"
-            raise TypeError(msg)
 
     def handle_call(self, request: Any, sender: Sender) -> Any:
         """Answer ask() and call(): what is returned is the reply, unless it is a directive."""

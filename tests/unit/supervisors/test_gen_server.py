@@ -182,32 +182,6 @@ def test_constructor_arguments(turns: ManualDispatcher) -> None:
         Plain.start(0, dispatcher=turns)
 
 
-@pytest.mark.parametrize(
-    ("positional", "keywords"), [((1,), {}), ((), {"start_timeuot": 1.0})], ids=repr
-)
-def test_arguments_for_nobody(
-    turns: ManualDispatcher, positional: tuple[Any, ...], keywords: dict[str, Any]
-) -> None:
-    """A class with neither init nor __init__ refuses arguments; they would be lost."""
-
-    class Bare(GenServer):
-        """A class whose author forgot init, or spelled it otherwise."""
-
-        def on_start(self) -> None:
-            """Uses nothing."""
-
-    class Later(Bare):
-        """Passes on what it is given."""
-
-        def init(self, *args: Any, **kwargs: Any) -> Any:
-            return super().init(*args, **kwargs)
-
-    with pytest.raises(StartError) as caught:
-        Bare.start(*positional, dispatcher=turns, **keywords)
-    assert str(caught.value.__cause__) == "Bare takes no arguments, for it has no init()"
-    assert Later.start(*positional, dispatcher=turns, **keywords).stop()
-
-
 def test_constructor_without_super(turns: ManualDispatcher) -> None:
     """An __init__ that forgets super().__init__() is told so."""
 
