@@ -77,13 +77,18 @@ def strike_in_life_at(
     act: Callable[[], object],
     signum: int = signal.SIGINT,
     within: str | tuple[str, ...] = _BOTH,
+    *,
+    behind_returns: bool = True,
 ) -> bool:
     """Does the same where the interpreter itself may look for signals, in both packages.
 
     That is behind a call, a jump back, and the beginning of a function; where what comes next is
-    in another `try`, or in none, the place cannot be had by tracing and is left out.
+    in another `try`, or in none, the place cannot be had by tracing and is left out. Behind the
+    call of a function that is written in Python it does not look; those places are left out too
+    where nothing is to be struck `behind_returns`.
     """
     left = number
+    caller: Any = None
 
     def trace(frame: Any, event: str, _: object) -> Any:
         if not frame.f_code.co_filename.startswith(within):
@@ -94,11 +99,16 @@ def strike_in_life_at(
         before = _RESUME
 
         def look(frame: Any, event: str, _: object) -> Any:
-            nonlocal left, before
-            if event == "opcode":
+            nonlocal left, before, caller
+            if event == "return":
+                caller = frame.f_back
+            elif event == "opcode":
                 at, former = frame.f_lasti, before
                 before = at
                 looked = former == _RESUME or code.co_code[former] in _LOOKS
+                if caller is frame and not behind_returns:
+                    looked = False
+                caller = None
                 if looked and _handler_at(ranges, former) == _handler_at(ranges, at):
                     left -= 1
                     if left < 0:

@@ -60,7 +60,7 @@ def test_an_interrupted_push_has_an_end() -> None:
         counted = run.bench.session.counters["pushes"]
         run.handle.sent.clear()
         try:
-            struck = strike_in_life_at(step, run.ask, within=_CLIENT)
+            struck = strike_in_life_at(step, run.ask, within=_CLIENT, behind_returns=False)
         except KeyboardInterrupt:
             sent, lane = len(run.handle.sent), run.bench.wire.outbox.lane
             assert lane is not None
