@@ -16,6 +16,9 @@ Where the time that a `with` takes matters, these two do the same in half of it:
 For locks that are taken by `with`. One that is not is another matter, see `transport.own_lock`. The
 `with` of a `threading.Condition`, or an Event's `set`, can be caught half way in every version, for
 they are written in Python: take a condition's lock instead.
+
+`soon` does under a lock what must not wait for it; `forks` are those under way, which hold the
+locks of all tables.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from typing import Any, Final
 
 __all__ = ["forks", "new_lock", "new_rlock", "soon"]
 
-# Longer than anybody holds a lock who is not interrupted.
+# In seconds: longer than anybody holds a lock who is not interrupted.
 _try: Final[Any] = methodcaller("acquire", True, 0.05)
 
 forks: Final[list[Any]] = []
@@ -76,10 +79,15 @@ if sys.version_info >= (3, 14):
 
 
 def soon(lock: Any, act: Callable[[], Any], then: Callable[[Any], object] = lambda _: None) -> None:
-    """Do `act` under the lock, and `then` without it; in another thread where the lock is held.
+    """Do `act` under the lock, then `then` without it; in a new thread if it is held for 50 ms.
 
-    For the end of an actor, which must not wait for long for who has the lock: a finalizer, or a
+    For the end of an actor, which must not wait for whoever has the lock: a finalizer, or a
     signal's handler, that came in the middle of that one's step may wait for this very end.
+
+    Args:
+        lock: of a table.
+        act: what to do; it is done before this returns, but for the new thread.
+        then: gets what `act` has returned.
     """
     # To take it and to know of it is one step, of C code.
     taken: list[bool] = []

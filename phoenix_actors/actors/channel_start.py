@@ -51,8 +51,9 @@ def start_channel_here(manager: Process, topic: Topic) -> bool:
         BaseException: what a signal's handler raises; the topic's `manager` tells whether the actor
             was started before.
     """
-    # Nor is a function's thread started here: it could be lost between the step and its start.
     here = current.here
+    # Params that are a function are asked for in a thread of their own, whose start an exception of
+    # a signal's handler could prevent: behind the step nobody would notice that.
     if topic.prepared is None or not _is_plain(topic) or only_waits(here, 6, shielded=True):
         return False
     # Who is told of it is a user's code.
@@ -75,9 +76,16 @@ def start_channel_here(manager: Process, topic: Topic) -> bool:
 
 
 def start_channel(manager: Any, topic: Topic, here: Here, after: Deeds) -> bool:
-    """Do so in the manager's turn, as far as it may be done in there; False, undone, as above.
+    """Start the actor of a wanted topic in a turn of its manager, whoever runs that.
 
-    What is to be done behind it is added to `after`.
+    Args:
+        manager: the channel manager's actor.
+        topic: a wanted one.
+        here: this thread's values of `current`.
+        after: gets what is to be done behind the turn: writing the join, telling of events.
+
+    Returns:
+        Whether it is done, or was before; else nothing is, and the ordinary way has to be gone.
     """
     return _is_plain(topic) and _start(manager, (topic, here, after)) is not UNDONE
 

@@ -101,6 +101,7 @@ class Listeners:
         return [held for held in self._streams if held() not in (None, but)]
 
     def _drop(self, stream: MessageStream | None) -> None:
+        """Forget a stream, and those that nobody holds any more."""
         with _changing:
             self._streams = tuple(self._living(but=stream))
 

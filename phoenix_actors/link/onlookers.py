@@ -1,7 +1,8 @@
 """Whether anybody wants to see each push and each message of a client before, or beside, its end.
 
 Nearly always nobody does: then pushes go straight to the wire, and answers to whoever waits. That
-is told by one comparison for each of them.
+is told by one comparison for each of them, without a call; `telemetry.unheard`, which knows of
+listeners alone, takes one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _EVENTS: Final = (MESSAGE_SENT, MESSAGE_RECEIVED, PUSH_START, PUSH_STOP)
 class Onlookers:
     """Those of one client: hooks that see messages, counts by topic, listeners to their events.
 
-    Law: what lets somebody look calls `changed` behind that. Safe from any thread.
+    Law: whoever adds a hook, or begins to count, calls `changed` after that. Safe from any thread.
     """
 
     __slots__ = ("_session", "none_beside")

@@ -113,7 +113,10 @@ class Straight:
         text: str,
         timeout: float | None,
     ) -> bool:
-        """Take the way out, enter a push and send it; False, with nothing done, where not."""
+        """Take the way out, enter a push and send it; False, with nothing entered, where not.
+
+        The way out is given back by `push`, in either case.
+        """
         writing, counters, pushes = lane.writing, self._counters, self._pushes
         frame = ""
         now = timers.clock.now()

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = [
     "bring_forward",
     "end_last",
-    "ends_now",
     "kill",
     "limit_start",
     "stop_many",
@@ -153,11 +152,6 @@ def limit_start(machine: SupervisionMachine) -> None:
 def kill(machine: SupervisionMachine, incarnation: int) -> None:
     """End a child whose time is over; past the deadline of all, with everything below it."""
     machine.emit(KillChild(incarnation, whole=machine.deadline is not None))
-
-
-def ends_now(machine: SupervisionMachine, child: Child) -> bool:
-    """Stop a child whose end takes no time; tell whether it was one."""
-    return bool(_end_row(machine, (child,)))
 
 
 def _end_row(machine: SupervisionMachine, children: Sequence[Child]) -> int:

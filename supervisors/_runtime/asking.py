@@ -233,6 +233,6 @@ def _end_quietly(actor: Any, id_or_ref: Any) -> bool:
     if process is None or process.mailbox.user:
         return False
     bonds = process.bonds
-    if bonds is not FREE and bonds.call_back():
+    if bonds is not FREE and bonds.may_call_back():
         return False
     return _end(actor, id_or_ref)

@@ -202,7 +202,7 @@ class FeedingActor(CommandedActor):
         return self._otp_begin_child(machine, child, reports)
 
     def _otp_hear_end(self, exited: ChildExited) -> Begun | None:
-        """Hear that a child has ended; return one that is started for that, and has its turn."""
+        """Hear that a child has ended; return one to start for that, whose first turn is due."""
         machine, incarnation, reason = self._otp_machine, exited.incarnation, exited.reason
         if machine is None:
             return None

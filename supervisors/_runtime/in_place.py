@@ -132,7 +132,7 @@ def end_in_caller(process: Process, reason: ExitReason) -> bool:
     if process.mailbox.user:
         return False
     if bonds is not FREE:
-        if bonds.call_back():
+        if bonds.may_call_back():
             return False
     elif here.is_main and not process.incarnation:
         # It takes two thirds of the time that a shield and a turn take.

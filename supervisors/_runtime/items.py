@@ -111,7 +111,7 @@ class Forwarded(Asked):
     __slots__ = ("_outer",)
 
     def passing_on(self, outer: Reply) -> Self:
-        """Have this future get the outcome."""
+        """Pass the outcome on to this future, and return the call."""
         self._outer = outer
         self.add_done_callback(lambda _: outer._settle(self._cell[0]))
         return self

@@ -54,6 +54,7 @@ def end_alone(process: Process, reason: ExitReason) -> bool:
     try:
         state = (True, reason, True)
         try:
+            # Takes the process out of its slot and sets closed, reason and ended of it.
             _do_all(
                 map(setattr, chain(map(_TAKE, (mailbox.slot,)), repeat(process)), _STATE, state)
             )

@@ -10,7 +10,7 @@ from supervisors._locks import new_rlock
 
 __all__ = ["thread_frames"]
 
-# A collection inside `sys._current_frames` can block the process for ever (python/cpython#106883).
+# Whether a collection inside `sys._current_frames` can block the process (python/cpython#106883).
 _COLLECTS = sys.version_info < (3, 12)
 _lock = new_rlock()
 
@@ -18,10 +18,10 @@ _lock = new_rlock()
 def thread_frames() -> dict[int, FrameType]:
     """Return the innermost frame of each thread, by the thread's number. Safe from any thread.
 
-    Before Python 3.11.9 `sys._current_frames` holds a lock of the interpreter while it makes
-    objects. Where that starts a garbage collection, and a finalizer lets another thread run which
-    wants the same lock, as each start of a thread does, all threads wait. So nothing is collected
-    meanwhile.
+    Before Python 3.12 `sys._current_frames` holds a lock of the interpreter while it makes objects,
+    and objects that are made start garbage collections. Where a finalizer then lets another thread
+    run which wants the same lock, as each start of a thread does, all threads wait. So nothing is
+    collected meanwhile, as in Python itself from 3.11.9 on.
 
     Example:
         >>> import threading

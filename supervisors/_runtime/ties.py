@@ -114,8 +114,8 @@ class Bonds:
         # Whether the starter waits for the init however long it takes.
         self.may_wait = True
 
-    def call_back(self) -> bool:
-        """Tell whether the end may run what is a user's: for monitors, and for who is answered."""
+    def may_call_back(self) -> bool:
+        """Tell whether the end may run a user's code: it tells monitors, or settles futures."""
         return bool(self.monitors or self.deferred or self.stop_waiters)
 
 
