@@ -119,7 +119,7 @@ class FailedToStartChild(msgspec.Struct, frozen=True):
 
 
 ExitReason: TypeAlias = Normal | Shutdown | Crashed | Killed | Abandoned | NoProc | GaveUp
-_REASONS = (Normal, Shutdown, Crashed, Killed, Abandoned, NoProc, GaveUp)
+_ALL_BUT_CRASHED = (Normal, Shutdown, Killed, Abandoned, NoProc, GaveUp)
 _CLEAN = (Normal, Shutdown, GaveUp)
 
 
@@ -163,11 +163,13 @@ def as_reason(value: object) -> ExitReason:
         TypeError: 'normal' is no exit reason: give Normal(), Shutdown(detail), Crashed(exception),\
  Killed() or an exception
     """
-    if isinstance(value, _REASONS):
-        if isinstance(value, Crashed) and not isinstance(value.exception, BaseException):
-            msg = f"Crashed(exception) is given an exception, not {value.exception!r}"
-            raise TypeError(msg)
+    if isinstance(value, _ALL_BUT_CRASHED):
         return value
+    if isinstance(value, Crashed):
+        if isinstance(value.exception, BaseException):
+            return value
+        msg = f"Crashed(exception) is given an exception, not {value.exception!r}"
+        raise TypeError(msg)
     if isinstance(value, BaseException):
         return Crashed(value)
     msg = (
