@@ -7,8 +7,8 @@ supervisor is free: it can be killed, or told to stop. Where the start runs noth
 is one turn, see `plain_child`. Where a step cannot be done here, what is left goes on by messages
 from there.
 
-The main thread does what runs nothing of a user's, each as one step of `shield`; what is left to
-wait for it waits for after that.
+The main thread does what runs nothing of a user's, each as one step of `shield`, and waits for the
+rest behind that.
 """
 
 from __future__ import annotations

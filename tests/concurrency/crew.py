@@ -83,7 +83,7 @@ def stop(refs: Iterable[Any]) -> None:
         ref.stop(timeout=DEADLINE)
 
 
-def wait_for(check: Callable[[], bool]) -> None:
+def wait_for(check: Any) -> None:
     """Waits until the check is true."""
     pause = threading.Event()
     for _ in range(int(DEADLINE / 0.002)):

@@ -29,8 +29,8 @@ from supervisors._runtime.first_turn import hand_on
 from supervisors._runtime.items import StopOrder
 from supervisors._runtime.pool import pool
 from supervisors._runtime.supervising import SupervisorRequest
+from tests.concurrency.crew import wait_for
 from tests.concurrency.test_handover import DEADLINE, in_thread
-from tests.concurrency.test_trees import wait_for
 
 SOON = 5.0
 EVERYWHERE = pytest.mark.parametrize("run", [in_thread, lambda act: act()], ids=["other", "main"])

@@ -30,8 +30,8 @@ from supervisors import (
     whereis,
 )
 from supervisors._runtime.ending import kill_tree
-from tests.concurrency.crew import DEADLINE
-from tests.concurrency.test_trees import refs_of, wait_for
+from tests.concurrency.crew import DEADLINE, wait_for
+from tests.concurrency.test_trees import refs_of
 
 
 class Plain(pykka.ThreadingActor):

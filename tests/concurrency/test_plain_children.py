@@ -14,8 +14,8 @@ from pykka import ActorRegistry
 from supervisors import DynamicSupervisor, GenServer, NoProcError, StartError, Supervisor, telemetry
 from supervisors._runtime import plain_child
 from tests.concurrency.conftest import DEADLINE
+from tests.concurrency.crew import wait_for
 from tests.concurrency.test_handover import in_thread
-from tests.concurrency.test_trees import wait_for
 
 
 class Plain(GenServer):

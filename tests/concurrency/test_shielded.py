@@ -19,7 +19,7 @@ from supervisors import ChildSpec, DynamicSupervisor, GenServer, Supervisor, tel
 from supervisors._runtime import in_place
 from supervisors._runtime.shield import _state, shielded
 from tests.concurrency.conftest import DEADLINE
-from tests.concurrency.test_trees import wait_for
+from tests.concurrency.crew import wait_for
 from tests.striking import handling, strike_at
 
 pytestmark = [

@@ -32,7 +32,7 @@ from supervisors import (
     via,
     whereis,
 )
-from tests.concurrency.crew import DEADLINE, Doer, boom, stop, together, waits
+from tests.concurrency.crew import DEADLINE, Doer, boom, stop, together, wait_for, waits
 
 DISPATCHERS = pytest.mark.parametrize("dispatcher", ["pool", "thread"])
 
@@ -51,16 +51,6 @@ class Logged(Doer):
 def refs_of(sup: Any) -> dict[Any, Any]:
     """Returns id → reference."""
     return {info.id: info.ref for info in sup.which_children()}
-
-
-def wait_for(check: Any) -> None:
-    """Waits until the check is true."""
-    pause = threading.Event()
-    for _ in range(int(DEADLINE / 0.002)):
-        if check():
-            return
-        pause.wait(0.002)
-    raise TimeoutError("it never came to that")
 
 
 # ---- restarts ----------------------------------------------------------------------------------
