@@ -381,7 +381,7 @@ class GenServer(DozingActor):
                     return
 
 
-# What a start looks up in a class, by C code: first what takes the arguments.
+# What a start looks up in a class, in one step of C code; and what it is where no user wrote any.
 start_parts: Final[Callable[[type], Any]] = attrgetter(
     "init",
     "__init__",
@@ -393,5 +393,5 @@ start_parts: Final[Callable[[type], Any]] = attrgetter(
     "ref_class",
     "dispatcher",
 )
-_PLAIN_START: Final = start_parts(GenServer)  # where no user wrote any
+_PLAIN_START: Final = start_parts(GenServer)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))
