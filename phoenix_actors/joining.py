@@ -108,7 +108,8 @@ class Joiner:
                     intents.cast(WatchSubscriber(subscriber))
             self._ensure(record)
         except BaseException:
-            # What a signal's handler raises, for one: it is not wanted, or has its actor.
+            # What a signal's handler raises, for one: whoever called has no channel to leave, so a
+            # topic that has no actor yet is not to stay wanted.
             if made.manager is None and self.session.topic(made.name) is made:
                 made.leave(None)
             raise
