@@ -139,8 +139,7 @@ class HandshakeRefused(ConnectError):
         url: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        # Not ConnectError's text, which is of a server that did not answer.
-        PhoenixError.__init__(self, advice.refused(status, url))
+        PhoenixError.__init__(self, advice.refused(status, url))  # ConnectError: it did not answer
         self.status, self.url = status, url
         self.headers = {name.lower(): value for name, value in dict(headers).items()}
         self.body = body
