@@ -154,10 +154,14 @@ def test_a_kill_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
             while not (actor._process.bonds.stop_waiters or over.is_set()):
                 pause.wait(0.001)
 
+    def end(ref: Any) -> None:
+        ref.exit(Killed())
+        begun.set()
+
     def kill(ref: Any) -> None:
         begun.clear()
         over.clear()
-        killers.append(threading.Thread(target=lambda: (ref.exit(Killed()), begun.set())))
+        killers.append(threading.Thread(target=end, args=(ref,)))
         killers[-1].start()
         begun.wait(DEADLINE)
 
