@@ -11,11 +11,22 @@ from typing import Any
 import pytest
 
 import supervisors._machines
-from supervisors import GenServer, Killed, register_name, registered, unregister_name, whereis
+from supervisors import (
+    GenServer,
+    Killed,
+    Registry,
+    register_name,
+    registered,
+    unregister_name,
+    whereis,
+)
 from supervisors._machines.duplicate_table import DuplicateTable
+from supervisors._machines.key_locks import KeyLocks
 from supervisors._machines.name_table import NameTable
+from supervisors._runtime import key_locks
 from tests.concurrency.conftest import DEADLINE
-from tests.striking import handling, strike_at
+from tests.concurrency.crew import together
+from tests.striking import handling, strike_at, strike_in_life_at
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="this system has no setitimer"
@@ -118,3 +129,64 @@ def test_a_name_can_be_taken_again(way: str) -> None:
     if way != "start":
         refs[0].stop()
     assert "a name" not in registered()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_turn_that_left_is_gone(others: int) -> None:
+    """One that is left twice leaves no trace, and the lock to who is next."""
+    locks: KeyLocks[str] = KeyLocks()
+
+    def begin() -> Callable[[], object]:
+        nonlocal locks
+        locks.leave("mine")
+        assert locks.holders() == ["next"] * (len(locks) > 0)
+        assert locks.leave_all("me") == ([], [])
+        locks.leave_all("another")
+        assert (len(locks), locks.holder("a")) == (0, None)
+        locks = KeyLocks()
+        locks.join("a", "mine", "me")
+        for _ in range(others):
+            locks.join("a", "next", "another")
+        return lambda: locks.leave("mine")
+
+    assert struck_at_each_step(begin, MACHINES) > 20
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_turn_joins_or_leaves_nothing(others: int) -> None:
+    """Whatever was interrupted in: it stands there and is its owner's, or is not known at all."""
+    locks: KeyLocks[str] = KeyLocks()
+
+    def begin() -> Callable[[], object]:
+        nonlocal locks
+        joined = len(locks) > len(locks.leave_all("another")[0])
+        assert locks.holder("a") == ("mine" if joined else None)
+        assert len(locks.leave_all("me")[0]) == joined
+        locks = KeyLocks()
+        for _ in range(others):
+            locks.join("a", "first", "another")
+        return lambda: locks.join("a", "mine", "me")
+
+    assert struck_at_each_step(begin, MACHINES) > 20
+
+
+@pytest.mark.contract("S145")
+def test_a_lock_is_free_again() -> None:
+    """Whatever was interrupted in, taking the lock of a key or giving it back."""
+    rooms = Registry.start()
+    files = (MACHINES, key_locks.__file__)
+
+    def use() -> None:
+        with rooms.lock("a room", timeout=DEADLINE):
+            pass
+
+    with handling(signal.SIGALRM, strike):
+        for number in itertools.count():
+            try:
+                if not strike_in_life_at(number, use, signal.SIGALRM, files):
+                    break
+            except Cut:
+                pass
+            together(use)
+    assert number > 20
+    assert rooms.stop(timeout=DEADLINE)
