@@ -24,8 +24,9 @@ from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.key_locks import KeyLocks
 from supervisors._machines.name_table import NameTable
 from supervisors._runtime import key_locks
+from supervisors._runtime.names import process_names
 from tests.concurrency.conftest import DEADLINE
-from tests.concurrency.crew import together
+from tests.concurrency.crew import together, wait_for
 from tests.striking import handling, strike_at, strike_in_life_at
 
 pytestmark = pytest.mark.skipif(
@@ -111,9 +112,10 @@ def test_a_name_can_be_taken_again(way: str) -> None:
         if holder is not None:
             assert unregister_name("a name")
             holder.stop(timeout=DEADLINE)
-        GenServer.start(name="a name").stop()
         for ref in refs:
             ref.stop(timeout=DEADLINE)
+        wait_for(lambda: "a name" not in (entry.key for entry in process_names._table.items()))
+        GenServer.start(name="a name").stop()
         if way == "start":
             return lambda: GenServer.start(name="a name")
         refs[:] = [GenServer.start()]
