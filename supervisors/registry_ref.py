@@ -252,7 +252,11 @@ class RegistryRef(ActorRef):
         try:
             yield
         finally:
-            locks.leave(turn)
+            try:
+                locks.leave(turn)
+            except BaseException:
+                locks.leave_again(turn)
+                raise
 
     # ---- metadata -----------------------------------------------------------------------------
 

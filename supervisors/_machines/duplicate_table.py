@@ -46,9 +46,14 @@ class DuplicateTable(Generic[_O]):
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> None:
         """Add an entry; that always works."""
         entry, place = Entry(key, owner, value), strict(key)
-        self._by_key.setdefault(place, {})[id(entry)] = entry
-        self._by_owner.setdefault(owner, {})[id(entry)] = entry
-        self._all[id(entry)] = entry
+        try:
+            self._by_key.setdefault(place, {})[id(entry)] = entry
+            self._by_owner.setdefault(owner, {})[id(entry)] = entry
+            self._all[id(entry)] = entry
+        except BaseException:
+            # A signal's handler, for one, has raised between two steps.
+            self.discard(entry)
+            raise
 
     def entries(self, key: Hashable) -> list[Entry]:
         """Return the entries of the key, oldest first."""
@@ -65,15 +70,17 @@ class DuplicateTable(Generic[_O]):
 
     def discard(self, entry: Entry) -> bool:
         """Take out this very entry; False when it is gone."""
-        if self._all.get(id(entry)) is not entry:
-            return False
-        del self._all[id(entry)]
         _take_out(self._by_key, strict(entry.key), entry)
+        there = self._all.pop(id(entry), None) is not None
+        # The last step: by this it is found, if an exception has come in between.
         _take_out(self._by_owner, entry.owner, entry)
-        return True
+        return there
 
     def release_owner(self, owner: _O) -> list[Hashable]:
-        """Take out all entries of the owner and return their keys."""
+        """Take out all entries of the owner and return their keys.
+
+        Once more, if an exception came in between.
+        """
         found = list(self._by_owner.get(owner, {}).values())
         for entry in found:
             self.discard(entry)
@@ -97,7 +104,8 @@ class DuplicateTable(Generic[_O]):
 
 
 def _take_out(index: dict[Any, dict[int, Entry]], at: Any, entry: Entry) -> None:
-    entries = index[at]
-    del entries[id(entry)]
-    if not entries:
-        del index[at]
+    entries = index.get(at, {})
+    if len(entries) > 1:
+        entries.pop(id(entry), None)
+    elif not entries or id(entry) in entries:
+        index.pop(at, None)

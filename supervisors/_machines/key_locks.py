@@ -47,33 +47,46 @@ class KeyLocks(Generic[_T]):
     def holder(self, key: Hashable) -> _T | None:
         """Return the turn that holds the lock of the key, or None."""
         queue = self._queues.get(strict(key))
-        return None if queue is None else next(iter(queue))
+        return None if queue is None else next(iter(queue), None)
 
     def join(self, key: Hashable, turn: _T, owner: Hashable) -> bool:
         """Queue a new turn; tell whether it holds the lock at once."""
         place = strict(key)
-        queue = self._queues.setdefault(place, OrderedDict())
-        queue[turn] = None
-        self._places[turn] = (place, owner)
-        self._owned.setdefault(owner, {})[turn] = None
-        return len(queue) == 1
+        try:
+            self._places[turn] = (place, owner)
+            self._owned.setdefault(owner, {})[turn] = None
+            queue = self._queues.setdefault(place, OrderedDict())
+            queue[turn] = None
+            return len(queue) == 1
+        except BaseException:
+            # A signal's handler, for one, has raised between two steps.
+            self.leave(turn)
+            raise
 
     def leave(self, turn: _T) -> _T | None:
-        """Take a turn out, if it is there; return the one that holds the lock by that."""
-        if turn not in self._places:
+        """Take a turn out, if it is there; return the one that holds the lock by that.
+
+        Once more, if an exception came in between; `holders` tells then who holds a lock.
+        """
+        found = self._places.get(turn)
+        if found is None:
             return None
-        place, owner = self._places.pop(turn)
-        owned = self._owned[owner]
-        del owned[turn]
-        if not owned:
-            del self._owned[owner]
-        queue = self._queues[place]
-        held = next(iter(queue)) == turn
-        del queue[turn]
+        place, owner = found
+        queue: dict[_T, None] = self._queues.get(place, {})
+        held = next(iter(queue), None) == turn
+        queue.pop(turn, None)
         if not queue:
-            del self._queues[place]
-            return None
-        return next(iter(queue)) if held else None
+            self._queues.pop(place, None)
+        owned = self._owned.get(owner, {})
+        owned.pop(turn, None)
+        if not owned:
+            self._owned.pop(owner, None)
+        self._places.pop(turn, None)
+        return next(iter(queue), None) if held else None
+
+    def holders(self) -> list[_T]:
+        """Return all turns that hold a lock."""
+        return [next(iter(queue)) for queue in self._queues.values() if queue]
 
     def leave_all(self, owner: Hashable) -> tuple[list[_T], list[_T]]:
         """Take out all turns of an owner; return them, and those that hold a lock by that."""

@@ -76,16 +76,23 @@ class NameTable(Generic[_O]):
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> _O | None:
         """Give the key to the owner: None when that worked, else the present owner."""
         place, entry = strict(key), Entry(key, owner, value)
-        # In one step: a claim from within this one finds the key held, or free.
-        held = self._entries.setdefault(place, entry)
-        if held is not entry:
-            holder: _O = held.owner
-            return holder
-        kept = self._keys.setdefault(owner, entry)
-        if kept is not entry:
-            if type(kept) is not dict:
-                kept = self._keys[owner] = _places(kept)
-            kept[place] = key
+        try:
+            # In one step: a claim from within this one finds the key held, or free.
+            held = self._entries.setdefault(place, entry)
+            if held is not entry:
+                holder: _O = held.owner
+                return holder
+            kept = self._keys.setdefault(owner, entry)
+            if kept is not entry:
+                if type(kept) is not dict:
+                    kept = self._keys[owner] = _places(kept)
+                kept[place] = key
+        except BaseException:
+            # A signal's handler, for one, has raised between two steps.
+            if self._entries.get(place) is entry:
+                self._forget(place, owner)
+                del self._entries[place]
+            raise
         return None
 
     def owner_of(self, key: Hashable) -> _O | None:
@@ -120,17 +127,30 @@ class NameTable(Generic[_O]):
         if self._entries.get(place) is not entry:
             return False
         del self._entries[place]
-        keys = _places(self._keys[entry.owner])
-        del keys[place]
-        if not keys:
-            del self._keys[entry.owner]
+        self._forget(place, entry.owner)
         return True
 
+    def _forget(self, place: Hashable, owner: _O) -> None:
+        """Have the owner hold the key at this place no longer, if it does."""
+        keys = _places(self._keys.get(owner, {}))
+        keys.pop(place, None)
+        if not keys:
+            self._keys.pop(owner, None)
+        else:
+            # What was its only entry may be another one.
+            self._keys[owner] = keys
+
     def release_owner(self, owner: _O) -> list[Hashable]:
-        """Free all keys of the owner and return them."""
-        keys = _places(self._keys.pop(owner, {}))
-        for place in keys:
-            self._entries.pop(place, None)
+        """Free all keys of the owner and return them; once more, if an exception came in between.
+
+        The owner takes no new one meanwhile.
+        """
+        keys = _places(self._keys.get(owner, {}))
+        for place in list(keys):
+            entry = self._entries.get(place)
+            if entry is not None and entry.owner == owner:
+                del self._entries[place]
+        self._keys.pop(owner, None)
         return list(keys.values())
 
     def keys_of(self, owner: _O) -> list[Hashable]:

@@ -48,14 +48,8 @@ class LockBook:
         seconds = as_seconds(timeout, "timeout")
         process = current.process
         turn = Turn(threading.get_ident() if process is None else process)
-        with self._lock:
-            if self._closed:
-                raise UnknownRegistryError(self._keeper.actor_ref)
-            holder = self._locks.holder(key)
-            if holder is not None and holder.owner == turn.owner:
-                raise LockHeldError(key)
-            held = self._locks.join(key, turn, turn.owner)
         try:
+            held = self._join(key, turn)
             self._refuse_dead(process)
             if not held:
                 turn.granted.get(timeout=seconds)
@@ -65,6 +59,16 @@ class LockBook:
             self.leave(turn)
             raise
         return turn
+
+    def _join(self, key: Hashable, turn: Turn) -> bool:
+        """Queue the turn; tell whether it holds the lock at once."""
+        with self._lock:
+            if self._closed:
+                raise UnknownRegistryError(self._keeper.actor_ref)
+            holder = self._locks.holder(key)
+            if holder is not None and holder.owner == turn.owner:
+                raise LockHeldError(key)
+            return self._locks.join(key, turn, turn.owner)
 
     def _refuse_dead(self, process: Process | None) -> None:
         """Have the end of the actor free its locks; raise where that has come already."""
@@ -77,6 +81,15 @@ class LockBook:
             successor = self._locks.leave(turn)
         if successor is not None:
             successor.granted.settle(value=True)
+
+    def leave_again(self, turn: Turn) -> None:
+        """Do so after an exception in the middle of `leave`, as a signal's handler may raise."""
+        self.leave(turn)
+        with self._lock:
+            holders = self._locks.holders()
+        # Told twice harms nobody.
+        for holder in holders:
+            holder.granted.settle(value=True)
 
     def release_owner(self, owner: Process) -> None:
         """Free what an actor that has ended holds, and let its waits end (S145)."""

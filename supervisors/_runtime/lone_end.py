@@ -8,7 +8,8 @@ interrupts it there:
   of C code, so what the handler asks of it is answered, by the actor or by a NoProcError.
 - What the handler raises comes out; if the actor has ended by then, another thread does the rest.
 - No lock is held between two steps. So `ended` is set without the claim, which is taken and given
-  back after that: who has tied something to the actor before has done so then, and is seen.
+  back after that: who has tied something to the actor before has done so then, and is seen. So has
+  a kill that did not see `ended` yet; it alone tells the end then, and here that is waited for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from operator import call
 from typing import TYPE_CHECKING, Any
 
 from supervisors._runtime.pool import pool
+from supervisors._runtime.reply import Reply
 from supervisors._runtime.ties import FREE
 from supervisors.exits import Crashed
 
@@ -66,7 +68,11 @@ def end_alone(process: Process, reason: ExitReason) -> bool:
             raise
         claim = process.claim
         _do_all(map(call, (claim.acquire, claim.release)))
-        if process.bonds is FREE:
+        # A kill that came in between has said so under the claim, and tells the end.
+        killed = not process.initialised
+        if killed:
+            pass
+        elif process.bonds is FREE:
             process._tell_parent()
         else:
             process._tell_the_end()
@@ -75,4 +81,8 @@ def end_alone(process: Process, reason: ExitReason) -> bool:
         if process.ended and process.actor_ref.process is not None:
             start_new_thread(process._tell_the_end, ())
         raise
+    if killed:
+        end = Reply()
+        process.await_end(end)
+        end.get()
     return True

@@ -43,12 +43,14 @@ class NameBook:
 
         A dead holder whose names are about to be freed does not stand in the way (S135).
         """
+        # Before it has the name, so that its end frees that, whatever is interrupted here.
+        tied = owner.keep_names_in(self)
         with self._lock:
             holder = self._table.claim(key, owner, value)
             if holder is not None and holder.has_ended():
                 self._table.release_owner(holder)
                 holder = self._table.claim(key, owner, value)
-        if holder is None and not owner.keep_names_in(self):
+        if holder is None and (owner.ended or not tied):
             self.release_owner(owner)
         return holder
 

@@ -254,6 +254,8 @@ class Process(Turning):
                 self.mailbox.control_lane().appendleft(Urge(lambda process: process.end(Killed())))
                 return
             self.ended, self.direct, self.reason = True, False, killed
+            # Tells `lone_end`, which does not look under the claim, that this one tells the end.
+            self.initialised = False
             # What it is busy with now: before all is told, the handler may leave it unanswered.
             doing = self.handling
             stuck = doing is not IDLE

@@ -16,7 +16,7 @@ from supervisors import GenServer, NoProcError, Normal
 from supervisors._runtime import in_place
 from supervisors._runtime.items import Urge
 from supervisors._runtime.lone_end import end_alone
-from supervisors.exits import Crashed
+from supervisors.exits import Crashed, Killed
 from supervisors.testing import ManualDispatcher
 from tests.concurrency.conftest import DEADLINE
 from tests.striking import handling, strike_at
@@ -44,6 +44,11 @@ class Ending(Idle):
         """Nothing."""
 
 
+def stop_and_look(ref: Any) -> None:
+    """Who is told that it was alive has waited until all is over."""
+    assert not ref.stop() or ref.process is None
+
+
 def at_each_step(handler: Callable[[Any], object], look: Callable[[Any, bool], object]) -> int:
     """Have a handler interrupt `stop()` at each step, then look; return how many there are."""
     number, more = 0, True
@@ -53,7 +58,7 @@ def at_each_step(handler: Callable[[Any], object], look: Callable[[Any, bool], o
             refs.append(Idle.start())
             raised = False
             try:
-                more = strike_at(number, refs[-1].stop, signal.SIGALRM)
+                more = strike_at(number, lambda: stop_and_look(refs[-1]), signal.SIGALRM)
             except Struck:
                 raised = True
             look(refs[-1], raised)
@@ -133,6 +138,45 @@ def test_a_handler_that_stops_the_actor() -> None:
 
     assert at_each_step(stop, look) > 100
     assert set(told) == {True, False}
+
+
+def test_a_kill_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of it and `stop()` one tells the end, once; who is told that it was alive waits for that."""
+    told: list[Any] = []
+    killers: list[threading.Thread] = []
+    begun, pause, over = threading.Event(), threading.Event(), threading.Event()
+
+    def tell(actor: Any, _: object) -> None:
+        told.append(actor._process)
+        if threading.current_thread() in killers:
+            begun.set()
+            # Until somebody waits for the end, or nobody does.
+            while not (actor._process.bonds.stop_waiters or over.is_set()):
+                pause.wait(0.001)
+
+    def end(ref: Any) -> None:
+        ref.exit(Killed())
+        begun.set()
+
+    def kill(ref: Any) -> None:
+        begun.clear()
+        over.clear()
+        killers.append(threading.Thread(target=end, args=(ref,)))
+        killers[-1].start()
+        begun.wait(DEADLINE)
+
+    def look(ref: Any, raised: bool) -> None:
+        over.set()
+        for killer in killers:
+            killer.join(DEADLINE)
+        assert not raised
+        assert ref.process is None
+        assert len(told) == 1
+        told.clear()
+        killers.clear()
+
+    monkeypatch.setattr(Idle, "_otp_after_end", tell)
+    assert at_each_step(kill, look) > 100
 
 
 def test_no_such_end() -> None:
