@@ -128,12 +128,11 @@ class Reading:
                 woken, _, _ = select.select((epoll,), (), (), wait)
                 ready = epoll.poll(0, 1) if woken else []
             if ready:
-                if ready[0][1] & ~_OUT:
+                if not (self._kept and ready[0][1] & _OUT):
                     return
-                # A borrower calls. Where it keeps the reading, there is nothing else to do; if it
-                # has given it back just now, this step may have undone that.
-                if self._kept:
-                    epoll.modify(self._stream.fileno(), 0)
+                # A borrower calls, and keeps the reading, so there is nothing else to do; if it has
+                # given it back just now, this step may have undone that.
+                epoll.modify(self._stream.fileno(), 0)
                 self._called = not self._kept
             if not self._called:
                 wait = self._look(epoll)
@@ -232,11 +231,12 @@ class Reading:
         former, self._ended_at = self._ended_at, time.monotonic()
         # Before the reader thread is woken, and takes that for the beginning of keeping.
         self._kept = keep = False
-        # Writing is possible, as good as always: that wakes the reader thread.
-        events = _OUT
+        # Writing is possible, as good as always: that wakes the reader thread. Where it is not,
+        # what comes next does: the peer may read nothing before this side does.
+        events = _IN | _OUT
         if not self._stream.more:
             keep = not self._crowded and self._ended_at - former <= _KEEP
-            events = _OUT if keep else _IN
+            events = events if keep else _IN
         self._crowded = False
         self._listen(epoll, events)
         # Behind that: while it is kept, nothing has to be done when the next one ends.

@@ -486,3 +486,40 @@ def test_the_end_is_found_while_the_reading_is_kept(kept: Bench) -> None:
     """A connection that is aborted does not wait for the look."""
     kept.stream.shutdown()
     assert not kept.next()
+
+
+def _answer(bench: Bench, data: bytes, over: threading.Event) -> None:
+    """Sends as soon as somebody borrows, or could not."""
+    while bench.reading._listens and not over.is_set():
+        pass
+    bench.far.sendall(data)
+
+
+@lends
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_reader_thread_goes_on_though_nothing_can_be_written(
+    bench: Bench, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes wakes it: the peer may read nothing before this side does."""
+    monkeypatch.setattr(reading_module, "_KEEP", 0.1)
+    bench.drained()
+    with contextlib.suppress(BlockingIOError):
+        while bench.stream.send_now(b"x" * 65536):
+            pass
+    reader = threading.Thread(target=lambda: [*iter(bench.next, False)])
+    reader.start()
+    for _ in range(3):
+        over = threading.Event()
+        answer = threading.Thread(target=_answer, args=(bench, ONE if kept else ONE + PING, over))
+        answer.start()
+        bench.borrow(count=len(bench.borrowed) + 1, timeout=0.2)
+        over.set()
+        answer.join(DEADLINE)
+    bench.far.sendall(TWO)
+    end = time.monotonic() + DEADLINE
+    while (1, [b"two"]) not in bench.read + bench.borrowed and time.monotonic() < end:
+        pass
+    found = [*bench.read]
+    bench.stream.shutdown()
+    reader.join(DEADLINE)
+    assert (1, [b"two"]) in found
