@@ -17,7 +17,7 @@ from phoenix_actors.link.hooks import HookList, Subscription
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.stream import MessageStream
 from phoenix_actors.message import LIFECYCLE_EVENTS, Message
-from supervisors import ActorRef
+from supervisors import ActorRef, Reply
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
@@ -28,6 +28,8 @@ __all__ = ["Listeners"]
 Handlers = Mapping[str, Callable[[Any], object]]
 # The reference of an actor, which may be a plain Pykka actor's.
 Ref: TypeAlias = Any
+# A stream, and who waits for its next message.
+Held: TypeAlias = "tuple[weakref.ref[MessageStream], list[Reply]]"
 
 
 # For the listeners of all topics: held for a few steps, when one comes or goes.
@@ -55,8 +57,9 @@ class Listeners:
         self._on_drop = on_drop
         # Replaced as a whole under the lock, read without it.
         self._handlers: Mapping[str, HookList] = _NOBODY
-        # Held by who iterates: one that nobody can read any more takes no more messages.
-        self._streams: tuple[weakref.ref[MessageStream], ...] = ()
+        # Held by who iterates: one that nobody can read any more takes no more messages. Who waits
+        # for the next message of one is held here.
+        self._streams: tuple[Held, ...] = ()
         self._subscribers: Mapping[Ref, tuple[Subscription, ...]] = _NOBODY
         self._closed = False
         # The last subscriber has ended, so the topic is being left.
@@ -91,14 +94,14 @@ class Listeners:
         with _changing:
             closed = self._closed
             if not closed:
-                self._streams = (*self._living(), weakref.ref(stream))
+                self._streams = (*self._living(), (weakref.ref(stream), stream.waiting))
         if closed:
             stream.close()
         return stream
 
-    def _living(self, but: MessageStream | None = None) -> list[weakref.ref[MessageStream]]:
+    def _living(self, but: MessageStream | None = None) -> list[Held]:
         """Return the streams that somebody holds, but for one; requires holding the lock."""
-        return [held for held in self._streams if held() not in (None, but)]
+        return [held for held in self._streams if held[0]() not in (None, but)]
 
     def _drop(self, stream: MessageStream | None) -> None:
         """Forget a stream, and those that nobody holds any more."""
@@ -110,7 +113,7 @@ class Listeners:
         with _changing:
             self._closed = True
             streams, self._streams = self._streams, ()
-        for held in streams:
+        for held, _ in streams:
             stream = held()
             if stream is not None:
                 stream.close()
@@ -162,7 +165,7 @@ class Listeners:
 
     def __bool__(self) -> bool:
         """Tell whether there is anybody."""
-        streams = any(held() is not None for held in self._streams)
+        streams = any(held() is not None for held, _ in self._streams)
         return bool(any(self._handlers.values()) or streams or self._subscribers)
 
     def deliver(self, frame: Frame, topic: Topic) -> None:
@@ -174,7 +177,7 @@ class Listeners:
             message = Message(
                 self._topic, frame.event, frame.payload, frame.ref, frame.join_ref, topic.facade
             )
-            for held in self._streams:
+            for held, _ in self._streams:
                 stream = held()
                 if stream is None:
                     self._drop(None)

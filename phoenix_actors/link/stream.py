@@ -34,7 +34,9 @@ class MessageStream:
         self._on_close = on_close
         self._lock = new_lock()
         self._messages: deque[Message] = deque()
-        self._waiter: Reply | None = None
+        # Who waits for the next message, if somebody does. The topic keeps this list, and so what
+        # nobody else may keep: a task that waits, and by that this stream.
+        self.waiting: list[Reply] = []
         self._closed = False
 
     def __repr__(self) -> str:
@@ -52,8 +54,8 @@ class MessageStream:
                 former = self._messages.popleft()
                 self.dropped += 1
             self._messages.append(message)
-            waiter, self._waiter = self._waiter, None
-        if waiter is not None:
+            waiting = self._take_waiting()
+        for waiter in waiting:
             waiter.settle(None)
         return former
 
@@ -61,10 +63,16 @@ class MessageStream:
         """Take no more messages; those that wait can still be taken. Harmless when repeated."""
         with self._lock:
             self._closed = True
-            waiter, self._waiter = self._waiter, None
-        if waiter is not None:
+            waiting = self._take_waiting()
+        for waiter in waiting:
             waiter.settle(None)
         self._on_close(self)
+
+    def _take_waiting(self) -> list[Reply]:
+        """Take out who waits; requires holding the lock."""
+        waiting = self.waiting[:]
+        self.waiting.clear()
+        return waiting
 
     def take(self) -> Message | Reply | None:
         """Return the next message, a future that settles when to look again, or None at the end."""
@@ -73,7 +81,8 @@ class MessageStream:
                 return self._messages.popleft()
             if self._closed:
                 return None
-            waiter = self._waiter = Reply()
+            waiter = Reply()
+            self.waiting[:] = [waiter]
             return waiter
 
     def __iter__(self) -> Self:

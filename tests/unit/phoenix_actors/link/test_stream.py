@@ -13,7 +13,7 @@ from phoenix_actors.link.listeners import Listeners
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.link.stream import MAX_WAITING, MessageStream
 from phoenix_actors.message import Frame, Message
-from supervisors import GenServer
+from supervisors import GenServer, Reply
 from supervisors.testing import ManualDispatcher
 
 # Stands for a topic: all that is asked of it is what users hold.
@@ -167,6 +167,39 @@ def test_a_stream_that_nobody_has_keeps_nothing() -> None:
     kept = listeners.stream(0.0)
     listeners.deliver(frame, TOPIC)
     assert [message.payload for message in kept] == [1]
+
+
+def _wait(listeners: Listeners) -> list[Any]:
+    """Waits as a task does that nobody keeps; returns where it puts what it then takes."""
+    taken: list[Any] = []
+    stream = listeners.stream(None)
+    waiter = stream.take()
+    assert isinstance(waiter, Reply)
+    waiter.add_done_callback(lambda _: taken.append(stream.take()))
+    return taken
+
+
+def test_who_waits_keeps_the_stream_though_nobody_else_does() -> None:
+    """As a task that only its message would wake; behind the message nobody has it any more."""
+    listeners = Listeners("t")
+    frame = Frame(None, None, "t", "e", 1)
+    taken = _wait(listeners)
+    gc.collect()
+    listeners.deliver(frame, TOPIC)
+    assert [message.payload for message in taken] == [1]
+    gc.collect()
+    listeners.deliver(frame, TOPIC)
+    assert len(taken) == 1
+    assert not listeners._streams
+
+
+def test_the_end_wakes_who_waits_though_nobody_else_has_the_stream() -> None:
+    """Or it would wait for ever."""
+    listeners = Listeners("t")
+    taken = _wait(listeners)
+    gc.collect()
+    listeners.close()
+    assert taken == [None]
 
 
 @pytest.mark.contract("C147")
