@@ -83,6 +83,7 @@ class PendingPushes:
         "_answered",
         "_by_topic",
         "_floor",
+        "_gone",
         "_heap",
         "_last",
         "_sorted_to",
@@ -100,6 +101,8 @@ class PendingPushes:
         self._sorted_to = -math.inf
         # How long the heap has to become to be swept.
         self._sweep_at = _SWEEP_FROM
+        # How many were taken out with their joins since the last sweep.
+        self._gone = 0
         self.unmatched = 0
 
     def next_ref(self) -> str:
@@ -180,7 +183,10 @@ class PendingPushes:
         taken = [push for push in pushes.values() if push.join_ref == join_ref]
         for push in taken:
             self._remove(push)
-        self._sweep()
+        self._gone += len(taken)
+        # Not for each of many topics that end together: a sweep looks at all that wait.
+        if len(self._heap) > _SWEEP_FROM and 2 * self._gone > len(self._heap) + _SWEEP_FROM:
+            self._sweep()
         return taken
 
     def expire(self, now: float) -> list[PendingPush]:
@@ -231,7 +237,7 @@ class PendingPushes:
         most = 2 * len(self) + _SWEEP_FROM
         if len(self._heap) > most:
             self._fill()
-        self._sweep_at = most
+        self._sweep_at, self._gone = most, 0
 
     def __len__(self) -> int:
         return sum(map(len, self._by_topic.values()))

@@ -133,6 +133,27 @@ def test_the_end_of_a_channel_or_connection_takes_its_pushes_out() -> None:
 
 
 @pytest.mark.contract("C26", "C49")
+def test_many_channels_that_end_together_look_at_each_others_pushes_a_few_times_only() -> None:
+    """And leave few deadlines behind, where those had been sorted."""
+    looks = 0
+
+    class Counted(PendingPushes):
+        def __len__(self) -> int:
+            nonlocal looks
+            looks += 1
+            return super().__len__()
+
+    pushes = Counted()
+    for number in range(2000):
+        pushes.enter(f"t{number}", "1", "e", None, 10.0, 5.0)
+    assert pushes.next_deadline() == 10.0
+    for number in range(2000):
+        assert len(pushes.take_join(f"t{number}", "1")) == 1
+    assert looks < 20
+    assert len(pushes._heap) <= 128
+    assert pushes.next_deadline() is None
+
+
 def test_a_push_that_could_not_be_sent_is_taken_out() -> None:
     """`discard` gives it back, once."""
     pushes = PendingPushes()
