@@ -91,6 +91,16 @@ row(stop_children, Count) ->
     timed(Count, fun() -> gen_server:stop(Supervisor, shutdown, infinity) end);
 row(restart, Count) ->
     restarts(one_for_one, 1, Count);
+row(restart_logged, Count) ->
+    %% The lines that a crash has by default go to a file; each crash has a tree of its own.
+    File = filename:join("/tmp", "beam_" ++ os:getpid() ++ ".log"),
+    ok = logger:set_primary_config(level, notice),
+    ok = logger:remove_handler(default),
+    ok = logger:add_handler(default, logger_std_h, #{config => #{file => File}}),
+    Samples = [begin forget(), restarts(one_for_one, 1, 1) end || _ <- lists:seq(1, Count)],
+    ok = logger:set_primary_config(level, none),
+    _ = file:delete(File),
+    lists:nth(Count div 2 + 1, lists:sort(Samples));
 row(one_for_all, Count) ->
     restarts(one_for_all, 100, Count);
 row(bytes, Count) ->
@@ -127,6 +137,10 @@ restarts(Strategy, Size, Count) ->
     ],
     gen_server:stop(Supervisor, shutdown, infinity),
     lists:nth(Count div 2 + 1, lists:sort(Samples)).
+
+%% What an earlier tree has said is nothing to the next one.
+forget() ->
+    receive {ready, _, _} -> forget() after 0 -> ok end.
 
 ready(Number) ->
     receive {ready, Number, Pid} -> Pid end.
