@@ -55,7 +55,8 @@ class JoinReply(Reply):
             CallTimeout: it does not come in time.
             PhoenixError: the join has failed.
         """
-        if wire is not None:
+        # One that is there already is shared by many topics, and keeps no wire alive.
+        if wire is not None and not self.done():
             # From here on who settles it has this thread look, which it does before it waits.
             self._reader = (current.here, wire)
             timeout = wire.read_for(self, timeout)
