@@ -31,6 +31,18 @@ _LOOKS = frozenset(
 _RESUME = -1
 
 
+def _under(trace: Callable[..., Any], act: Callable[[], object]) -> None:
+    """Does `act` under this trace function, and puts back the one that was there."""
+    before = sys.gettrace()
+    # 3.12 counts opcodes from the settrace on that follows the first wish for them.
+    sys._getframe().f_trace_opcodes = True
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+
+
 def strike_at(
     number: int,
     act: Callable[[], object],
@@ -61,14 +73,7 @@ def strike_at(
                 signal.raise_signal(signum)
         return trace
 
-    before = sys.gettrace()
-    # 3.12 counts opcodes from the settrace on that follows the first wish for them.
-    sys._getframe().f_trace_opcodes = True
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(before)
+    _under(trace, act)
     return left < 0
 
 
@@ -120,13 +125,7 @@ def strike_in_life_at(
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return look
 
-    previous = sys.gettrace()
-    sys._getframe().f_trace_opcodes = True
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(previous)
+    _under(trace, act)
     return left < 0
 
 

@@ -70,12 +70,11 @@ def end_alone(process: Process, reason: ExitReason) -> bool:
         _do_all(map(call, (claim.acquire, claim.release)))
         # A kill that came in between has said so under the claim, and tells the end.
         killed = not process.initialised
-        if killed:
-            pass
-        elif process.bonds is FREE:
-            process._tell_parent()
-        else:
-            process._tell_the_end()
+        if not killed:
+            if process.bonds is FREE:
+                process._tell_parent()
+            else:
+                process._tell_the_end()
     except BaseException:
         # As in `Process.kill`.
         if process.ended and process.actor_ref.process is not None:
