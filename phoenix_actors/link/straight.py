@@ -118,7 +118,7 @@ class Straight:
         The way out is given back by `push`, in either case.
         """
         writing, counters, pushes = lane.writing, self._counters, self._pushes
-        frame = ""
+        frame, entered = "", False
         now = timers.clock.now()
         deadline = None if timeout is None else now + timeout
         try:
@@ -144,6 +144,7 @@ class Straight:
                         # One step: a signal's handler raises behind a call, and there is none.
                         counters.straight_pushes += 1
                         lane.sending = 1
+                        entered = True
                     except BaseException:
                         pushes.withdraw(topic.name, reply)
                         raise
@@ -157,7 +158,8 @@ class Straight:
                 self._not_sent(lane, frame, push, gone)
         except BaseException as error:
             # A foreign transport may raise anything; behind the user's Ctrl-C it may be sent.
-            if not (lane.sending and is_mine(writing)):
+            # A lane that another thread has closed meanwhile is emptied; its loss ends the push.
+            if not (is_mine(writing) and (lane.sending or (entered and lane.closed))):
                 raise
             self._outbox.give_up(lane, error)
             if not isinstance(error, Exception):

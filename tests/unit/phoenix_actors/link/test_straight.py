@@ -12,6 +12,7 @@ from phoenix_actors.errors import (
     ChannelClosed,
     ConnectionLost,
     EncodeError,
+    NotConnected,
     PushTimeout,
     WouldDeadlock,
 )
@@ -230,6 +231,23 @@ def test_a_send_that_fails_ends_the_connection(run: Straight) -> None:
     run.bench.lose(ConnectionLost(1006, "gone"))
     with pytest.raises(ConnectionLost):
         future.get()
+    books = push_books(run.bench.session.counters.snapshot())
+    assert (books["lost"], books["waiting"]) == (2, 0)
+
+
+@pytest.mark.contract("C80", "C181")
+def test_a_connection_lost_in_the_middle_of_a_send_ends_the_push(run: Straight) -> None:
+    """By its future, as every push that was entered; it raises nothing in its caller."""
+
+    def lose() -> None:
+        run.handle.error = NotConnected()
+        run.bench.lose(ConnectionLost(1006, "gone"))
+
+    run.handle.meanwhile = lose
+    future = run.push(1)
+    with pytest.raises(ConnectionLost):
+        future.get(timeout=0)
+    assert run.counted("pushes", "pushes_sent", "push_refused") == [2, 1, 0]
     books = push_books(run.bench.session.counters.snapshot())
     assert (books["lost"], books["waiting"]) == (2, 0)
 
