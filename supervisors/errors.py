@@ -156,11 +156,13 @@ class NoProcError(ActorError, ActorDeadError, LookupError):
 
 
 class SelfCallError(ActorError):
-    """An actor asked itself and would have waited for ever (S163)."""
+    """An actor asked itself, or who waits for it, and would have waited for ever (S163)."""
 
-    def __init__(self, who: object) -> None:
-        """Name the actor that called itself."""
-        super().__init__(f"{who} asked itself: call the method directly, or use tell()")
+    def __init__(
+        self, who: object, why: str = "asked itself: call the method directly, or use tell()"
+    ) -> None:
+        """Name the actor that was asked, and what is wrong."""
+        super().__init__(f"{who} {why}")
 
 
 class MailboxFullError(ActorError):

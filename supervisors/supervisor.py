@@ -21,7 +21,9 @@ from supervisors._machines.backoff import Backoff
 from supervisors._machines.rules import MAX_ABANDONED, checked_auto_shutdown, checked_flags
 from supervisors._machines.vocabulary import ChildCounts, ChildInfo, RequestVerb, SupervisorInfo
 from supervisors._runtime.asking import ask_for_child, ask_for_end, ask_supervisor
+from supervisors._runtime.awaiting import refuse_request
 from supervisors._runtime.calling import start_and_wait, take_options
+from supervisors._runtime.current import current
 from supervisors._runtime.ending import end_tree
 from supervisors._runtime.foreign import plain_spec
 from supervisors._runtime.ref import ActorRef
@@ -217,6 +219,9 @@ class SupervisorRef(ActorRef):
 
     def describe(self, timeout: float | None = None) -> SupervisorInfo:
         """Return rules, budget and children in one answer, for observers."""
+        process, asker = self.process, current.process
+        if process is not None and asker is not None:
+            refuse_request(self, process, asker)
         request = SupervisorRequest(RequestVerb.DESCRIBE)
         info: SupervisorInfo = self.ask(request, timeout=timeout)
         return info

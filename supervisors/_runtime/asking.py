@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisors._machines.at_once import begin_start, end_child, finish_start
 from supervisors._machines.vocabulary import ChildStarted, EmitReport, Report, RequestVerb
+from supervisors._runtime.awaiting import refuse_end, refuse_request
 from supervisors._runtime.current import current
 from supervisors._runtime.first_turn import hand_on, run_init
 from supervisors._runtime.handover import flush, help_along, only_waits
@@ -62,20 +63,26 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
 
     Raises:
         NoProcError: the supervisor is dead.
-        SelfCallError: it asks itself.
+        SelfCallError: it asks itself, or is starting or stopping who asks.
         ActorError: it refuses.
     """
     process = ref.process
     if process is None:
         raise NoProcError(ref)
-    if process is current.process:
+    here = current.here
+    if process is here.process:
         raise SelfCallError(ref)
+    if here.process is not None:
+        if verb is RequestVerb.TERMINATE_CHILD:
+            refuse_end(ref, process, here.process, argument)
+        else:
+            refuse_request(ref, process, here.process)
     request = SupervisorRequest(verb, argument)
     call = Asked.of(request, process)
     if (
         verb in _READS
-        and current.here.is_main
-        and not only_waits(current.here, 3, shielded=True)
+        and here.is_main
+        and not only_waits(here, 3, shielded=True)
         and shielded(_read, process, request, call) is True
     ):
         return call.get()
@@ -83,7 +90,7 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
     def put() -> None:
         actor: Any = process.actor
         served = (
-            current.helping
+            here.helping
             and actor._otp_looks_at_nothing()
             and Context().run(take_turn, process, lambda: actor._otp_serve(request, call))
         )
@@ -106,7 +113,7 @@ def ask_for_child(ref: ActorRef, spec: Any) -> Any:
 
     Raises:
         NoProcError: the supervisor is dead.
-        SelfCallError: it asks itself.
+        SelfCallError: as above.
         ActorError: it refuses, or the child did not start.
     """
     process, here = ref.process, current.here

@@ -23,7 +23,7 @@ from supervisors._machines.vocabulary import (
 )
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.first_turn import confirm
-from supervisors._runtime.items import StopOrder
+from supervisors._runtime.items import ChildStop
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import StartingActor
@@ -52,7 +52,7 @@ class CommandedActor(StartingActor):
     def _otp_stop_child(self, command: StopChild) -> None:
         process = self._otp_lives.get(command.incarnation)
         if process is not None:
-            process.order_from_supervisor(StopOrder(_SHUTDOWN, deadline=command.deadline))
+            process.order_from_supervisor(ChildStop(_SHUTDOWN, deadline=command.deadline))
 
     def _otp_kill_child(self, command: KillChild) -> None:
         process = self._otp_lives.get(command.incarnation)

@@ -24,6 +24,7 @@ __all__ = [
     "Asked",
     "Call",
     "Carried",
+    "ChildStop",
     "EndSelf",
     "Forwarded",
     "IdleElapsed",
@@ -178,6 +179,12 @@ class StopOrder:
         self.reason = reason
         self.reply = reply
         self.deadline = deadline
+
+
+class ChildStop(StopOrder):
+    """What a supervisor orders that does nothing else before the child has ended."""
+
+    __slots__ = ()
 
 
 class Urge:

@@ -12,6 +12,7 @@ import pykka
 from pykka import ActorProxy, ActorRegistry
 
 from supervisors._runtime import signals
+from supervisors._runtime.awaiting import refuse_call, refuse_end
 from supervisors._runtime.current import current
 from supervisors._runtime.giving_way import PASSED, asked, give_way
 from supervisors._runtime.handover import help_along
@@ -212,7 +213,8 @@ class ActorRef(pykka.ActorRef[Any]):
             CallTimeout: no reply in time; the actor is not disturbed.
             NoProcError: the actor is dead, or ended before it answered.
             MailboxFullError: it has a `mailbox_limit`, and the call was not taken or was dropped.
-            SelfCallError: an actor asks itself and would wait for ever.
+            SelfCallError: an actor asks itself, or in its init who waits for that, having started
+                it linked: it would wait for ever.
             Exception: what the handler raised; unless it is one of `reply_exceptions`, the actor
                 has ended by it.
         """
@@ -226,8 +228,8 @@ class ActorRef(pykka.ActorRef[Any]):
         call._cell = []
         call._callbacks = None
         if asker is not None:
-            if block and asker is process:
-                raise SelfCallError(self)
+            if block and (asker is process or not asker.initialised):
+                self._refuse_deadlock(asker)
             call.ref = asker.actor_ref
         if block:
             return self._wait_for(call, timeout)
@@ -246,6 +248,13 @@ class ActorRef(pykka.ActorRef[Any]):
         elif asked:
             give_way(asked)
         return call
+
+    def _refuse_deadlock(self, asker: Process) -> None:
+        process = self.process
+        if process is asker:
+            raise SelfCallError(self)
+        if process is not None:
+            refuse_call(self, process, asker)
 
     def _wait_for(self, call: Asked, timeout: float | timedelta | None) -> Any:
         """Send a call that was just made, and wait here for its answer."""
@@ -288,13 +297,17 @@ class ActorRef(pykka.ActorRef[Any]):
 
         Raises:
             CallTimeout: it has not ended in time.
-            SelfCallError: an actor waits for its own end; use `self.stop()` there.
+            SelfCallError: an actor waits for its own end, where `self.stop()` is right; or for that
+                of who is starting or stopping it, without a `timeout`.
         """
         process = self.process
         reason = as_reason(reason)
         if block and process is not None:
-            if current.__dict__["here"].process is process:
+            asker = current.__dict__["here"].process
+            if asker is process:
                 raise SelfCallError(self)
+            if asker is not None and timeout is None:
+                refuse_end(self, process, asker)
             if timeout is None and end_in_caller(process, reason):
                 return True
         reply = Reply()

@@ -36,7 +36,7 @@ from supervisors._runtime.feeding import FeedingActor
 from supervisors._runtime.first_turn import DEFERRED, IGNORED
 from supervisors._runtime.in_place import leave
 from supervisors._runtime.inheriting import inherit
-from supervisors._runtime.items import Call, EndSelf, Info, StopOrder, Told
+from supervisors._runtime.items import Call, ChildStop, EndSelf, Info, StopOrder, Told
 from supervisors._runtime.planning import Plan, SupervisorRequest
 from supervisors._runtime.pool import pool
 from supervisors._runtime.process import Process
@@ -68,6 +68,8 @@ class SupervisingActor(FeedingActor):
     trap_exit = True
 
     _otp_comes_up_at_once = False
+    # Whether its own supervisor has told it to stop, which it does step by step.
+    _otp_is_awaited = False
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan | None:
         """Return what to be, or None to be ignored."""
@@ -140,6 +142,8 @@ class SupervisingActor(FeedingActor):
             self._process.end(reason)
             return
         order, self._process.handling = self._process.handling, IDLE
+        if type(order) is ChildStop:
+            self._otp_is_awaited = True
         deadline = order.deadline if isinstance(order, StopOrder) else None
         # A suspended one too obeys at once (S190); to stop, it needs the news of its children.
         self._process.mailbox.suspended = False

@@ -1,0 +1,67 @@
+"""Actors that ask who starts them, from many threads: nobody is refused who would be answered."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from supervisors import ChildSpec, Continue, DynamicSupervisor, GenServer, SelfCallError
+from tests.concurrency.crew import DEADLINE
+
+THREADS = 4
+STARTS = 25
+
+
+class Asking(GenServer):
+    """Asks its supervisor in its init, which is refused, and right after it, which is not."""
+
+    def init(self, sup: Any, refused: list[Any], told: Any, lives: list[Any]) -> Any:
+        lives.append(self)
+        try:
+            sup.count_children()
+        except SelfCallError as error:
+            refused.append(error)
+        return Continue((sup, told, len(lives)))
+
+    def handle_continue(self, continuation: tuple[Any, Any, int]) -> None:
+        sup, told, life = continuation
+        try:
+            told(sup.count_children().active > 0)
+        except BaseException as error:
+            told(error)
+            raise
+        if life == 1:
+            raise ValueError
+
+
+@pytest.mark.contract("S163")
+@pytest.mark.parametrize("dispatcher", ["pool", "thread"])
+def test_each_is_answered_once_it_is_up(dispatcher: str) -> None:
+    """While others start, crash and are restarted, each start is refused once, answered once."""
+    told: list[Any] = []
+    refused: list[Any] = []
+    all_told = threading.Semaphore(0)
+
+    def tell(what: Any) -> None:
+        told.append(what)
+        all_told.release()
+
+    with DynamicSupervisor.start_link(max_restarts=10 * THREADS * STARTS) as sup:
+
+        def begin() -> None:
+            for _ in range(STARTS):
+                args, kwargs = (sup, refused, tell, []), {"dispatcher": dispatcher}
+                sup.start_child(ChildSpec("asking", start=Asking, args=args, kwargs=kwargs))
+
+        threads = [threading.Thread(target=begin) for _ in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE)
+        # Each has two lives.
+        for _ in range(2 * THREADS * STARTS):
+            assert all_told.acquire(timeout=DEADLINE)
+    assert told == [True] * (2 * THREADS * STARTS)
+    assert len(refused) == 2 * THREADS * STARTS
