@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["closed", "refused", "unanswered"]
+__all__ = ["AFTER_INIT", "ELSEWHERE", "NOT_ITS_OWN", "closed", "refused", "unanswered"]
+
+# What is said to who would wait for his own thread: on the reader thread; in an init of a channel,
+# which joins behind that; and in a handler of one, behind which its next message comes.
+ELSEWHERE: Final = "call it from another thread or from an actor, or do not wait for the result"
+AFTER_INIT: Final = "do so in handle_join(), or return Continue(...) for handle_continue()"
+NOT_ITS_OWN: Final = "take them in handle_message(), or iterate in another thread or actor"
 
 # What Phoenix means by a status.
 _REFUSALS: Final = {

@@ -378,13 +378,10 @@ class ProtocolError(PhoenixError):
 
 
 class WouldDeadlock(PhoenixError):
-    """A call that waits was made on the reader thread, whose work it waits for."""
+    """A call would wait for what its own thread does next, as on the reader thread."""
 
-    def __init__(self, operation: str) -> None:
-        super().__init__(
-            f"{operation} would wait for the thread it is called on: call it from another thread "
-            "or from an actor, or do not wait for the result"
-        )
+    def __init__(self, operation: str, instead: str = advice.ELSEWHERE) -> None:
+        super().__init__(f"{operation} would wait for the thread it is called on: {instead}")
         self.operation = operation
 
 

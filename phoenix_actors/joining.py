@@ -10,6 +10,7 @@ from phoenix_actors.actors.channel import ChannelActor
 from phoenix_actors.actors.channel_manager import EnsureChannel
 from phoenix_actors.actors.channel_start import start_channel_here
 from phoenix_actors.actors.intents import WatchSubscriber
+from phoenix_actors.advice import AFTER_INIT
 from phoenix_actors.channel import Channel
 from phoenix_actors.errors import AlreadyJoined, InvalidOption, JoinTimeout, WouldDeadlock
 from phoenix_actors.link.inbound import reading_on
@@ -98,7 +99,8 @@ class Joiner:
         manager = self.session.manager
         if manager is not None and in_init_below(manager):
             # Its manager starts one channel at a time, and this one has not started yet.
-            raise WouldDeadlock("join() in init or terminate of a channel actor")
+            operation = "join() in init or terminate of a channel actor"
+            raise WouldDeadlock(operation, AFTER_INIT)
         made = record
         try:
             record = self._want(record, subscriber, handlers)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from phoenix_actors.errors import PushTimeout, QueueFull
+from phoenix_actors.advice import AFTER_INIT
+from phoenix_actors.errors import PushTimeout, QueueFull, WouldDeadlock
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.push_span import PushSpan
-from phoenix_actors.link.scheduling import without_waiting
+from phoenix_actors.link.scheduling import joins_below, without_waiting
 from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
@@ -142,13 +143,17 @@ class PushFuture(Reply):
         Raises:
             PushTimeout, ConnectionLost, ChannelClosed: there will be no reply.
             CallTimeout: not within this `timeout`.
-            WouldDeadlock: on the reader thread.
+            WouldDeadlock: on the reader thread, and in `init` of its own channel, which joins after
+                that.
         """
         cell = self._cell
         if not cell:
             here = current.here
             wire = self.wire
             if here.host is not None or here.process is not None:
+                if wire is None and joins_below(self.topic, self.counters):
+                    operation = "get() of a push in init of its own channel"
+                    raise WouldDeadlock(operation, AFTER_INIT)
                 with reading_on():
                     return super().get(timeout=timeout)  # type: ignore[no-any-return]
             if wire is not None:

@@ -90,7 +90,7 @@ class Listeners:
 
     def stream(self, timeout: float | None) -> MessageStream:
         """Return an iterator over the messages from now on."""
-        stream = MessageStream(timeout, self._drop)
+        stream = MessageStream(timeout, self._drop, self)
         with _changing:
             closed = self._closed
             if not closed:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "calling_actor",
+    "feeds_below",
     "in_init_below",
+    "joins_below",
     "may_wait",
     "no_waiting_here",
     "refuse_waiting",
@@ -111,3 +113,37 @@ def in_init_below(parent: Process | None) -> bool:
     """Tell whether this thread is in the init of a child of that supervisor."""
     process = current.process
     return process is not None and process.parent is parent and not process.initialised
+
+
+def joins_below(name: str | None, counters: Any) -> bool:
+    """Tell whether this thread is in the init of the actor that joins a client's topic after it.
+
+    Args:
+        name: the topic's.
+        counters: the client's.
+    """
+    process, topic = current.process, _topic_here()
+    return (
+        topic is not None
+        and topic.core is None
+        and topic.name == name
+        and topic.session.counters is counters
+        and not process.initialised
+    )
+
+
+def feeds_below(listeners: Any) -> bool:
+    """Tell whether this thread is in a handler of the actor that gives these their messages."""
+    topic = _topic_here()
+    return topic is not None and topic.listeners is listeners
+
+
+def _topic_here() -> Any:
+    """Return the topic of the channel actor that this thread is in; None where it is in none.
+
+    One that was given up has a successor, which joins and gets messages.
+    """
+    process = current.process
+    if process is None or process.ended:
+        return None
+    return getattr(process.actor, "_phx_topic", None)

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
 
+from phoenix_actors.advice import NOT_ITS_OWN
 from phoenix_actors.errors import WouldDeadlock
+from phoenix_actors.link.scheduling import feeds_below
 from supervisors import CallTimeout, Reply
 from supervisors._locks import new_lock
 
 if TYPE_CHECKING:
+    from phoenix_actors.link.listeners import Listeners
     from phoenix_actors.message import Message
 
 __all__ = ["MAX_WAITING", "MessageStream"]
@@ -27,11 +30,20 @@ class MessageStream:
     Dropped by its user, as after a `break`, it takes no more messages.
     """
 
-    def __init__(self, timeout: float | None, on_close: Callable[[MessageStream], None]) -> None:
-        """Wait up to `timeout` seconds for each message; None waits for ever."""
+    def __init__(
+        self,
+        timeout: float | None,
+        on_close: Callable[[MessageStream], None],
+        listeners: Listeners | None = None,
+    ) -> None:
+        """Wait up to `timeout` seconds for each message; None waits for ever.
+
+        Made by a topic's `listeners`, which put the messages in.
+        """
         self.dropped = 0
         self.timeout = timeout
         self._on_close = on_close
+        self._listeners = listeners
         self._lock = new_lock()
         self._messages: deque[Message] = deque()
         # Who waits for the next message, if somebody does. The topic keeps this list, and so what
@@ -94,7 +106,8 @@ class MessageStream:
 
         Raises:
             StopIteration: none came in time, or there are no more.
-            WouldDeadlock: on the reader thread.
+            WouldDeadlock: on the reader thread; and without a timeout in a handler of the channel
+                itself, behind which the next message comes.
         """
         while True:
             message = self.take()
@@ -102,6 +115,8 @@ class MessageStream:
                 raise StopIteration
             if not isinstance(message, Reply):
                 return message
+            if self.timeout is None and feeds_below(self._listeners):
+                raise WouldDeadlock("messages() in a handler of the channel itself", NOT_ITS_OWN)
             try:
                 message.get(timeout=self.timeout)
             except CallTimeout:

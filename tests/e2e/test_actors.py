@@ -222,6 +222,52 @@ def test_join_in_the_init_of_a_channel(client: SocketClient) -> None:
     assert client.channel("room:inner") is None
 
 
+@pytest.mark.contract("C155")
+def test_push_in_the_init_of_its_channel(client: SocketClient) -> None:
+    """The channel joins behind its init, so to wait for the answer raises; the push goes on."""
+    other = client.join("room:other")
+
+    class Early(Telling):
+        def init(self, log: Log) -> None:
+            super().init(log)
+            self.log.add("other", other.push("echo", 1, timeout=None).get().response)
+            self.early = self.push("echo", 2, timeout=None)
+            for wait in (self.early.get, self.early.result, self.early.map(str).get):
+                try:
+                    wait()
+                except WouldDeadlock as refused:
+                    log.add("refused", str(refused))
+
+        def handle_join(self, response: Any) -> None:
+            self.log.add("answered", self.early.get(timeout=DEADLINE).response)
+
+    log = Log()
+    client.join("room:a", channel=(Early, log))
+    assert log.wait("answered") == ("answered", 2)
+    assert log.named("other") == [(1,)]
+    assert ["handle_join()" in text for (text,) in log.named("refused")] == [True] * 3
+
+
+@pytest.mark.contract("C155")
+def test_messages_in_a_handler_of_the_channel(client: SocketClient) -> None:
+    """The next one would come behind the handler, so it raises; where it may end, it waits."""
+
+    class Iterating(Telling):
+        def handle_call(self, request: Any, sender: Any) -> Any:
+            channel = client.channel(self.topic)
+            assert channel is not None
+            assert list(channel.messages(timeout=0)) == []
+            with pytest.raises(WouldDeadlock, match="handle_message"):
+                next(channel.messages())
+            stream = other.messages()
+            other.push("push_me", {"i": 1})
+            return next(stream).event
+
+    other = client.join("room:other")
+    channel = client.join("room:a", channel=(Iterating, Log()))
+    assert channel.ask("now", timeout=DEADLINE) == "pushed"
+
+
 def test_directives_of_channel_handlers(phoenix: Phoenix, client: SocketClient) -> None:
     """A handler of messages may answer Stop, as every handler of a GenServer may."""
 
