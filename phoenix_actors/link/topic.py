@@ -23,6 +23,7 @@ from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, Qu
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
@@ -301,7 +302,9 @@ class Topic(TopicRecord):
     ) -> None:
         wire = self.session.wire
         if wire is not None and not wire.has_room():
-            wire.make_room(self.name, event, timeout)
+            # A peer that is itself about to write may read nothing before that was read here.
+            with reading_on():
+                wire.make_room(self.name, event, timeout)
             timeout = deadline.remaining()
         while True:
             core = self._core_or_keep(event, prepared, reply, timeout)
