@@ -344,10 +344,12 @@ class GenServer(DozingActor):
         # Who got this reply has left the handler behind: a kill now is one between messages.
         process.handling = IDLE
         # As settle(), without its call: whether this is the first answer is nothing to anybody.
-        if not (cell := call._cell):
-            cell.append((True, result))
-            if call._callbacks is not None:
-                call._run_callbacks()
+        cell, outcome = call._cell, (True, result)
+        cell.append(outcome)
+        if cell[0] is not outcome:
+            del cell[1:]
+        elif call._callbacks is not None:
+            call._run_callbacks()
 
     def _otp_inform(self, message: Any) -> None:
         if isinstance(message, Down) and not message.monitor.active:

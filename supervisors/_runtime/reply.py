@@ -182,7 +182,10 @@ class Reply(pykka.Future[Any]):
         return self.get(timeout=timeout)
 
     def exception(self, timeout: float | timedelta | None = None) -> BaseException | None:
-        """Return the exception instead of raising it, or None, waiting like get()."""
+        """Return the exception instead of raising it, or None, waiting like get().
+
+        What the wait itself raises, such as Ctrl-C in this thread, is raised.
+        """
         try:
             if not self.done():
                 self.get(timeout=timeout)
@@ -190,13 +193,24 @@ class Reply(pykka.Future[Any]):
             # Where an outcome came when the time was just over, that is the answer.
             if not self.done():
                 raise
-        except BaseException as error:  # noqa: BLE001  what a get hook raises is no outcome
-            return error
+        except BaseException as error:
+            if self._is_answer(error):
+                return error
+            raise
         try:
             self.get()
-        except BaseException as error:  # noqa: BLE001  whatever it is, it is the answer
-            return error
+        except BaseException as error:
+            if self._is_answer(error):
+                return error
+            raise
         return None
+
+    def _is_answer(self, error: BaseException) -> bool:
+        """Tell whether get() raised the outcome, or what a get hook made of those it is of."""
+        if self._cell:
+            return self._cell[0][1] is error
+        made = self._hook is not None and (not self._sources or self.done())
+        return made and isinstance(error, Exception)
 
     def done(self) -> bool:
         """Tell whether get() would return or raise at once."""

@@ -211,6 +211,26 @@ def test_reply_is_what_is_returned(turns: ManualDispatcher) -> None:
         assert ref.ask(value) == value
 
 
+class Raced(list[Any]):
+    """The outcome of a call, to which another one comes first at the last moment."""
+
+    def append(self, outcome: Any) -> None:
+        if not self:
+            super().append((True, "first"))
+        super().append(outcome)
+
+
+@pytest.mark.contract("S164", "S165")
+def test_reply_beside_the_handlers(turns: ManualDispatcher) -> None:
+    """Of two replies the first counts, and the future keeps nothing of the other."""
+    ref, _ = probe(turns)
+    call = ref.ask("second", block=False)
+    call._cell = Raced()
+    turns.run_until_idle()
+    assert call.get() == "first"
+    assert len(call._cell) == 1
+
+
 @pytest.mark.contract("S163")
 def test_call_to_oneself(turns: ManualDispatcher) -> None:
     """It raises at once instead of waiting for ever; so does a stop that waits."""

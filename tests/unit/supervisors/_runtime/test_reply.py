@@ -108,6 +108,31 @@ def test_a_timeout_that_is_the_outcome() -> None:
     assert failed(error).exception(0) is error
 
 
+class Struck(Reply):
+    """A wait for it is cut short by something that is no outcome."""
+
+    error: BaseException = KeyboardInterrupt()
+
+    def block(self, timeout: float | None) -> None:
+        raise self.error
+
+
+def test_what_a_wait_raises_is_no_outcome() -> None:
+    """exception() raises Ctrl-C, an unfit timeout, and what a thread says that must not wait."""
+    reply = Struck()
+    for future in (reply, reply.map(str)):
+        with pytest.raises(KeyboardInterrupt):
+            future.exception()
+    reply.error = RuntimeError("this thread must not wait")
+    for future in (reply, reply.map(str), reply.join(Reply())):
+        with pytest.raises(RuntimeError, match="must not wait"):
+            future.exception()
+    with pytest.raises(TypeError, match="timeout must be seconds"):
+        Reply().exception("1")  # type: ignore[arg-type]
+    error = KeyboardInterrupt("the outcome")
+    assert failed(error).exception() is error
+
+
 class Late(Reply):
     """Its outcome comes when a wait for it has just timed out."""
 
