@@ -52,7 +52,8 @@ def test_each_is_answered_once_it_is_up(dispatcher: str) -> None:
 
         def begin() -> None:
             for _ in range(STARTS):
-                args, kwargs = (sup, refused, tell, []), {"dispatcher": dispatcher}
+                args: tuple[Any, ...] = (sup, refused, tell, [])
+                kwargs = {"dispatcher": dispatcher}
                 sup.start_child(ChildSpec("asking", start=Asking, args=args, kwargs=kwargs))
 
         threads = [threading.Thread(target=begin) for _ in range(THREADS)]
