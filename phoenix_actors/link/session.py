@@ -225,6 +225,9 @@ class Session:
             self._forget([reply])
 
     def _wake(self) -> None:
+        # Who comes to watch wakes itself, once it stands here.
+        if not self._watchers:
+            return
         with self._lock:
             ready = self._ready()
             self._forget(ready)
@@ -245,9 +248,10 @@ class Session:
         it takes none; `list` of a dictionary's values is one step, with the GIL and without it,
         which `tuple` of them is not.
         """
+        if not self.dropped or self.stopping:
+            return False
         hooks = self.hooks
-        heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
-        if not self.dropped or self.stopping or heard:
+        if hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks:
             return False
         return all(topic.stray for topic in list(self._topics.values()))
 
