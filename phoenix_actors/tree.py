@@ -136,8 +136,6 @@ class ClientSupervisor(Supervisor):
         self.session, self.routes, self.pool = session, routes, pool
         self.joiner = Joiner(session, routes)
         session.client = self.actor_ref
-        # However it ends: nobody may wait for this client any more.
-        self.actor_ref.monitor(lambda _: session.end())
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
         return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
@@ -192,6 +190,11 @@ class ClientSupervisor(Supervisor):
         if report.kind is Report.GAVE_UP:
             self.session.stopping = True
         super()._otp_report(report)
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        """However it has ended, nobody may wait for this client any more."""
+        self.session.end()
+        super()._otp_after_end(reason)
 
     def terminate(self, reason: ExitReason) -> None:
         """See to it that no socket and no thread of the client outlives it."""

@@ -60,6 +60,8 @@ class Session:
         self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
         self.shared = SharedValues() if options.share_decoded else None
         self.codec = self.new_codec()
+        # Whether a MessageProcessor has published it; the next one makes its own.
+        self.codec_taken = False
         # What no channel actor has taken yet, of topics that had none so far: nothing.
         self.no_inbound = Inbound(options)
         self.transport = transport_of(options)

@@ -46,26 +46,26 @@ class NameBook:
         """
         # Before it has the name, so that its end frees that, whatever is interrupted here.
         tied = owner.keep_names_in(self)
-        holder = self._claim(key, owner, value)
-        if holder is None and (owner.ended or not tied):
-            self.release_owner(owner)
-        return holder
-
-    def claim_first(self, key: Hashable, owner: Process) -> Process | None:
-        """Do the same for an owner that nobody knows yet and nothing is tied to, by its first name.
-
-        Who finds it by that may end it at once; that frees the name.
-        """
-        owner.bonds = Bonds(self.alone)
-        return self._claim(key, owner, None)
-
-    def _claim(self, key: Hashable, owner: Process, value: Any) -> Process | None:
         with self._lock:
             holder = self._table.claim(key, owner, value)
             if holder is not None and holder.has_ended():
                 self._table.release_owner(holder)
                 holder = self._table.claim(key, owner, value)
-            return holder
+        if holder is None and (owner.ended or not tied):
+            self.release_owner(owner)
+        return holder
+
+    def claim_first(self, key: Hashable, owner: Process) -> Process | None:
+        """Do the same for an owner that nobody knows yet and nothing is tied to, without a link.
+
+        Who finds it by the name may end it at once; that frees the name.
+        """
+        owner.bonds = Bonds(self.alone)
+        with self._lock:
+            holder = self._table.claim(key, owner)
+        if holder is not None and holder.has_ended():
+            return NameBook.claim(self, key, owner)
+        return holder
 
     def owner_of(self, key: Hashable) -> Process | None:
         """Return the living owner, or None. Requires unique names."""

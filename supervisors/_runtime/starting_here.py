@@ -120,9 +120,9 @@ def _start_slowly(
     process = supervisor._otp_make(launch, incarnation, spec, pool)
     outcome = process._on_started = _Outcome(process._on_started)
     here = current.here
-    run_init(process, spec.args, launch.kwargs, here)
+    up = run_init(process, spec.args, launch.kwargs, here) is not None
     hand_on(process, here)
-    return process.actor_ref if outcome.came_up() else None
+    return process.actor_ref if up or outcome.came_up() else None
 
 
 class _Outcome:
