@@ -52,7 +52,7 @@ from supervisors._runtime.starting_here import start_child_here
 from supervisors._runtime.supervising import Plan
 from supervisors._runtime.timers import timers
 from supervisors.child_spec import ChildType, Strategy
-from supervisors.telemetry import wanted
+from supervisors.telemetry import unheard, wanted
 
 __all__ = ["ClientSupervisor", "parts"]
 
@@ -102,7 +102,6 @@ _COMPONENTS: Final = (
     ChildSpec("channel_manager", start=ChannelManager, type=ChildType.SUPERVISOR),
 )
 _GIVEN: Final[Mapping[str, Callable[[ClientSupervisor], tuple[Any, ...]]]] = {
-    REGISTRY: lambda _: (),
     "performance_monitor": lambda client: (client.session, client.pool, client.routes),
     "binary_pool": lambda client: (client.pool, client.session),
     "route_cache": lambda client: (client.routes,),
@@ -110,7 +109,7 @@ _GIVEN: Final[Mapping[str, Callable[[ClientSupervisor], tuple[Any, ...]]]] = {
 _OURS: Final = {spec.id: spec for spec in _COMPONENTS}
 _CHILD_STARTED: Final = ("supervisors", "child", "started")
 # What components tell in their init; who listens may call the client, which answers in its turns.
-_TOLD_IN_INIT: Final = (
+_unheard_in_init: Final = unheard(
     CONNECTION_START,
     HIBERNATION_STARTED,
     MONITOR_STARTED,
@@ -137,15 +136,13 @@ class ClientSupervisor(Supervisor):
         self.session, self.routes, self.pool = session, routes, pool
         self.joiner = Joiner(session, routes)
         session.client = self.actor_ref
-        # However it ends: nobody may wait for this client any more.
-        self.actor_ref.monitor(lambda _: session.end())
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
         return Plan(msgspec.structs.replace(_RULES, label=self._process.path()), _COMPONENTS)
 
     def _otp_start_now(self) -> Callable[[int, ChildSpec], Any] | None:
         """Start the components in this turn, where nobody listens to what they tell meanwhile."""
-        if any(map(wanted, _TOLD_IN_INIT)):
+        if not _unheard_in_init():
             return None
         self._tells = wanted(_CHILD_STARTED)
         return self._start_component
@@ -159,29 +156,29 @@ class ClientSupervisor(Supervisor):
     def _otp_prepare(self, process: Process, spec: ChildSpec) -> None:
         """Have the registry stand under its name, and a component in it, before it can run."""
         book: NameBook | None
-        if _OURS.get(spec.id) is not spec:
+        key = spec.id
+        if _OURS.get(key) is not spec:
             return
-        if spec.id == REGISTRY:
-            self._registry = process
+        if key == REGISTRY:
+            self._registry, self.session.last_registry = process, process.actor_ref
             book, key, _ = book_and_key(self.session.registry_name)
         else:
-            book, key = self._registry.name_book, spec.id
-            if book is None or self._registry.ended:
+            registry = self._registry
+            book = registry.bonds.name_book
+            if book is None or registry.ended:
                 raise UnknownRegistryError(self.session.registry_name)
-        given = _GIVEN.get(spec.id)
-        actor: Any = process.actor  # a Part, or the ChannelManager; the registry takes nothing
-        actor._phx_given = (self.session,) if given is None else given(self)
+            given = _GIVEN.get(key)
+            actor: Any = process.actor  # a Part, or the ChannelManager
+            actor._phx_given = (self.session,) if given is None else given(self)
         process.actor_ref.name = key
         # Without a link, for what stands below the registry is stopped by this supervisor when that
         # ends.
-        holder = NameBook.claim(book, key, process)
+        holder = NameBook.claim_first(book, key, process)
         if holder is not None:
             # Nobody is to be told of its end, for it does not start.
             process.parent, process.incarnation = None, 0
             process.finish(Normal())
             raise AlreadyStartedError(key, holder.actor_ref)
-        if spec.id == REGISTRY:
-            self.session.last_registry = process.actor_ref
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:
         """Let every channel know that it is the client that stops."""
@@ -193,6 +190,11 @@ class ClientSupervisor(Supervisor):
         if report.kind is Report.GAVE_UP:
             self.session.stopping = True
         super()._otp_report(report)
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        """However it has ended, nobody may wait for this client any more."""
+        self.session.end()
+        super()._otp_after_end(reason)
 
     def terminate(self, reason: ExitReason) -> None:
         """See to it that no socket and no thread of the client outlives it."""

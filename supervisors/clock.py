@@ -69,8 +69,8 @@ def as_seconds(value: float | timedelta | None, what: str) -> float | None:
         >>> as_seconds(timedelta(minutes=1), "timeout")
         60.0
     """
-    if value is None:
-        return None
+    if value is None or (type(value) is float and value >= 0.0):
+        return value
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):

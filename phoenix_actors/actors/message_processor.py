@@ -20,7 +20,9 @@ class MessageProcessor(Part):
     def init(self, session: Session) -> None:
         """Publish a codec."""
         self.session = session
-        session.codec = session.new_codec()
+        if session.codec_taken:
+            session.codec = session.new_codec()
+        session.codec_taken = True
         emit(PROCESSOR_STARTED, registry_name=session.registry_name, sync_mode=True)
 
     def handle_call(self, request: Any, sender: Any) -> Any:

@@ -15,4 +15,4 @@ class Part(GenServer):
     _phx_given: tuple[Any, ...] = ()
 
     def _otp_begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return super()._otp_begin((*self._phx_given, *args), kwargs)
+        return GenServer._otp_begin(self, self._phx_given, kwargs)

@@ -124,16 +124,16 @@ class PerformanceMonitor(Part):
         return self._point(now, system, _NO_TIMES)
 
     def _point(self, now: float, system: dict[str, Any], times: Mapping[str, Any]) -> DataPoint:
-        counters = self.session.counters
+        counters = self.session.counters.snapshot()
         return DataPoint(
             at=now,
             timestamp=time.time(),
             message_queue_depth=system["message_queue_depth"],
             memory_usage_mb=system["memory_usage_mb"],
-            messages_sent=counters["frames_sent"],
-            messages_received=counters["frames_received"],
-            bytes_sent=counters["bytes_sent"],
-            bytes_received=counters["bytes_received"],
+            messages_sent=counters.get("frames_sent", 0),
+            messages_received=counters.get("frames_received", 0),
+            bytes_sent=counters.get("bytes_sent", 0),
+            bytes_received=counters.get("bytes_received", 0),
             cpu_seconds=system["cpu_seconds"],
             pushes_answered=int(times["count"] or 0),
             push_p99_seconds=times["p99_seconds"],

@@ -1,7 +1,7 @@
 """`socket`: the shell of the connection's machine. Reconnecting is its daily work.
 
-The connection and its threads belong to this actor by a monitor: however it ends, they are closed
-before its supervisor hears of it, and so before a successor can open another.
+The connection and its threads belong to this actor: however it ends, they are closed before its
+supervisor hears of it, and so before a successor can open another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from phoenix_actors.telemetry import (
     TRANSPORT_CLOSE,
     emit,
 )
-from supervisors import ActorRef, Down, ExitReason, Timer
+from supervisors import ActorRef, ExitReason, Timer
 from supervisors._runtime.in_place import take_turn
 from supervisors._runtime.timers import timers
 from supervisors.clock import chance
@@ -100,7 +100,9 @@ class Socket(Part):
         # Told once what it speaks of is done, so that who waits for it finds it so.
         self.unsaid: events.AnnounceStatus | None = None
         session.wire = wire
-        me.monitor(lambda down: _close_with(session, wire, down))
+        if self._process.ended:
+            # Killed before the wire stood there.
+            session.close_wire(wire)
         if session.wants_connection:
             self._feed(events.ConnectRequested())
 
@@ -165,7 +167,7 @@ class Socket(Part):
         self._feed(events.ConnectRequested() if connect else events.DisconnectRequested())
 
     def terminate(self, reason: ExitReason) -> None:
-        """Close the connection politely and wait a moment for that; see the monitor too."""
+        """Close the connection politely and wait a moment for that; see `_otp_after_end` too."""
         attempt = self.wire.attempt(self.machine.generation)
         self._feed(events.DisconnectRequested())
         if attempt is None:
@@ -175,6 +177,19 @@ class Socket(Part):
         code, text, clean = attempt.ending
         self._feed(events.TransportClosed(self.machine.generation, code, text, clean))
         attempt.join(time.monotonic() + _CLOSE_PATIENCE)
+
+    def _otp_after_end(self, reason: ExitReason) -> None:
+        """Have its connection go with it, at once."""
+        super()._otp_after_end(reason)
+        wire: Wire | None = getattr(self, "wire", None)
+        if wire is None:
+            return  # its init has not run
+        session = self.session
+        session.close_wire(wire)
+        name = type(reason).__name__
+        lost = ConnectionLost(None, f"the socket's actor ended ({name})")
+        if wire.shut(lost):
+            _notify_close(session, lost, clean=False)
 
     # ---- carrying out -------------------------------------------------------------------------
 
@@ -333,12 +348,3 @@ def _notify_close(session: Session, reason: LossReason, *, clean: bool) -> None:
     code = reason.code if isinstance(reason, ConnectionLost) else None
     text = reason.reason if isinstance(reason, ConnectionLost) else "heartbeat timeout"
     session.notify(session.hooks.close, code, text, clean)
-
-
-def _close_with(session: Session, wire: Wire, down: Down) -> None:
-    """The actor is gone: its connection goes with it, at once."""
-    session.close_wire(wire)
-    name = type(down.reason).__name__
-    reason = ConnectionLost(None, f"the socket's actor ended ({name})")
-    if wire.shut(reason):
-        _notify_close(session, reason, clean=False)

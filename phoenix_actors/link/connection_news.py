@@ -77,7 +77,7 @@ class ConnectionNews:
     def opened(self, generation: int, now: float) -> None:
         """The attempt came to a connection."""
         attempt, self._attempt = self._attempt, None
-        self._before = {name: self._counters[name] for name in _COUNTS.values()}
+        self._before = self._counters.snapshot()
         self._wall, self._connect_time = time.time(), 0.0
         transport = self._transport
         carrier = transport.carrier if isinstance(transport, FallbackTransport) else transport

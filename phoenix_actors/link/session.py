@@ -60,6 +60,8 @@ class Session:
         self.templates = Templates(options.binary_pool_size, options.binary_max_age, timers.clock)
         self.shared = SharedValues() if options.share_decoded else None
         self.codec = self.new_codec()
+        # Whether a MessageProcessor has published it; the next one makes its own.
+        self.codec_taken = False
         # What no channel actor has taken yet, of topics that had none so far: nothing.
         self.no_inbound = Inbound(options)
         self.transport = transport_of(options)
@@ -225,6 +227,9 @@ class Session:
             self._forget([reply])
 
     def _wake(self) -> None:
+        # Who comes to watch wakes itself, once it stands here.
+        if not self._watchers:
+            return
         with self._lock:
             ready = self._ready()
             self._forget(ready)
@@ -245,9 +250,10 @@ class Session:
         it takes none; `list` of a dictionary's values is one step, with the GIL and without it,
         which `tuple` of them is not.
         """
+        if not self.dropped or self.stopping:
+            return False
         hooks = self.hooks
-        heard = hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks
-        if not self.dropped or self.stopping or heard:
+        if hooks.open or hooks.close or hooks.error or hooks.message or self.message_hooks:
             return False
         return all(topic.stray for topic in list(self._topics.values()))
 

@@ -1,6 +1,6 @@
 """One life of the Socket actor as everybody else sees it: refs, pending pushes, channels, way out.
 
-A new Socket actor makes a new wire; the old one is closed by a monitor of the old actor, however
+A new Socket actor makes a new wire; the old one is closed at the end of the old actor, however
 that ended, before its successor can open anything.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -21,12 +22,15 @@ else:
 
 __all__ = ["SSLOptions", "TransportOptions"]
 
-_MIB: Final = 1024 * 1024
+_MESSAGE_SIZE: Final = 16 * 1024 * 1024
 _DEFAULT_TIMEOUTS: Final = {
     "connect_timeout": 10.0,
     "longpoll_timeout": 20.0,  # phoenix.js's
     "send_timeout": 10.0,
 }
+# What is checked in every `TransportOptions`, and its defaults.
+_checked_of: Final = attrgetter(*_DEFAULT_TIMEOUTS, "max_message_size", "compression")
+_USUAL: Final = (*_DEFAULT_TIMEOUTS.values(), _MESSAGE_SIZE, False)
 
 
 class SSLOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +107,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout: float | None = _DEFAULT_TIMEOUTS["connect_timeout"]
     longpoll_timeout: float | None = _DEFAULT_TIMEOUTS["longpoll_timeout"]
     send_timeout: float | None = _DEFAULT_TIMEOUTS["send_timeout"]
-    max_message_size: int = 16 * _MIB
+    max_message_size: int = _MESSAGE_SIZE
     compression: bool = False
     ssl_opts: SSLOptions | None = None
     tcp_opts: TCPOptions = TCPOptions()
@@ -133,6 +137,9 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**given)
 
     def __post_init__(self) -> None:
+        # One look that runs in C: each attempt has options of its own, and defaults need no check.
+        if all(map(is_, _checked_of(self), _USUAL)):
+            return
         for name in ("connect_timeout", "longpoll_timeout", "send_timeout"):
             if getattr(self, name) is _DEFAULT_TIMEOUTS[name]:
                 continue

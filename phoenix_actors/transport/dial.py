@@ -7,6 +7,7 @@ look-up of a name, which therefore runs on a thread that is left behind when it 
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import re
 import socket
@@ -155,20 +156,23 @@ def _resolve(host: str, port: int, deadline: float | None) -> list[Address]:
 
 def _set_options(sock: socket.socket, options: TCPOptions) -> None:
     """Set what this system knows of the options, before the connection: buffers count from it."""
-    for field, level, option in _SWITCHES:
-        _set(sock, level, option, int(getattr(options, field)))
-    for field, level, option in _NUMBERS if options.keepalive else _SIZES:
-        value = getattr(options, field)
-        if value is not False:
-            _set(sock, level, option, value)
+    for level, option, value in _settings(options):
+        try:  # noqa: SIM105  half as long as suppress()
+            sock.setsockopt(level, option, value)
+        except OSError:
+            # An option that a kind of socket does not have is no reason not to connect.
+            pass
 
 
-def _set(sock: socket.socket, level: int, option: int, value: int) -> None:
-    try:  # noqa: SIM105  half as long as suppress()
-        sock.setsockopt(level, option, value)
-    except OSError:
-        # An option that a kind of socket does not have is no reason not to connect.
-        pass
+@functools.lru_cache(maxsize=8)
+def _settings(options: TCPOptions) -> tuple[tuple[int, int, int], ...]:
+    """Return level, number and value of what a socket is told; programs have one set or two."""
+    numbers = _NUMBERS if options.keepalive else _SIZES
+    given = [(level, option, getattr(options, field)) for field, level, option in numbers]
+    return (
+        *((level, option, int(getattr(options, field))) for field, level, option in _SWITCHES),
+        *(setting for setting in given if setting[2] is not False),
+    )
 
 
 def tls_context(options: SSLOptions | None) -> ssl.SSLContext:

@@ -34,7 +34,7 @@ __all__ = ["Target", "retry_after", "target_of", "upgrade"]
 _BEARER_PREFIX: Final = "base64url.bearer.phx."
 _SUBPROTOCOL: Final = "phoenix"
 _MAGIC: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})( .*)?")
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.[01] ([0-9]{3})( .*)?")
 _PORTS: Final = {"ws": 80, "wss": 443}
 _BLANK: Final = re.compile(r"[\x00-\x20]")
 _HEAD_LIMIT: Final = 65536
@@ -188,13 +188,13 @@ def _read_head(
     head = stream.receive_until(b"\r\n\r\n", _HEAD_LIMIT, deadline)
     if head is None:
         raise ConnectError("the answer has more than 64 KiB of headers", url=target.shown)
-    first, *lines = head.split(b"\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise ConnectError("the answer is not HTTP", url=target.shown)
     answered: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
+        name, colon, value = line.partition(":")
         if colon:
             key, text = name.strip().lower(), value.strip()
             answered[key] = f"{answered[key]}, {text}" if key in answered else text

@@ -52,8 +52,10 @@ def boot(machine: SupervisionMachine, start_now: StartNow | None = None) -> Oper
     if start_now is None and not machine.stuck:
         yield from BootStart(machine, list(machine.children), first=True)
         return
+    # Of who has not started yet nothing comes to be stuck.
+    some_stuck = bool(machine.stuck)
     for child in list(machine.children):
-        if child.spec.on_stuck is OnStuck.WAIT and machine.stuck.has(child):
+        if some_stuck and child.spec.on_stuck is OnStuck.WAIT and machine.stuck.has(child):
             _hold(machine, child)
             if strategy is Strategy.REST_FOR_ONE:
                 break

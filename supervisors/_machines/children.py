@@ -188,6 +188,11 @@ class ChildTable:
         self._children[child.key] = child
         return child
 
+    def add_all(self, specs: Iterable[ChildSpec]) -> None:
+        """Fill an empty static table with stopped children; as `add` of each."""
+        self._children = {spec.id: Child(spec.id, spec) for spec in specs}
+        self._next = len(self._children)
+
     def add_begun(self, spec: ChildSpec) -> Child:
         """Append a child that is being started; as `add` and then `begin`, in one step."""
         if not self.dynamic:

@@ -75,7 +75,8 @@ class NameTable(Generic[_O]):
 
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> _O | None:
         """Give the key to the owner: None when that worked, else the present owner."""
-        place, entry = strict(key), Entry(key, owner, value)
+        # As strict, without its call.
+        place, entry = key if type(key) is str else strict(key), Entry(key, owner, value)
         try:
             # In one step: a claim from within this one finds the key held, or free.
             held = self._entries.setdefault(place, entry)

@@ -123,8 +123,7 @@ class SupervisionMachine:
         self.starting = 0
         self.stillborn: ChildExited | None = None
         self.over = False
-        for spec in specs:
-            self.children.add(spec)
+        self.children.add_all(specs)
         # Of a partition supervisor: how many of its children keys are routed to.
         self.partitions = Partitions(len(self.children) if flags.partitioned else 0)
 

@@ -22,12 +22,15 @@ def inherit(supervisor: Process, machine: SupervisionMachine) -> None:
     """
     if machine.flags.dynamic:
         return
+    left = left_to(supervisor)
+    if not left:
+        return
     wary = {
         str(child.spec.id): child
         for child in machine.children
         if child.spec.on_stuck is not OnStuck.REPLACE
     }
-    for number, process in enumerate(left_to(supervisor) if wary else (), start=1):
+    for number, process in enumerate(left if wary else (), start=1):
         child = wary.get(process.label or "")
         if child is not None and bequeath(process, supervisor, -number):
             machine.stuck.add(-number, child)

@@ -13,6 +13,7 @@ import msgspec
 
 from supervisors._locks import new_rlock, soon
 from supervisors._machines.name_table import Entry, NameTable
+from supervisors._runtime.ties import Bonds
 from supervisors.errors import ChildSpecError, NotUniqueError, SpecProblem, UnknownRegistryError
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ class NameBook:
                 holder = self._table.claim(key, owner, value)
         if holder is None and (owner.ended or not tied):
             self.release_owner(owner)
+        return holder
+
+    def claim_first(self, key: Hashable, owner: Process) -> Process | None:
+        """Do the same for an owner that nobody knows yet and nothing is tied to, without a link.
+
+        Who finds it by the name may end it at once; that frees the name.
+        """
+        owner.bonds = Bonds(self.alone)
+        with self._lock:
+            holder = self._table.claim(key, owner)
+        if holder is not None and holder.has_ended():
+            return NameBook.claim(self, key, owner)
         return holder
 
     def owner_of(self, key: Hashable) -> Process | None:

@@ -33,7 +33,7 @@ from supervisors._machines.vocabulary import (
 from supervisors._runtime.current import current
 from supervisors._runtime.doing import IDLE
 from supervisors._runtime.feeding import FeedingActor
-from supervisors._runtime.first_turn import DEFERRED, IGNORED
+from supervisors._runtime.first_turn import DEFERRED, IGNORED, READY
 from supervisors._runtime.in_place import leave
 from supervisors._runtime.inheriting import inherit
 from supervisors._runtime.items import Call, ChildStop, EndSelf, Info, StopOrder, Told
@@ -88,6 +88,8 @@ class SupervisingActor(FeedingActor):
         self._otp_timers = {}
         flags, children = plan.flags, plan.children
         self._otp_machine = SupervisionMachine(flags, children, chance, self._otp_end_now, _number)
+        if not children:
+            return READY
         inherit(self._process, self._otp_machine)
         self._otp_feed(BootRequested(self._otp_start_now()))
         return DEFERRED

@@ -63,12 +63,8 @@ class Undone(msgspec.Struct, frozen=True):
 class _Timers(list["Timer"]):
     """The timers of one process; its claim guards them."""
 
-    __slots__ = ("sweep_at",)
-
-    def __init__(self) -> None:
-        """Begin without any."""
-        super().__init__()
-        self.sweep_at = _FIRST_SWEEP
+    # How many there are when they are looked through; its own from the first time on.
+    sweep_at: int = _FIRST_SWEEP
 
     def sweep(self) -> None:
         """Forget timers that are over, when twice as many as after the last time: each costs O(1).
@@ -81,38 +77,24 @@ class _Timers(list["Timer"]):
         self.sweep_at = max(_FIRST_SWEEP, 2 * len(self))
 
 
-class Bonds:
+class Bonds(msgspec.Struct, eq=False):
     """What one process is tied to, from the first tie on; its claim guards them.
 
-    And what few processes have that others see.
+    And what few processes have that others see. Each collection comes with its first.
     """
 
-    __slots__ = (
-        "books",
-        "deferred",
-        "linked",
-        "may_wait",
-        "monitors",
-        "name_book",
-        "stop_waiters",
-        "timers",
-        "watches",
-    )
-
-    def __init__(self) -> None:
-        """Begin with none; each collection comes with its first."""
-        self.books: tuple[NameBook, ...] = ()
-        self.deferred: set[Reply] | None = None
-        # The only one; a tuple of few, for an empty set takes 216 bytes; or a set of many.
-        self.linked: Process | tuple[Process, ...] | set[Process] = ()
-        self.monitors: dict[Monitor, None] | None = None
-        self.watches: set[Monitor] | None = None
-        self.stop_waiters: list[Reply] | None = None
-        self.timers: _Timers | None = None
-        # Set by a Registry to its own book.
-        self.name_book: NameBook | None = None
-        # Whether the starter waits for the init however long it takes.
-        self.may_wait = True
+    books: tuple[NameBook, ...] = ()
+    deferred: set[Reply] | None = None
+    # The only one; a tuple of few, for an empty set takes 216 bytes; or a set of many.
+    linked: Process | tuple[Process, ...] | set[Process] = ()
+    monitors: dict[Monitor, None] | None = None
+    watches: set[Monitor] | None = None
+    stop_waiters: list[Reply] | None = None
+    timers: _Timers | None = None
+    # Set by a Registry to its own book.
+    name_book: NameBook | None = None
+    # Whether the starter waits for the init however long it takes.
+    may_wait: bool = True
 
     def may_call_back(self) -> bool:
         """Tell whether the end may run a user's code: it tells monitors, or settles futures."""

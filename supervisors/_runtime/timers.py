@@ -10,6 +10,8 @@ import math
 import threading
 from collections.abc import Callable
 
+import msgspec
+
 from supervisors._locks import new_rlock
 from supervisors._machines.timer_heap import ArmedTimer, TimerHeap
 from supervisors.clock import Clock, MonotonicClock
@@ -18,15 +20,14 @@ from supervisors.telemetry import execute
 __all__ = ["Timer", "TimerService", "timers"]
 
 
-class Timer:
-    """Something that will happen later, unless it is cancelled. Safe from any thread."""
+class Timer(msgspec.Struct, eq=False):
+    """Something that will happen later, unless it is cancelled. Safe from any thread.
 
-    __slots__ = ("_armed", "_service")
+    Made by `TimerService.after` and `send_after`.
+    """
 
-    def __init__(self, service: TimerService, armed: ArmedTimer) -> None:
-        """Made by `TimerService.after` and `send_after`."""
-        self._service = service
-        self._armed = armed
+    _service: TimerService
+    _armed: ArmedTimer
 
     def __repr__(self) -> str:
         """Tell whether it still waits."""

@@ -23,7 +23,7 @@ def start(turns: ManualDispatcher, **options: Any) -> Any:
 
 def values(bonds: Bonds) -> list[Any]:
     """Everything that stands in them."""
-    return [getattr(bonds, name) for name in Bonds.__slots__]
+    return [getattr(bonds, name) for name in Bonds.__struct_fields__]
 
 
 def test_a_process_that_nothing_is_tied_to_has_no_bonds_of_its_own(turns: ManualDispatcher) -> None:
