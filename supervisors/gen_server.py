@@ -343,11 +343,7 @@ class GenServer(DozingActor):
         call.message = None  # the asker may keep the future for long
         # Who got this reply has left the handler behind: a kill now is one between messages.
         process.handling = IDLE
-        # As settle(), without its call: whether this is the first answer is nothing to anybody.
-        if not (cell := call._cell):
-            cell.append((True, result))
-            if call._callbacks is not None:
-                call._run_callbacks()
+        call.settle(result)
 
     def _otp_inform(self, message: Any) -> None:
         if isinstance(message, Down) and not message.monitor.active:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Container
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child
@@ -169,9 +169,6 @@ class GroupStart:
 
     __slots__ = ("at", "first", "machine", "members", "rest")
 
-    # Whether nothing is left to do when all have been started.
-    is_whole: ClassVar[bool] = True
-
     def __init__(self, machine: SupervisionMachine, members: list[Child], *, first: bool) -> None:
         """Begin before the first member.
 
@@ -271,7 +268,8 @@ def came_up(
     following = at + 1
     last = following == len(members)
     if last:
-        if machine.operation is not row or machine.waiting or not row.is_whole:
+        # Not where it is a part of an operation, as of a boot.
+        if machine.operation is not row or machine.waiting:
             return None
     elif machine.unbooted:
         return None
