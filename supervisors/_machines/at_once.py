@@ -88,11 +88,8 @@ def end_child(machine: SupervisionMachine, id_or_ref: Any) -> bool:
     if child is None or child.state is not ChildState.RUNNING:
         return False
     spec = child.spec
-    # With the state above, as `stopping` asks of those that it ends in rows.
-    if spec.shutdown is BRUTAL_KILL or child.past.early_exit is not None:
-        return False
-    # Nothing was ordered before, so nothing is overtaken.
-    if not machine.end_now([child.incarnation]):
+    # Nothing was ordered before, so nothing is overtaken; and no news of its end waits.
+    if spec.shutdown is BRUTAL_KILL or not machine.end_now([child.incarnation]):
         return False
     if children.dynamic or spec.restart is Restart.TEMPORARY:
         children.remove(child)

@@ -88,8 +88,6 @@ class BootStart(GroupStart):
 
     __slots__ = ()
 
-    is_whole = False
-
     def _fail(self, member: Child, outcome: ChildFailed) -> None:
         """Undo the others."""
         self.rest = _refuse(self.machine, member, outcome.reason, outcome.error)

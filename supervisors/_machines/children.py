@@ -212,10 +212,7 @@ class ChildTable:
             self._by_incarnation.pop(child.incarnation, None)
         if self._at_rest:
             self._at_rest.discard(key)
-        if child.past is not NO_PAST and child.state is not ChildState.STOPPED:
-            self._put_to_rest(child)
-        # As _put_to_rest, without its call.
-        elif self._by_ref:
+        if self._by_ref:
             self._by_ref.pop(child.ref, None)
         child.ref = None
         child.state = ChildState.STOPPED
@@ -230,9 +227,7 @@ class ChildTable:
             try:
                 number = self._number_of(id_or_ref)
                 # Who is at rest has no reference.
-                child = self._children.get(number)
-                if child is None or child.ref is not id_or_ref:
-                    child = self._by_incarnation.get(number)
+                child = self._children.get(number) or self._by_incarnation.get(number)
                 if child is not None and child.ref is id_or_ref:
                     return child
             except AttributeError:

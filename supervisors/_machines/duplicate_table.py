@@ -3,6 +3,9 @@
 Laws: an owner may stand under a key any number of times (S132); releasing an owner takes out all
 its entries at once; no key, and no owner, without an entry leaves a trace; keys are compared
 strictly, as in the table of unique keys (S141).
+
+As there, a finalizer or a signal's handler may use the table in the middle of a step of the same
+thread. So an entry that is not in `_all` any more is put nowhere, and stands with its owner last.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
 from supervisors._machines.name_table import Entry, strict
+from supervisors._machines.shelves import put, take_out
 
 __all__ = ["DuplicateTable"]
 
@@ -46,10 +50,15 @@ class DuplicateTable(Generic[_O]):
     def claim(self, key: Hashable, owner: _O, value: Any = None) -> None:
         """Add an entry; that always works."""
         entry, place = Entry(key, owner, value), strict(key)
+        # An unhashable one is refused before anything is done.
+        hash(place)
         try:
-            self._by_key.setdefault(place, {})[id(entry)] = entry
-            self._by_owner.setdefault(owner, {})[id(entry)] = entry
             self._all[id(entry)] = entry
+            put(self._by_key, place, id(entry), entry)
+            put(self._by_owner, owner, id(entry), entry)
+            if id(entry) not in self._all:
+                # Taken out from within this step, which found it by its key.
+                self.discard(entry)
         except BaseException:
             # A signal's handler, for one, has raised between two steps.
             self.discard(entry)
@@ -63,17 +72,17 @@ class DuplicateTable(Generic[_O]):
         """Take out all entries of this owner under the key; tell whether there were any."""
         there, mine = self._by_key.get(strict(key), {}), self._by_owner.get(owner, {})
         few, many = sorted((there, mine), key=len)
-        found = [entry for number, entry in few.items() if number in many]
+        found = [entry for entry in list(few.values()) if id(entry) in many]
         for entry in found:
             self.discard(entry)
         return bool(found)
 
     def discard(self, entry: Entry) -> bool:
         """Take out this very entry; False when it is gone."""
-        _take_out(self._by_key, strict(entry.key), entry)
+        take_out(self._by_key, strict(entry.key), id(entry))
         there = self._all.pop(id(entry), None) is not None
         # The last step: by this it is found, if an exception has come in between.
-        _take_out(self._by_owner, entry.owner, entry)
+        take_out(self._by_owner, entry.owner, id(entry))
         return there
 
     def release_owner(self, owner: _O) -> list[Hashable]:
@@ -88,11 +97,11 @@ class DuplicateTable(Generic[_O]):
 
     def keys_of(self, owner: _O) -> list[Hashable]:
         """Return the keys of the owner, one for each entry, oldest first."""
-        return [entry.key for entry in self._by_owner.get(owner, {}).values()]
+        return [entry.key for entry in list(self._by_owner.get(owner, {}).values())]
 
     def holds(self, owner: _O) -> bool:
         """Tell whether the owner has any key."""
-        return owner in self._by_owner
+        return bool(self._by_owner.get(owner))
 
     def owners(self) -> list[_O]:
         """Return everybody who has an entry."""
@@ -100,12 +109,4 @@ class DuplicateTable(Generic[_O]):
 
     def items(self) -> Iterator[Entry]:
         """Iterate over all entries, oldest first."""
-        yield from self._all.values()
-
-
-def _take_out(index: dict[Any, dict[int, Entry]], at: Any, entry: Entry) -> None:
-    entries = index.get(at, {})
-    if len(entries) > 1:
-        entries.pop(id(entry), None)
-    elif not entries or id(entry) in entries:
-        index.pop(at, None)
+        yield from list(self._all.values())

@@ -14,6 +14,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from supervisors._machines.name_table import strict
+from supervisors._machines.shelves import first, put, take_out
 
 __all__ = ["KeyLocks"]
 
@@ -46,18 +47,17 @@ class KeyLocks(Generic[_T]):
 
     def holder(self, key: Hashable) -> _T | None:
         """Return the turn that holds the lock of the key, or None."""
-        queue = self._queues.get(strict(key))
-        return None if queue is None else next(iter(queue), None)
+        return first(self._queues.get(strict(key), ()))
 
     def join(self, key: Hashable, turn: _T, owner: Hashable) -> bool:
         """Queue a new turn; tell whether it holds the lock at once."""
         place = strict(key)
         try:
             self._places[turn] = (place, owner)
-            self._owned.setdefault(owner, {})[turn] = None
-            queue = self._queues.setdefault(place, OrderedDict())
-            queue[turn] = None
-            return len(queue) == 1
+            queue = put(self._queues, place, turn, None, OrderedDict)
+            # The last step: the owner's end, from within this one, finds no half of it.
+            put(self._owned, owner, turn, None)
+            return first(queue) == turn
         except BaseException:
             # A signal's handler, for one, has raised between two steps.
             self.leave(turn)
@@ -72,21 +72,18 @@ class KeyLocks(Generic[_T]):
         if found is None:
             return None
         place, owner = found
-        queue: dict[_T, None] = self._queues.get(place, {})
-        held = next(iter(queue), None) == turn
-        queue.pop(turn, None)
-        if not queue:
-            self._queues.pop(place, None)
-        owned = self._owned.get(owner, {})
-        owned.pop(turn, None)
-        if not owned:
-            self._owned.pop(owner, None)
+        before = first(self._queues.get(place, ()))
+        take_out(self._queues, place, turn)
+        take_out(self._owned, owner, turn)
         self._places.pop(turn, None)
-        return next(iter(queue), None) if held else None
+        after = first(self._queues.get(place, ()))
+        # Another turn may have left from within this step: then too this is who is next.
+        return None if after == before else after
 
     def holders(self) -> list[_T]:
         """Return all turns that hold a lock."""
-        return [next(iter(queue)) for queue in self._queues.values() if queue]
+        held = map(first, list(self._queues.values()))
+        return [turn for turn in held if turn is not None]
 
     def leave_all(self, owner: Hashable) -> tuple[list[_T], list[_T]]:
         """Take out all turns of an owner; return them, and those that hold a lock by that."""

@@ -2,6 +2,11 @@
 
 Laws: a key has at most one owner; a refused registration leaves nothing behind (S144); releasing
 an owner frees all its keys at once; keys are compared strictly, 1 and 1.0 differ (S141).
+
+A finalizer, or a signal's handler, may use the table in the middle of a step of the same thread. So
+who holds a key is what `_entries` says. `_keys` lists no less than that, or an end would not free
+it; a key that it lists too many is not told, and goes with the end of its owner. To look and then
+to write is one step where neither calls anything: nobody comes in between.
 """
 
 from __future__ import annotations
@@ -83,18 +88,25 @@ class NameTable(Generic[_O]):
             if held is not entry:
                 holder: _O = held.owner
                 return holder
-            kept = self._keys.setdefault(owner, entry)
-            if kept is not entry:
-                if type(kept) is not dict:
-                    kept = self._keys[owner] = _places(kept)
-                kept[place] = key
+            self._list(place, entry)
         except BaseException:
             # A signal's handler, for one, has raised between two steps.
-            if self._entries.get(place) is entry:
-                self._forget(place, owner)
-                del self._entries[place]
+            self.discard(entry)
             raise
         return None
+
+    def _list(self, place: Hashable, entry: Entry) -> None:
+        """Have the owner's key at this place be found by the owner."""
+        listed, owner = self._keys, entry.owner
+        while True:
+            kept = listed.setdefault(owner, entry)
+            if kept is entry:
+                return
+            keys = kept if type(kept) is dict else _places(kept)
+            keys[place] = entry.key
+            if owner in listed and listed[owner] is kept:
+                listed[owner] = keys
+                return
 
     def owner_of(self, key: Hashable) -> _O | None:
         """Return the owner of the key, or None."""
@@ -108,13 +120,16 @@ class NameTable(Generic[_O]):
 
     def update(self, key: Hashable, owner: _O, value: Any) -> bool:
         """Replace the value of a key that this owner holds; tell whether it does."""
-        place = strict(key)
-        entry = self._entries.get(place)
+        place, entries, listed = strict(key), self._entries, self._keys
+        entry = entries.get(place)
         if entry is None or entry.owner != owner:
             return False
-        self._entries[place] = new = msgspec.structs.replace(entry, value=value)
-        if self._keys[owner] is entry:
-            self._keys[owner] = new
+        new = msgspec.structs.replace(entry, value=value)
+        if place not in entries or entries[place] is not entry:
+            return False
+        entries[place] = new
+        if owner in listed and listed[owner] is entry:
+            listed[owner] = new
         return True
 
     def release(self, key: Hashable, owner: _O) -> bool:
@@ -125,46 +140,64 @@ class NameTable(Generic[_O]):
     def discard(self, entry: Entry) -> bool:
         """Take out this very entry; False when it is gone, or was replaced."""
         place = strict(entry.key)
-        if self._entries.get(place) is not entry:
+        if not self._drop(place, entry):
             return False
-        del self._entries[place]
-        self._forget(place, entry.owner)
+        self._unlist(place, entry.owner)
         return True
 
-    def _forget(self, place: Hashable, owner: _O) -> None:
-        """Have the owner hold the key at this place no longer, if it does."""
-        keys = _places(self._keys.get(owner, {}))
-        keys.pop(place, None)
-        if not keys:
-            self._keys.pop(owner, None)
+    def _drop(self, place: Hashable, entry: Entry) -> bool:
+        entries = self._entries
+        if place not in entries or entries[place] is not entry:
+            return False
+        del entries[place]
+        return True
+
+    def _unlist(self, place: Hashable, owner: _O) -> None:
+        """Have nothing at this place be found by the owner, unless the owner holds it again."""
+        listed = self._keys
+        kept = listed.get(owner)
+        if type(kept) is dict:
+            kept.pop(place, None)
+            entry = self._held_by(owner, place)
+            if entry is not None:
+                kept[place] = entry.key
+            gone = not kept
         else:
-            # What was its only entry may be another one.
-            self._keys[owner] = keys
+            gone = kept is not None and place in _places(kept) and not self._held_by(owner, place)
+        if gone and owner in listed and listed[owner] is kept:
+            del listed[owner]
+
+    def _held_by(self, owner: _O, place: Hashable) -> Entry | None:
+        entry = self._entries.get(place)
+        return entry if entry is not None and entry.owner == owner else None
 
     def release_owner(self, owner: _O) -> list[Hashable]:
         """Free all keys of the owner and return them; once more, if an exception came in between.
 
         The owner takes no new one meanwhile.
         """
-        keys = _places(self._keys.get(owner, {}))
-        for place in list(keys):
-            entry = self._entries.get(place)
-            if entry is not None and entry.owner == owner:
-                del self._entries[place]
+        freed: list[Hashable] = []
+        for place in list(_places(self._keys.get(owner, {}))):
+            # Once, unless its value is replaced at this moment.
+            while (entry := self._held_by(owner, place)) is not None:
+                if self._drop(place, entry):
+                    freed.append(entry.key)
         self._keys.pop(owner, None)
-        return list(keys.values())
+        return freed
 
     def keys_of(self, owner: _O) -> list[Hashable]:
         """Return the keys of the owner, oldest first."""
-        return list(_places(self._keys.get(owner, {})).values())
+        places = list(_places(self._keys.get(owner, {})))
+        held = [self._held_by(owner, place) for place in places]
+        return [entry.key for entry in held if entry is not None]
 
     def holds(self, owner: _O) -> bool:
         """Tell whether the owner has any key."""
-        return owner in self._keys
+        return bool(self.keys_of(owner))
 
     def owners(self) -> list[_O]:
         """Return everybody who holds a key."""
-        return list(self._keys)
+        return list(filter(self.holds, list(self._keys)))
 
     def items(self) -> Iterator[Entry]:
         """Iterate over all entries, oldest first."""

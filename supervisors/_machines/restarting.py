@@ -9,10 +9,10 @@ from exactly there.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from supervisors._machines.backoff import Backoff
 from supervisors._machines.children import Child
@@ -115,14 +115,12 @@ def restart_now(machine: SupervisionMachine, child: Child) -> Operation | None:
     first = bool(machine.unbooted) and child in machine.unbooted
     group = restart_group(machine.flags.strategy, machine.children, child)
     # Those of a group are stopped and not started again (S32).
-    temporary: Sequence[Child] = ()
-    if not first and Restart.TEMPORARY in map(_restart, group):
-        temporary = [each for each in group if each.spec.restart is Restart.TEMPORARY]
+    forgets = not first and Restart.TEMPORARY in map(_restart, group)
     left = group.copy()
-    end_last(machine, left, temporary)
+    end_last(machine, left, forgets=forgets)
     if left:
-        return _stop_and_start(machine, child, group, left, temporary)
-    return _start_group(machine, child, group, temporary)
+        return _stop_and_start(machine, child, group, left, forgets=forgets)
+    return _start_group(machine, child, group, forgets=forgets)
 
 
 def _stop_and_start(
@@ -130,22 +128,23 @@ def _stop_and_start(
     child: Child,
     group: list[Child],
     left: list[Child],
-    temporary: Sequence[Child],
+    *,
+    forgets: bool,
 ) -> Operation:
     """Ask those that cannot be ended at once; then start the group."""
     while left:
         member = left.pop()
         yield from machine.stop(member)
-        if member in temporary:
+        if forgets and member.spec.restart is Restart.TEMPORARY:
             machine.children.remove(member)
-        end_last(machine, left, temporary)
-    made = _start_group(machine, child, group, temporary)
+        end_last(machine, left, forgets=forgets)
+    made = _start_group(machine, child, group, forgets=forgets)
     if made is not None:
         yield from made
 
 
 def _start_group(
-    machine: SupervisionMachine, child: Child, group: list[Child], temporary: Sequence[Child]
+    machine: SupervisionMachine, child: Child, group: list[Child], *, forgets: bool
 ) -> Operation | None:
     """Start the group, unless an abandoned instance of a member stands against it."""
     stuck = machine.stuck
@@ -158,8 +157,8 @@ def _start_group(
             child.paid = True
             machine.report(Report.RESTART_HELD, child)
             return None
-    if temporary:
-        group = [member for member in group if member not in temporary]
+    if forgets:
+        group = [member for member in group if member.spec.restart is not Restart.TEMPORARY]
     first = bool(machine.unbooted) and child in machine.unbooted
     operation: Operation = cast("Any", GroupStart(machine, group, first=first))
     return operation
@@ -169,9 +168,6 @@ class GroupStart:
     """The operation that starts the members of a group; as a generator, but open to `came_up`."""
 
     __slots__ = ("at", "first", "machine", "members", "rest")
-
-    # Whether nothing is left to do when all have been started.
-    is_whole: ClassVar[bool] = True
 
     def __init__(self, machine: SupervisionMachine, members: list[Child], *, first: bool) -> None:
         """Begin before the first member.
@@ -212,7 +208,7 @@ class GroupStart:
             self._finish()
             raise StopIteration
         awaited = machine.order_start(self.members[at])
-        if machine.deadline is None and not machine.stopping:
+        if machine.deadline is None:
             machine.row = self
         return awaited
 
@@ -272,7 +268,8 @@ def came_up(
     following = at + 1
     last = following == len(members)
     if last:
-        if machine.operation is not row or machine.waiting or not row.is_whole:
+        # Not where it is a part of an operation, as of a boot.
+        if machine.operation is not row or machine.waiting:
             return None
     elif machine.unbooted:
         return None

@@ -24,7 +24,7 @@ from supervisors._machines.vocabulary import (
     StopChild,
     TimerKind,
 )
-from supervisors.child_spec import BRUTAL_KILL
+from supervisors.child_spec import BRUTAL_KILL, Restart
 from supervisors.exits import ExitReason
 
 if TYPE_CHECKING:
@@ -83,15 +83,13 @@ def _end_rows(machine: SupervisionMachine, children: list[Child]) -> list[Child]
     return others
 
 
-def end_last(
-    machine: SupervisionMachine, children: list[Child], temporary: Sequence[Child] = ()
-) -> None:
+def end_last(machine: SupervisionMachine, children: list[Child], *, forgets: bool = False) -> None:
     """Stop children from the last on, as far as nobody has to be asked, and take them out.
 
     Args:
         machine: of the supervisor.
         children: in start order; those that are left are still in it afterwards.
-        temporary: which of them are forgotten once they are stopped.
+        forgets: whether the temporary ones are forgotten once they are stopped.
     """
     most = 1
     while children:
@@ -101,9 +99,9 @@ def end_last(
             if not _rests(machine, row[0]):
                 return
             count = 1
-        if temporary:
+        if forgets:
             for child in row[:count]:
-                if child in temporary:
+                if child.spec.restart is Restart.TEMPORARY:
                     machine.children.remove(child)
         del children[-count:]
         # Behind one that has to be asked the next one may have to be, too.

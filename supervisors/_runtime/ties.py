@@ -121,11 +121,15 @@ class Ties(Mailbox):
     _timers: Any = property(attrgetter("bonds.timers"))
     _watches: Any = property(attrgetter("bonds.watches"))
 
-    def _own_bonds(self, made: Bonds) -> Bonds:
-        """Return what may be written into, `made` if there was none. Requires holding `claim`.
+    def _spare_bonds(self) -> Bonds:
+        """Return what `_own_bonds` may need; before the claim, for what is made may run finalizers.
 
         Who has some keeps them, so where there are some none need be made.
         """
+        return Bonds() if self.bonds is FREE else FREE
+
+    def _own_bonds(self, made: Bonds) -> Bonds:
+        """Return what may be written into, `made` if there was none. Requires holding `claim`."""
         if self.bonds is FREE:
             self.bonds = made
         return self.bonds
@@ -148,7 +152,7 @@ class Ties(Mailbox):
 
     def await_end(self, reply: Reply) -> None:
         """Settle this reply once everybody has been told of the end."""
-        made, waiters = Bonds() if self.bonds is FREE else FREE, [reply]
+        made, waiters = self._spare_bonds(), [reply]
         with self.claim:
             bonds = self._own_bonds(made)
             if bonds.stop_waiters is None:
@@ -169,7 +173,7 @@ class Ties(Mailbox):
 
     def bound(self) -> Bonds:
         """Return what may be written into; only for the slot's holder."""
-        made = Bonds() if self.bonds is FREE else FREE
+        made = self._spare_bonds()
         with self.claim:
             return self._own_bonds(made)
 
@@ -177,7 +181,7 @@ class Ties(Mailbox):
 
     def keep_names_in(self, book: NameBook) -> bool:
         """Free the names in this book at the end; False when that has come already."""
-        made = Bonds() if self.bonds is FREE else FREE
+        made = self._spare_bonds()
         with self.claim:
             if self.ended:
                 return False
@@ -190,7 +194,7 @@ class Ties(Mailbox):
 
     def keep_timer(self, timer: Timer) -> None:
         """Cancel this timer at the end, or now if that has come already."""
-        made, bonds = _Timers(), Bonds() if self.bonds is FREE else FREE
+        made, bonds = _Timers(), self._spare_bonds()
         with self.claim:
             if not self.ended:
                 bonds = self._own_bonds(bonds)
@@ -205,7 +209,7 @@ class Ties(Mailbox):
 
     def tie(self) -> bool:
         """Tell the end what else depends on it; False when that has come already."""
-        made = Bonds() if self.bonds is FREE else FREE
+        made = self._spare_bonds()
         with self.claim:
             self._own_bonds(made)
             return not self.ended
@@ -214,7 +218,7 @@ class Ties(Mailbox):
 
     def add_monitor(self, monitor: Monitor) -> bool:
         """Fire this monitor at the end; False when that has come already."""
-        made, bonds = {monitor: None}, Bonds() if self.bonds is FREE else FREE
+        made, bonds = {monitor: None}, self._spare_bonds()
         with self.claim:
             if self.ended:
                 return False
@@ -232,7 +236,7 @@ class Ties(Mailbox):
 
     def add_watch(self, monitor: Monitor) -> bool:
         """Cancel this monitor, made by this process, at the end; False when that has come."""
-        made, bonds = {monitor}, Bonds() if self.bonds is FREE else FREE
+        made, bonds = {monitor}, self._spare_bonds()
         with self.claim:
             if self.ended:
                 return False
@@ -256,7 +260,7 @@ class Ties(Mailbox):
 
     def add_link(self, other: Process) -> bool:
         """Signal the other at the end; False when that has come already."""
-        made = Bonds() if self.bonds is FREE else FREE
+        made = self._spare_bonds()
         with self.claim:
             if self.ended:
                 return False
