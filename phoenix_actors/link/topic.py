@@ -19,10 +19,16 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
+from phoenix_actors.errors import (
+    ChannelClosed,
+    ConnectionLost,
+    JoinCancelled,
+    PhoenixError,
+    QueueFull,
+)
 from phoenix_actors.link.core import ChannelCore
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
-from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
+from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
@@ -45,6 +51,7 @@ from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.link.own_inbound import Deeds
+    from phoenix_actors.link.wire import Wire
     from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
 
@@ -232,14 +239,31 @@ class Topic(TopicRecord):
             sent = wire.straight.push(self, event, payload, timeout)
             if sent is not None:
                 return sent
-        session = self.session
-        prepared = session.codec.prepare(self.name, event, payload, "pushes")
+        # It counts from `prepare` on.
+        reply = PushFuture(None, self.name, event)
+        try:
+            try:
+                self._push(wire, reply, payload, timeout)
+            except PhoenixError as error:
+                reply.refuse(error)
+                raise
+        except BaseException:
+            # What a signal's handler raises: nobody gets the future, but the books need an end.
+            without_waiting(reply.fail, ConnectionLost(None, "interrupted while it was pushed"))
+            raise
+        return reply
+
+    def _push(
+        self, wire: Wire | None, reply: PushFuture, payload: Any, timeout: float | None
+    ) -> None:
+        """Push the long way, for this future."""
+        session, event = self.session, reply.event
+        prepared = session.codec.prepare(self.name, event, payload, reply)
         if session.traffic is not None:
             session.traffic.pushed(self.name)
-        reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
+        core = self.core
         try:
-            core = self.core
             # As good as always there is room; everything else is looked at in `_offer`.
             if not (
                 core is not None
@@ -250,18 +274,12 @@ class Topic(TopicRecord):
                 and core.push(event, prepared, reply, timeout)
             ):
                 self._offer(event, prepared, reply, timeout)
-        except PhoenixError as error:
-            if isinstance(error, QueueFull):
-                wire = session.wire
-                report_full(session, error, 0 if wire is None else len(wire.outbox))
-                if error.dropped:
-                    drop_push(session, reply, error)
-                    return reply
-            session.counters.add(PUSH_REFUSED)
-            if reply.span is not None:
-                reply.span.stop("refused")
-            raise
-        return reply
+        except QueueFull as error:
+            wire = session.wire
+            report_full(session, error, 0 if wire is None else len(wire.outbox))
+            if not error.dropped:
+                raise
+            drop_push(session, reply, error)
 
     def _offer(self, event: str, prepared: Any, reply: Reply, timeout: float | None) -> None:
         """Push where there is room; with `overflow="block"`, wait for that."""
