@@ -118,9 +118,10 @@ class PushFuture(Reply):
         """End it by an error that its caller gets at once: it was neither sent nor kept."""
         counters = self.counters
         # One that could not be encoded was no push yet.
-        if counters is not None and counters.end(PUSH_REFUSED, self._cell, (False, error)):
-            if self.span is not None:
-                self.span.stop("refused")
+        if counters is None or not counters.end(PUSH_REFUSED, self._cell, (False, error)):
+            return
+        if self.span is not None:
+            self.span.stop("refused")
 
     def _tell(self, name: str, outcome: tuple[bool, Any]) -> None:
         """Tell of the end whoever called for that."""

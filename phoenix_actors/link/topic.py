@@ -27,6 +27,7 @@ from phoenix_actors.errors import (
     QueueFull,
 )
 from phoenix_actors.link.core import ChannelCore
+from phoenix_actors.link.deeds import Deeds, carry_out, do_in_step
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import drop_push, report_full
@@ -50,7 +51,6 @@ from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
@@ -89,8 +89,7 @@ class Topic(TopicRecord):
         """
         deeds: Deeds = []
         attached = self.begin_life(actor, deeds)
-        for deed in deeds:
-            deed()
+        carry_out(deeds)
         return attached
 
     def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
@@ -161,8 +160,7 @@ class Topic(TopicRecord):
         with no_waiting_here():
             for push in pushes:
                 push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
-            for deed in deeds:
-                deed()
+            carry_out(deeds)
         if self.leaving:
             self.close()
 
@@ -176,9 +174,14 @@ class Topic(TopicRecord):
 
     # ---- the end ------------------------------------------------------------------------------
 
-    def leave(self, timeout: float | None, *, may_write: bool = True) -> Reply:
+    def leave(self, timeout: float | None) -> Reply:
         """Want the topic no more; return a future that settles when the server has said so too."""
         left = Reply()
+        deeds: Deeds = []
+        do_in_step(deeds, self._leave, deeds, timeout, left)
+        return left
+
+    def _leave(self, after: Deeds, timeout: float | None, left: Reply) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = max(self._end, _LEAVING)
@@ -186,43 +189,51 @@ class Topic(TopicRecord):
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
             core.close_inbound()
-            core.feed(LeaveRequested(timeout, left), may_write=may_write)
+            after.append(partial(core.wire.written, may_write=may_wait()))
+            after += core.take_in((LeaveRequested(timeout, left),))
         if core is None or core.orphaned_by is not None:
-            self.abandon()
-            left.settle(None)
-        return left
+            self._abandon(after, None)
+            after.append(partial(left.settle, None))
 
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
+        deeds: Deeds = []
+        do_in_step(deeds, self._abandon, deeds, error)
+
+    def _abandon(self, after: Deeds, error: PhoenixError | None) -> None:
         with self.lock:
             if self.core is not None:
                 self.note_last_join(self.core)
-            last = self._uses.last_join
-            if last is not None:
+            if (last := self._uses.last_join) is not None:
                 self._uses.last_join = None
         if last is not None and not self.closed:
             wire, generation, join_ref = last
             if generation is not None and wire.generation == generation:
                 codec = self.session.codec
                 prepared = codec.prepare(self.name, PHX_LEAVE, {})
-                wire.send(codec.complete(prepared, join_ref, wire.next_ref()), may_write=False)
-        self.close(error)
+                wire.outbox.put(codec.complete(prepared, join_ref, wire.next_ref()))
+                after.append(partial(wire.written, may_write=False))
+        self._close(after, error)
 
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
+        deeds: Deeds = []
+        do_in_step(deeds, self._close, deeds, error)
+
+    def _close(self, after: Deeds, error: PhoenixError | None) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = _CLOSED
             self._facade = None
             early = self._take_early()
         if not self.joined_once.done():
-            self.joined_once.fail(error or JoinCancelled(self.name))
-        self.room.ring()
+            after.append(partial(self.joined_once.fail, error or JoinCancelled(self.name)))
+        after.append(self.room.ring)
         for push in early:
-            without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))
-        listeners = self._uses.listeners
-        if listeners is not None:
-            listeners.close()
+            closed = ChannelClosed(self.name, push.event)
+            after.append(partial(without_waiting, push.reply.fail, closed))
+        if (listeners := self._uses.listeners) is not None:
+            after.append(listeners.close)
 
     # ---- pushing ------------------------------------------------------------------------------
 
