@@ -36,8 +36,8 @@ from supervisors import (
     Stop,
     UnknownRegistryError,
 )
+from supervisors._runtime.launching import start_parts
 from supervisors._runtime.names import NameBook
-from supervisors.gen_server import start_parts
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic

@@ -70,9 +70,6 @@ def start_channel_here(manager: Process, topic: Topic) -> bool:
         finally:
             carry_out(after)
     except BaseException:
-        wire = topic.session.wire
-        if wire is not None:
-            wire.outbox.ring()
         make_good(after)
         raise
     return done is not UNDONE
