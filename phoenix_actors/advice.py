@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["AFTER_INIT", "ELSEWHERE", "NOT_ITS_OWN", "closed", "refused", "unanswered"]
+from supervisors.exits import Abandoned, Crashed, Killed
+
+__all__ = ["AFTER_INIT", "CRASHED", "ELSEWHERE", "NOT_ITS_OWN", "closed", "refused", "unanswered"]
 
 # What is said to who would wait for his own thread: on the reader thread; in an init of a channel,
 # which joins behind that; and in a handler of one, behind which its next message comes.
 ELSEWHERE: Final = "call it from another thread or from an actor, or do not wait for the result"
 AFTER_INIT: Final = "do so in handle_join(), or return Continue(...) for handle_continue()"
 NOT_ITS_OWN: Final = "take them in handle_message(), or iterate in another thread or actor"
+CRASHED: Final = (
+    "found the server's channel gone, which crashes on an event that it does not handle: "
+    "see the server's log; the topic is joined again by itself"
+)
+"""What is said of a push whose channel the server said has crashed."""
 
 # What Phoenix means by a status.
 _REFUSALS: Final = {
@@ -40,10 +47,7 @@ def unanswered(timeout: float | None, ref: str | None) -> str:
 
 def closed(reason: Any) -> str:
     """Return what is said of a push whose channel ended for this reason, if one is known."""
-    # By name: the reasons are of a module above this one.
-    if type(reason).__name__ == "ServerError":
-        return (
-            "found the server's channel gone, which crashes on an event that it does not handle: "
-            "see the server's log; the topic is joined again by itself"
-        )
-    return "found the channel closed: join() the topic again"
+    if isinstance(reason, Crashed | Killed | Abandoned):
+        return "lost the channel's actor: see its report; it is started again and joins by itself"
+    told: str | None = getattr(reason, "_advice", None)
+    return "found the channel closed: join() the topic again" if told is None else told

@@ -7,10 +7,11 @@ topics, events and refs and never shows a payload.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import msgspec
 
+from phoenix_actors.advice import CRASHED
 from phoenix_actors.errors import ConnectionLost, PushRejected
 
 __all__ = [
@@ -253,6 +254,9 @@ class ServerError(msgspec.Struct, frozen=True):
     Attributes:
         payload: what the server said, `{"reason": "channel_crash"}` or `{}`.
     """
+
+    # What the error of a push says of it.
+    _advice: ClassVar[str] = CRASHED
 
     payload: Any = None
 

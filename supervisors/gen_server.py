@@ -16,9 +16,7 @@ gets the exception as well. Name the exceptions that are answers in `reply_excep
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from supervisors._runtime.calling import call_proxied, start_and_wait, unreachable
@@ -47,6 +45,7 @@ from supervisors._runtime.items import (
     Sender,
     Told,
 )
+from supervisors._runtime.launching import start_parts
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP, overrides_on_receive
 from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.reply import Reply
@@ -383,17 +382,6 @@ class GenServer(DozingActor):
                     return
 
 
-# What a start looks up in a class, in one step of C code; and what it is where no user wrote any.
-start_parts: Final[Callable[[type], Any]] = attrgetter(
-    "init",
-    "__init__",
-    "on_start",
-    "__new__",
-    "_otp_begin",
-    "_otp_after_start",
-    "mailbox_limit",
-    "ref_class",
-    "dispatcher",
-)
+# Where no user wrote any.
 _PLAIN_START: Final = start_parts(GenServer)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))

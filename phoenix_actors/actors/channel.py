@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import UNSET, UnsetType
 
+from phoenix_actors.link.deeds import Deeds, carry_out
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import Taken, Ticket
 from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
@@ -35,11 +36,10 @@ from supervisors import (
     Stop,
     UnknownRegistryError,
 )
+from supervisors._runtime.launching import start_parts
 from supervisors._runtime.names import NameBook
-from supervisors.gen_server import start_parts
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
 
 __all__ = ["ChannelActor"]
@@ -160,8 +160,7 @@ class ChannelActor(GenServer):
         topic = self._phx_topic
         deeds: Deeds = []
         attached = self._phx_begin_life(deeds)
-        for deed in deeds:
-            deed()
+        carry_out(deeds)
         if not attached:
             if topic.leaving:
                 topic.abandon()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.actors.channel_start import start_channel
 from phoenix_actors.errors import JoinCancelled, JoinError
+from phoenix_actors.link.deeds import Deeds, carry_out
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.message import ChannelState
@@ -29,7 +30,6 @@ from supervisors._runtime.supervising import Plan
 from supervisors.dynamic_supervisor import DynamicSupervisor
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.own_inbound import Deeds
     from supervisors._runtime.process import Process
 
 __all__ = ["ChannelManager", "EnsureChannel"]
@@ -129,8 +129,7 @@ class ChannelManager(DynamicSupervisor):
             return
         deeds: Deeds = []
         if start_channel(self, topic, current.here, deeds):
-            for deed in deeds:
-                deed()
+            carry_out(deeds)
         else:
             topic.manager = self._process
             self._otp_feed(RequestReceived(request, RequestVerb.START_CHILD, topic))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from phoenix_actors.link.deeds import Deeds, carry_out, make_good
 from phoenix_actors.link.news import Ended
 from phoenix_actors.telemetry import FAULT, MESSAGE_SENT
 from supervisors._runtime.current import current
@@ -25,7 +26,6 @@ from supervisors._runtime.shield import shielded
 from supervisors.telemetry import unheard, wanted
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from supervisors import ActorRef
     from supervisors._runtime.current import Here
@@ -68,9 +68,9 @@ def start_channel_here(manager: Process, topic: Topic) -> bool:
             else:
                 done = _in_turn(manager, topic, here, after)
         finally:
-            _carry_out(after)
+            carry_out(after)
     except BaseException:
-        _make_good(topic, after)
+        make_good(after)
         raise
     return done is not UNDONE
 
@@ -138,18 +138,3 @@ def _not_wanted(topic: Topic, ref: ActorRef) -> None:
     if topic.leaving:
         topic.abandon()
     ref.cast(Ended())
-
-
-def _carry_out(after: Deeds) -> None:
-    while after:
-        after[0]()
-        # Behind it: one that was interrupted is done once more, which harms nobody.
-        del after[0]
-
-
-def _make_good(topic: Topic, after: Deeds) -> None:
-    """Do what a signal's handler, by what it raised, has kept this thread from."""
-    wire = topic.session.wire
-    if wire is not None:
-        wire.outbox.ring()
-    _carry_out(after)

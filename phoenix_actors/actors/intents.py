@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from phoenix_actors.actors.part import Part
+from phoenix_actors.link.scheduling import without_waiting
 from phoenix_actors.link.session import Session
 from supervisors import ActorRef, Down, Monitor
 
@@ -48,7 +49,8 @@ class Intents(Part):
         timeout = self.session.options.push_timeout
         for topic in self.session.topics():
             if topic.listeners.unsubscribe(message.ref):
-                topic.leave(timeout, may_write=False)
+                # Nor for a peer that takes nothing.
+                without_waiting(topic.leave, timeout)
 
     def handle_call(self, request: Any, sender: Any) -> Any:
         """Answer `"stats"`: how many topics are wanted and how many subscribers are watched."""

@@ -12,12 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.errors import JoinError, PhoenixError
+from phoenix_actors.link.deeds import Deeds, carry_out
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.join_reply import JoinReply
 from phoenix_actors.link.join_span import JoinSpan
 from phoenix_actors.link.news import Closed, Ended, Joined, JoinFailed
 from phoenix_actors.link.overflow import drop_push, report_full
-from phoenix_actors.link.own_inbound import Deeds, OwnInbound
+from phoenix_actors.link.own_inbound import OwnInbound
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.push import PendingPush, push_failure
 from phoenix_actors.machines.timers import ArmTimer, CancelTimer, TimerFired
@@ -92,7 +93,7 @@ class CarryingOut(OwnInbound):
         elif timer in armed:
             armed.pop(timer).cancel()
         fired = TimerFired(timer, command.serial)
-        armed[timer] = timers.after(command.delay, lambda: self.feed(fired, may_write=False))
+        armed[timer] = timers.after(command.delay, lambda: self.feed(fired))
 
     def _do_cancel(self, command: CancelTimer, _: Deeds) -> None:
         if self._timers is None:
@@ -150,8 +151,7 @@ class CarryingOut(OwnInbound):
             if machine.join_ref == join_ref and machine.state is ChannelState.JOINING:
                 self._put_join(join_ref, value, after)
         self.wire.written(may_write=True)
-        for deed in after:
-            deed()
+        carry_out(after)
 
     def _put_join(self, join_ref: str, params: Any, after: Deeds) -> None:
         topic, wire = self.topic, self.wire
@@ -174,7 +174,7 @@ class CarryingOut(OwnInbound):
         """Report what is the fault of params, for on a rejoin nobody waits for it."""
         kind = type(error.__cause__ or error).__name__
         emit(HOOK_FAILED, hook=f"params of {self.topic.name}", error=kind)
-        self.feed(events.JoinUnsent(join_ref, error), may_write=False)
+        self.feed(events.JoinUnsent(join_ref, error))
 
     # ---- answers to whoever waits ---------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from phoenix_actors.protocol.v2 import SerializerV2
 if TYPE_CHECKING:
     from phoenix_actors.errors import DecodeError
     from phoenix_actors.link.counters import Counters
+    from phoenix_actors.link.future import PushFuture
     from phoenix_actors.link.shared import SharedValues
     from phoenix_actors.link.templates import Templates
     from phoenix_actors.options import JsonLibrary
@@ -74,14 +75,16 @@ class Codec:
         text = plain_text(payload)
         return None if text is None else f"{known[0]}{text}]"
 
-    def prepare(self, topic: str, event: str, payload: Any, counted: str | None = None) -> Prepared:
-        """Encode everything but the refs; then count one more of what is to be `counted`, too.
+    def prepare(
+        self, topic: str, event: str, payload: Any, push: PushFuture | None = None
+    ) -> Prepared:
+        """Encode everything but the refs; then count the push that this is for, if there is one.
 
         Raises:
             EncodeError: when the payload, the topic or the event cannot be sent.
         """
         serializer, templates, kind = self._serializer, self._templates, type(payload)
-        by = "encoded"
+        by: str | None = "encoded"
         if (
             templates is not None
             and (kind is dict or not isinstance(payload, _NO_JSON))
@@ -95,15 +98,13 @@ class Codec:
             prepared: Prepared = serializer.prepare_after(head, topic, event, payload)
         elif isinstance(payload, EncodedPayload):
             prepared = serializer.prepare_encoded(topic, event, payload.take())
-            if counted is not None:
-                self._counters.add(counted)
-            return prepared
+            by = None
         else:
             prepared = serializer.prepare(topic, event, payload)
-        if counted is None:
+        if push is not None:
+            self._counters.offer(push, by)
+        elif by is not None:
             self._counters.add(by)
-        else:
-            self._counters.add_both(by, counted)
         return prepared
 
     def payload_text(self, payload: Any) -> str:

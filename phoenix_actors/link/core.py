@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from phoenix_actors.link.carrying_out import CARRIED_OUT, CarryingOut
+from phoenix_actors.link.deeds import Deeds, do_in_step
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
@@ -28,7 +29,6 @@ from supervisors.telemetry import wanted
 
 if TYPE_CHECKING:
     from phoenix_actors.errors import PhoenixError
-    from phoenix_actors.link.own_inbound import Deeds
     from phoenix_actors.link.topic import Topic
     from phoenix_actors.link.wire import Wire
     from phoenix_actors.message import Frame
@@ -107,20 +107,15 @@ class ChannelCore(CarryingOut):
             self._machine = self.wire.policies.shared(packed)
             return freed + sys.getsizeof(machine)
 
-    def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
-        """Give the machine events and carry out what it says.
+    def feed(self, *news: events.ChannelEvent) -> None:
+        """Give the machine events, between which nothing comes, and carry out what it says.
 
-        Args:
-            news: what happened, in order; nothing comes between.
-            may_write: whether this thread may wait for the peer to take frames; the reader, timers
-                and the Socket actor may not, nor may the callbacks of the user's that they run.
+        For the reader, timers and the Socket actor: neither they nor the callbacks of the user's
+        that they run may wait for the peer to take frames.
         """
         deeds = self.take_in(news)
-        self.wire.written(may_write=may_write)
-        if may_write:
-            for deed in deeds:
-                deed()
-        elif deeds:
+        self.wire.written(may_write=False)
+        if deeds:
             self._do_without_waiting(deeds)
 
     def take_in(
@@ -229,42 +224,37 @@ class ChannelCore(CarryingOut):
             if join_ref is not None:
                 # The one thing that `handle` says in this phase, without the words for it.
                 self._send_at_once(join_ref, event, prepared, reply, timeout, now)
-                deeds = refused = None
-            else:
-                request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
-                deeds, refused = self._handle_push(request, now)
-        if deeds is None:
+        if join_ref is not None:
             # As written(), without its look whether something waits.
             if may_wait():
                 wire.outbox.flush()
             else:
                 wire.outbox.ring()
             return True
-        if refused is None:
-            wire.written(may_write=True)
-        for deed in deeds:
-            deed()
+        request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
+        deeds: Deeds = [partial(wire.written, may_write=True)]
+        refused: PhoenixError | None = do_in_step(deeds, self._handle_push, request, now, deeds)
         if refused is not None and self.orphaned_by is None:
             raise refused
         return refused is None
 
     def _handle_push(
-        self, request: events.PushRequested, now: float
-    ) -> tuple[Deeds, PhoenixError | None]:
-        """Have the machine handle a push; return why it is refused, too. Requires the lock."""
-        deeds: Deeds = []
+        self, request: events.PushRequested, now: float, deeds: Deeds
+    ) -> PhoenixError | None:
+        """Have the machine handle a push; return why it is refused, if it is."""
         refused: PhoenixError | None = None
-        for command in self.machine.handle(request, now):
-            if type(command) is events.FailPush and command.token is request.token:
-                refused = command.error
-            else:
-                self._carry_out(command, deeds)
-        gave_up = self.wire.session.gave_up
-        if gave_up is not None:
-            # Nor does a push of now wait for a connection that will not come.
-            for command in self.machine.handle(events.ConnectionGivenUp(gave_up), now):
-                self._carry_out(command, deeds)
-        return deeds, refused
+        with self.topic.lock:
+            for command in self.machine.handle(request, now):
+                if type(command) is events.FailPush and command.token is request.token:
+                    refused = command.error
+                else:
+                    self._carry_out(command, deeds)
+            gave_up = self.wire.session.gave_up
+            if gave_up is not None:
+                # Nor does a push of now wait for a connection that will not come.
+                for command in self.machine.handle(events.ConnectionGivenUp(gave_up), now):
+                    self._carry_out(command, deeds)
+        return refused
 
     def _send_at_once(
         self,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from supervisors._locks import new_lock
+
+if TYPE_CHECKING:
+    from phoenix_actors.link.future import PushFuture
 
 __all__ = ["Counters"]
 
@@ -57,11 +60,29 @@ class Counters:
         with self.lock:
             self._counts[name] += amount
 
-    def add_both(self, name: str, other: str) -> None:
-        """Count one more of each of two."""
+    def offer(self, push: PushFuture, by: str | None) -> None:
+        """Count a push, and by what it was encoded, if it was; now its end is counted, too."""
+        with self.lock:
+            counts = self._counts
+            if by is not None:
+                counts[by] += 1
+            # One step: a signal's handler raises behind a call, and there is none.
+            counts["pushes"] += 1
+            push.counters = self
+
+    def end(self, name: str, cell: list[tuple[bool, Any]], outcome: tuple[bool, Any]) -> bool:
+        """Count the end of a push and note it in its future's cell, in one step, too.
+
+        False, with nothing counted, where another thread has noted one in this very moment.
+        """
         with self.lock:
             self._counts[name] += 1
-            self._counts[other] += 1
+            cell.append(outcome)
+            first = cell[0] is outcome
+            if not first:
+                self._counts[name] -= 1
+                del cell[1:]
+        return first
 
     def add_frames(self, count: int, size: int, decoded: int = 0) -> None:
         """Count frames that were received together, their bytes, and what was decoded."""

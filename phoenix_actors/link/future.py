@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from phoenix_actors.advice import AFTER_INIT
-from phoenix_actors.errors import PushTimeout, QueueFull, WouldDeadlock
+from phoenix_actors.errors import PhoenixError, PushTimeout, QueueFull, WouldDeadlock
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.push_span import PushSpan
 from phoenix_actors.link.scheduling import joins_below, without_waiting
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phoenix_actors.link.counters import Counters
     from phoenix_actors.link.wire import Wire
 
-__all__ = ["PUSH_ENDS", "PUSH_REFUSED", "PushFuture", "push_books"]
+__all__ = ["PUSH_ENDS", "PushFuture", "push_books"]
 
 PUSH_REFUSED: Final = "push_refused"
 PUSH_REPLIED: Final = "push_replied"
@@ -72,7 +72,7 @@ class PushFuture(Reply):
         event: str | None = None,
         wire: Wire | None = None,
     ) -> None:
-        """Made by `push`, for an event on a topic; its end is counted in `counters`."""
+        """Made by `push`, for an event on a topic; its end is counted in `counters`, if any."""
         # As Reply does, without its call.
         self._cell = []
         self._callbacks = None
@@ -92,7 +92,10 @@ class PushFuture(Reply):
         cell = self._cell
         cell.append(outcome)
         if cell[0] is not outcome:
-            self._is_second(PUSH_REPLIED)
+            # Another thread settled it in this very moment; its count is the one that is right.
+            del cell[1:]
+            if self.counters is not None:
+                self.counters.add(PUSH_REPLIED, -1)
         elif self._callbacks is not None or self.span is not None:
             # Code of the user's may run. Nobody who waits by reading is to be told: this one reads.
             without_waiting(self._tell, PUSH_REPLIED, outcome)
@@ -104,21 +107,22 @@ class PushFuture(Reply):
             return super()._settle(outcome)
         ok, error = outcome
         name = PUSH_REPLIED if ok else _failed(error)
-        counters.add(name)
-        if not self._is_first(outcome):
-            return self._is_second(name)
+        if not counters.end(name, self._cell, outcome):
+            return False
         if self.wire is not None:
             # Its time-out, or the loss of the connection: a caller may read until it is there.
             self.wire.stop_reading()
         self._tell(name, outcome)
         return True
 
-    def _is_second(self, name: str) -> bool:
-        """Another thread settled it in this very moment; its count is the one that is right."""
-        del self._cell[1:]
-        if self.counters is not None:
-            self.counters.add(name, -1)
-        return False
+    def refuse(self, error: PhoenixError) -> None:
+        """End it by an error that its caller gets at once: it was neither sent nor kept."""
+        counters = self.counters
+        # One that could not be encoded was no push yet.
+        if counters is None or not counters.end(PUSH_REFUSED, self._cell, (False, error)):
+            return
+        if self.span is not None:
+            self.span.stop("refused")
 
     def _tell(self, name: str, outcome: tuple[bool, Any]) -> None:
         """Tell of the end whoever called for that."""

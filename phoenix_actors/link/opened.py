@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from phoenix_actors.link.deeds import carry_out
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines.channel_events import SocketOpened
 
@@ -28,7 +29,6 @@ def tell_opened(cores: Iterable[ChannelCore], outbox: Outbox, generation: int) -
             outbox.flush_now()
         if deeds:
             with no_waiting_here():
-                for deed in deeds:
-                    deed()
+                carry_out(deeds)
     if outbox:
         outbox.flush_now()

@@ -8,10 +8,10 @@ message, but its session's empty one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from phoenix_actors.errors import QueueFull
+from phoenix_actors.link.deeds import Deeds, carry_out
 from phoenix_actors.link.inbound import Inbound
 from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from phoenix_actors.message import Frame
     from supervisors import ActorRef
 
-__all__ = ["Deeds", "OwnInbound"]
-
-# What may run code of the user's, once no lock is held.
-Deeds: TypeAlias = list[Callable[[], object]]
+__all__ = ["OwnInbound"]
 
 
 class OwnInbound:
@@ -51,7 +48,7 @@ class OwnInbound:
         """The machine, made anew where it was given back."""
         raise NotImplementedError
 
-    def feed(self, *news: events.ChannelEvent, may_write: bool = True) -> None:
+    def feed(self, *news: events.ChannelEvent) -> None:
         """Give the machine events and carry out what it says."""
         raise NotImplementedError
 
@@ -66,8 +63,7 @@ class OwnInbound:
     def _do_without_waiting(deeds: Deeds) -> None:
         """Do what may run code of the user's, with every call that would wait refused."""
         with no_waiting_here():
-            for deed in deeds:
-                deed()
+            carry_out(deeds)
 
     def _own_inbound(self) -> Inbound:
         """Return what keeps the messages of this life; requires the lock."""
@@ -130,7 +126,7 @@ class OwnInbound:
                 self.actor.cast_all(messages if taken == len(messages) else messages[:taken])
                 return taken
         for number, (frame, size) in enumerate(zip(messages, sizes, strict=True), 1):
-            self.feed(events.FrameArrived(frame, generation, size), may_write=False)
+            self.feed(events.FrameArrived(frame, generation, size))
             if self.inbound.must_pause and not unbounded:
                 return number
         return len(messages)
@@ -167,7 +163,7 @@ class OwnInbound:
                 self.topic.room.ring()
             self._do_without_waiting(deeds)
             return
-        self.feed(events.FrameArrived(frame, generation, size), may_write=False)
+        self.feed(events.FrameArrived(frame, generation, size))
 
     def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:
         """Hand a message to the actor, within the bounds (C82)."""

@@ -369,7 +369,7 @@ class Reader:
             if is_unmatched_topic(reply):
                 core = wire.core(frame.topic)
                 if core is not None:
-                    core.feed(TopicUnmatched(push.join_ref), may_write=False)
+                    core.feed(TopicUnmatched(push.join_ref))
             reply = reply_to(push, reply)
         traffic = wire.session.traffic
         if traffic is not None and frame.topic != PHOENIX_TOPIC:

@@ -19,10 +19,17 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from phoenix_actors.errors import ChannelClosed, JoinCancelled, PhoenixError, QueueFull
+from phoenix_actors.errors import (
+    ChannelClosed,
+    ConnectionLost,
+    JoinCancelled,
+    PhoenixError,
+    QueueFull,
+)
 from phoenix_actors.link.core import ChannelCore
+from phoenix_actors.link.deeds import Deeds, carry_out, do_in_step
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
-from phoenix_actors.link.future import PUSH_REFUSED, PushFuture
+from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.overflow import drop_push, report_full
 from phoenix_actors.link.presence import Presence
@@ -45,7 +52,7 @@ from supervisors._runtime.timers import timers
 from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.own_inbound import Deeds
+    from phoenix_actors.link.wire import Wire
     from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
 
@@ -83,8 +90,7 @@ class Topic(TopicRecord):
         """
         deeds: Deeds = []
         attached = self.begin_life(actor, deeds)
-        for deed in deeds:
-            deed()
+        carry_out(deeds)
         return attached
 
     def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
@@ -155,8 +161,7 @@ class Topic(TopicRecord):
         with no_waiting_here():
             for push in pushes:
                 push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
-            for deed in deeds:
-                deed()
+            carry_out(deeds)
         if self.leaving:
             self.close()
 
@@ -170,9 +175,14 @@ class Topic(TopicRecord):
 
     # ---- the end ------------------------------------------------------------------------------
 
-    def leave(self, timeout: float | None, *, may_write: bool = True) -> Reply:
+    def leave(self, timeout: float | None) -> Reply:
         """Want the topic no more; return a future that settles when the server has said so too."""
         left = Reply()
+        deeds: Deeds = []
+        do_in_step(deeds, self._leave, deeds, timeout, left)
+        return left
+
+    def _leave(self, after: Deeds, timeout: float | None, left: Reply) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = max(self._end, _LEAVING)
@@ -180,43 +190,51 @@ class Topic(TopicRecord):
         if core is not None:
             # Nothing is delivered any more, and the answer may stand behind much.
             core.close_inbound()
-            core.feed(LeaveRequested(timeout, left), may_write=may_write)
+            after.append(partial(core.wire.written, may_write=may_wait()))
+            after += core.take_in((LeaveRequested(timeout, left),))
         if core is None or core.orphaned_by is not None:
-            self.abandon()
-            left.settle(None)
-        return left
+            self._abandon(after, None)
+            after.append(partial(left.settle, None))
 
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
+        deeds: Deeds = []
+        do_in_step(deeds, self._abandon, deeds, error)
+
+    def _abandon(self, after: Deeds, error: PhoenixError | None) -> None:
         with self.lock:
             if self.core is not None:
                 self.note_last_join(self.core)
-            last = self._uses.last_join
-            if last is not None:
+            if (last := self._uses.last_join) is not None:
                 self._uses.last_join = None
         if last is not None and not self.closed:
             wire, generation, join_ref = last
             if generation is not None and wire.generation == generation:
                 codec = self.session.codec
                 prepared = codec.prepare(self.name, PHX_LEAVE, {})
-                wire.send(codec.complete(prepared, join_ref, wire.next_ref()), may_write=False)
-        self.close(error)
+                wire.outbox.put(codec.complete(prepared, join_ref, wire.next_ref()))
+                after.append(partial(wire.written, may_write=False))
+        self._close(after, error)
 
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
+        deeds: Deeds = []
+        do_in_step(deeds, self._close, deeds, error)
+
+    def _close(self, after: Deeds, error: PhoenixError | None) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = _CLOSED
             self._facade = None
             early = self._take_early()
         if not self.joined_once.done():
-            self.joined_once.fail(error or JoinCancelled(self.name))
-        self.room.ring()
+            after.append(partial(self.joined_once.fail, error or JoinCancelled(self.name)))
+        after.append(self.room.ring)
         for push in early:
-            without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))
-        listeners = self._uses.listeners
-        if listeners is not None:
-            listeners.close()
+            closed = ChannelClosed(self.name, push.event)
+            after.append(partial(without_waiting, push.reply.fail, closed))
+        if (listeners := self._uses.listeners) is not None:
+            after.append(listeners.close)
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -233,14 +251,31 @@ class Topic(TopicRecord):
             sent = wire.straight.push(self, event, payload, timeout)
             if sent is not None:
                 return sent
-        session = self.session
-        prepared = session.codec.prepare(self.name, event, payload, "pushes")
+        # It counts from `prepare` on.
+        reply = PushFuture(None, self.name, event)
+        try:
+            try:
+                self._push(wire, reply, payload, timeout)
+            except PhoenixError as error:
+                reply.refuse(error)
+                raise
+        except BaseException:
+            # What a signal's handler raises: nobody gets the future, but the books need an end.
+            without_waiting(reply.fail, ConnectionLost(None, "interrupted while it was pushed"))
+            raise
+        return reply
+
+    def _push(
+        self, wire: Wire | None, reply: PushFuture, payload: Any, timeout: float | None
+    ) -> None:
+        """Push the long way, for this future."""
+        session, event = self.session, reply.event
+        prepared = session.codec.prepare(self.name, event, payload, reply)
         if session.traffic is not None:
             session.traffic.pushed(self.name)
-        reply = PushFuture(session.counters, self.name, event)
         reply.span = push_span(self.name, event)
+        core = self.core
         try:
-            core = self.core
             # As good as always there is room; everything else is looked at in `_offer`.
             if not (
                 core is not None
@@ -251,18 +286,12 @@ class Topic(TopicRecord):
                 and core.push(event, prepared, reply, timeout)
             ):
                 self._offer(event, prepared, reply, timeout)
-        except PhoenixError as error:
-            if isinstance(error, QueueFull):
-                wire = session.wire
-                report_full(session, error, 0 if wire is None else len(wire.outbox))
-                if error.dropped:
-                    drop_push(session, reply, error)
-                    return reply
-            session.counters.add(PUSH_REFUSED)
-            if reply.span is not None:
-                reply.span.stop("refused")
-            raise
-        return reply
+        except QueueFull as error:
+            wire = session.wire
+            report_full(session, error, 0 if wire is None else len(wire.outbox))
+            if not error.dropped:
+                raise
+            drop_push(session, reply, error)
 
     def _offer(self, event: str, prepared: Any, reply: Reply, timeout: float | None) -> None:
         """Push where there is room; with `overflow="block"`, wait for that."""

@@ -150,12 +150,12 @@ class Wire:
             for ping in self.take_join(PHOENIX_TOPIC, None):
                 ping.token.fail(push_failure(ping, reason))
         for core in cores:
-            core.feed(SocketLost(generation, reason), may_write=False)
+            core.feed(SocketLost(generation, reason))
 
     def given_up(self, error: PhoenixError) -> None:
         """Tell every channel that no connection will come (C116)."""
         for core in self.cores():
-            core.feed(ConnectionGivenUp(error), may_write=False)
+            core.feed(ConnectionGivenUp(error))
 
     def shut(self, reason: LossReason) -> bool:
         """The Socket actor is gone: drop what is open and fail what is in flight.

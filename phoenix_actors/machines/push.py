@@ -12,7 +12,8 @@ Every operation costs O(1), or O(1) for each entry that it returns; `len` costs 
 that waits, on the average. Most pushes are answered long before their deadline and have the same
 time-out, so a deadline is not sorted in when its push is entered, unless it is earlier than one
 that is: the heap is filled from the table when somebody looks for deadlines and it is used up. Its
-entries of replied pushes are swept when they are the majority. The table has no lock of its own:
+entries of pushes that are gone are swept when one is sorted in and they are the majority, so there
+are never many more of them than pushes have waited at once. The table has no lock of its own:
 replies are resolved on the reader thread and pushes made on others, so its shell holds one around
 every call.
 """
@@ -83,7 +84,6 @@ class PendingPushes:
         "_answered",
         "_by_topic",
         "_floor",
-        "_gone",
         "_heap",
         "_last",
         "_sorted_to",
@@ -101,8 +101,6 @@ class PendingPushes:
         self._sorted_to = -math.inf
         # How long the heap has to become to be swept.
         self._sweep_at = _SWEEP_FROM
-        # How many were taken out with their joins since the last sweep.
-        self._gone = 0
         self.unmatched = 0
 
     def next_ref(self) -> str:
@@ -183,10 +181,9 @@ class PendingPushes:
         taken = [push for push in pushes.values() if push.join_ref == join_ref]
         for push in taken:
             self._remove(push)
-        self._gone += len(taken)
-        # Not for each of many topics that end together: a sweep looks at all that wait.
-        if len(self._heap) > _SWEEP_FROM and 2 * self._gone > len(self._heap) + _SWEEP_FROM:
-            self._sweep()
+        if not self._by_topic:
+            # As when a connection is lost: no deadline has to be kept.
+            self._heap, self._sorted_to = [], -math.inf
         return taken
 
     def expire(self, now: float) -> list[PendingPush]:
@@ -237,7 +234,7 @@ class PendingPushes:
         most = 2 * len(self) + _SWEEP_FROM
         if len(self._heap) > most:
             self._fill()
-        self._sweep_at, self._gone = most, 0
+        self._sweep_at = most
 
     def __len__(self) -> int:
         return sum(map(len, self._by_topic.values()))

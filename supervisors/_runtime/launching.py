@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +15,20 @@ from supervisors._runtime.ref import ActorRef
 from supervisors._runtime.spawn import StartOptions
 from supervisors.child_spec import ChildSpec
 
-__all__ = ["Launch", "launch_of"]
+__all__ = ["Launch", "launch_of", "start_parts"]
+
+start_parts: Final[Callable[[type], Any]] = attrgetter(
+    "init",
+    "__init__",
+    "on_start",
+    "__new__",
+    "_otp_begin",
+    "_otp_after_start",
+    "mailbox_limit",
+    "ref_class",
+    "dispatcher",
+)
+"""What the start of a GenServer looks up in its class, in one step of C code."""
 
 
 class Launch(msgspec.Struct, frozen=True):

@@ -23,13 +23,20 @@ class Pushes(RuleBasedStateMachine):
         self.refs: list[str] = []
         self.now = 0.0
 
-    @rule(topic=topics, join_ref=join_refs, timeout=st.one_of(st.none(), st.integers(0, 5)))
-    def add(self, topic: str, join_ref: str, timeout: int | None) -> None:
-        ref = self.table.next_ref()
-        self.refs.append(ref)
+    @rule(
+        topic=topics,
+        join_ref=join_refs,
+        timeout=st.one_of(st.none(), st.integers(0, 5)),
+        at_once=st.booleans(),
+    )
+    def add(self, topic: str, join_ref: str, timeout: int | None, at_once: bool) -> None:
         deadline = None if timeout is None else self.now + timeout
-        push = PendingPush(topic, ref, join_ref, "e", None, deadline)
-        self.table.add(push)
+        if at_once:
+            push = self.table.enter(topic, join_ref, "e", None, deadline, timeout)
+        else:
+            push = PendingPush(topic, self.table.next_ref(), join_ref, "e", None, deadline)
+            self.table.add(push)
+        self.refs.append(push.ref)
         self.model.append(push)
 
     @rule(topic=topics, join_ref=st.one_of(st.none(), join_refs), data=st.data())

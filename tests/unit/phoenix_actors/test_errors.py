@@ -36,6 +36,7 @@ from phoenix_actors.errors import (
     WouldDeadlock,
 )
 from phoenix_actors.message import Left, ServerClosed, ServerError
+from supervisors import Abandoned, Crashed, Killed
 
 HIDDEN = "s3cr3t"
 
@@ -175,6 +176,8 @@ def test_a_push_that_crashed_the_channel_says_what_comes_next() -> None:
     """The topic is joined again by itself then; after any other end it is the user's to join it."""
     crashed = ChannelClosed("t", "no_such_event", ServerError({"reason": HIDDEN}))
     assert "joined again by itself" in str(crashed)
+    for end in (Crashed(RuntimeError()), Killed(), Abandoned()):
+        assert "joins by itself" in str(ChannelClosed("t", "e", end))
     for reason in (None, Left(), ServerClosed()):
         assert "join() the topic again" in str(ChannelClosed("t", "e", reason))
 

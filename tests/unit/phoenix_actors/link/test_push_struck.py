@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import phoenix_actors
-from phoenix_actors.errors import ConnectionLost
+from phoenix_actors.errors import ConnectionLost, QueueFull
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.transport.own_lock import is_mine
+from supervisors import Normal
 from tests.striking import strike_in_life_at
-from tests.unit.phoenix_actors.link.link_bench import LinkBench, QuickHandle
+from tests.unit.phoenix_actors.link.link_bench import Handle, LinkBench, QuickHandle
 
 _CLIENT = str(Path(phoenix_actors.__file__).parent)
 
@@ -82,3 +85,129 @@ def test_an_interrupted_push_has_an_end() -> None:
             break
     assert step > 40
     run.bench.close()
+
+
+def first() -> LinkBench:
+    """The first push of its event."""
+    bench = LinkBench()
+    bench.open(QuickHandle())
+    bench.joined("t")
+    return bench
+
+
+def looked_at() -> LinkBench:
+    """Somebody wants counts by topic."""
+    bench = first()
+    bench.session.count_traffic()
+    return bench
+
+
+def slow() -> LinkBench:
+    """The transport does not say whether it can send without waiting."""
+    bench = LinkBench()
+    bench.open(Handle())
+    bench.joined("t")
+    return bench
+
+
+def half_sent() -> LinkBench:
+    """The socket takes a part of the frame."""
+    bench = LinkBench()
+    handle = bench.open(QuickHandle())
+    bench.joined("t")
+    handle.says = [False]
+    return bench
+
+
+def between_lives() -> LinkBench:
+    """No actor serves the topic."""
+    bench = LinkBench()
+    bench.topic("t")
+    return bench
+
+
+def joining() -> LinkBench:
+    """The server has not answered the join."""
+    bench = LinkBench()
+    bench.attach(bench.topic("t"))
+    return bench
+
+
+def full(overflow: str) -> LinkBench:
+    """As many pushes wait as may."""
+    bench = LinkBench(max_pending_messages=1, overflow=overflow)
+    topic = bench.topic("t")
+    bench.attach(topic)
+    topic.push("e", {}, 60.0)
+    return bench
+
+
+@pytest.mark.contract("C181")
+@pytest.mark.parametrize(
+    "begin",
+    [
+        first,
+        looked_at,
+        slow,
+        half_sent,
+        between_lives,
+        joining,
+        pytest.param(lambda: full("error"), id="full, error"),
+        pytest.param(lambda: full("drop_oldest"), id="full, drop_oldest"),
+        pytest.param(lambda: full("drop_newest"), id="full, drop_newest"),
+    ],
+    ids=lambda begin: getattr(begin, "__name__", None),
+)
+def test_the_books_of_pushes_that_go_the_long_way(begin: Callable[[], LinkBench]) -> None:
+    """An interrupted one is counted with its end, or not at all."""
+    for step in itertools.count():
+        bench = begin()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        push = partial(topic.push, "e", {"n": 1}, 60.0)
+        struck = True
+        try:
+            struck = strike_in_life_at(step, push, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            pass
+        except QueueFull:
+            # As without a strike.
+            struck = False
+        bench.lose(ConnectionLost(None, "over"))
+        topic.leave(None)
+        topic.close()
+        books = push_books(bench.session.counters.snapshot())
+        assert books["waiting"] == bench.wire.pending() == 0, (step, books)
+        bench.close()
+        if not struck:
+            break
+    assert step > 30
+
+
+@pytest.mark.contract("C83", "C181")
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("begin", [first, joining, between_lives])
+def test_whoever_waits_for_a_topic_hears_of_its_end(
+    begin: Callable[[], LinkBench], again: bool
+) -> None:
+    """Wherever leave() was interrupted: by the next one, or by the end of the client."""
+    for step in itertools.count():
+        bench = begin()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        futures = [topic.push("e", {}, None) for _ in range(2)]
+        struck = True
+        try:
+            leave = partial(topic.leave, None)
+            struck = strike_in_life_at(step, leave, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            pass
+        left = topic.leave(None) if again else None
+        for core in bench.wire.cores():
+            topic.actor_ended(core.actor, Normal())
+        bench.close()
+        assert [future.done() for future in futures] == [True, True], step
+        assert left is None or left.done(), step
+        if not struck:
+            break
+    assert step > 60

@@ -169,6 +169,21 @@ def test_a_stream_that_nobody_has_keeps_nothing() -> None:
     assert [message.payload for message in kept] == [1]
 
 
+@pytest.mark.parametrize("way", ["another one ends", "another one begins"])
+def test_nobody_has_to_send_for_streams_that_nobody_has_to_be_forgotten(way: str) -> None:
+    """A channel without messages keeps none of those that come and go."""
+    listeners = Listeners("t")
+    other = listeners.stream(0.0)
+    for _ in range(3):
+        listeners.stream(0.0)
+    if way == "another one ends":
+        other.close()
+        assert listeners._streams == ()
+    else:
+        another = listeners.stream(0.0)
+        assert [held() for held, _ in listeners._streams] == [other, another]
+
+
 def _wait(listeners: Listeners) -> list[Any]:
     """Waits as a task does that nobody keeps; returns where it puts what it then takes."""
     taken: list[Any] = []

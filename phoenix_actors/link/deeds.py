@@ -1,0 +1,71 @@
+"""What a step under a topic's lock leaves to be done behind it, for that may run a user's code.
+
+In the main thread a signal's handler, the user's Ctrl-C, may raise anywhere. Law: what a step has
+taken out of a buffer or a table, such as a push whose end is to be told, is dealt with all the
+same, unless signals cannot be put off meanwhile, see `shield`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from supervisors._runtime.current import current
+from supervisors._runtime.outcomes import UNDONE
+from supervisors._runtime.shield import shielded
+
+__all__ = ["Deeds", "carry_out", "do_in_step", "make_good"]
+
+Deeds: TypeAlias = list[Callable[[], object]]
+
+
+def do_in_step(deeds: Deeds, act: Callable[..., Any], *arguments: Any) -> Any:
+    """Return `act(*arguments)`, done in the main thread with signals put off, then do the deeds.
+
+    Args:
+        deeds: what `act` leaves to be done, to which it adds, and what is to be done before.
+        act: runs nothing of a user's and waits for nobody.
+        *arguments: for it.
+
+    Raises:
+        BaseException: what a signal's handler raises, when all is done, or nothing has begun.
+    """
+    try:
+        try:
+            done: Any = UNDONE
+            if current.here.is_main:
+                done = shielded(act, *arguments)
+            return act(*arguments) if done is UNDONE else done
+        finally:
+            carry_out(deeds)
+    except BaseException:
+        make_good(deeds)
+        raise
+
+
+def carry_out(deeds: Deeds) -> None:
+    """Do all of them, in their order; what is done is taken out.
+
+    Example:
+        >>> done = []
+        >>> deeds = [lambda: done.append(1), lambda: 1 / 0, lambda: done.append(2)]
+        >>> carry_out(deeds)
+        Traceback (most recent call last):
+        ZeroDivisionError: division by zero
+        >>> make_good(deeds)
+        >>> done, deeds
+        ([1, 2], [])
+    """
+    while deeds:
+        deeds[0]()
+        # Behind it: one that was interrupted is done once more, which harms nobody.
+        del deeds[0]
+
+
+def make_good(deeds: Deeds) -> None:
+    """Do what an exception has kept `carry_out` from; one that raises by itself is given up."""
+    while deeds:
+        with suppress(BaseException):
+            deeds[0]()
+        del deeds[0]
