@@ -148,9 +148,15 @@ class Channel(metaclass=_OneWord):
         """
         return self._topic.listeners.on(event, fn)
 
-    def off(self, event: str) -> None:
-        """Remove every handler of this event; a dispatch under way is not changed (C147)."""
-        self._topic.listeners.off(event)
+    def off(self, event: str, subscription: Subscription | None = None) -> None:
+        """Remove every handler of this event, or the one that `on` gave this subscription for.
+
+        A dispatch under way is not changed (C147).
+        """
+        if subscription is None:
+            self._topic.listeners.off(event)
+        else:
+            subscription.off()
 
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on.

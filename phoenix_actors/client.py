@@ -24,23 +24,11 @@ from phoenix_actors.link.hooks import Subscription
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.message_hooks import MessageHook
 from phoenix_actors.link.presence import Presence
-from phoenix_actors.link.scheduling import (
-    calling_actor,
-    may_wait,
-    refuse_waiting,
-    runs_below,
-)
+from phoenix_actors.link.scheduling import calling_actor, may_wait, refuse_waiting, runs_below
 from phoenix_actors.message import ConnectionStatus, Message
 from phoenix_actors.options import SocketOptions
 from phoenix_actors.tree import THREADS_TIMEOUT, ClientSupervisor, parts
-from supervisors import (
-    ActorRef,
-    CallTimeout,
-    ChildSpec,
-    ExitReason,
-    NoProcError,
-    Normal,
-)
+from supervisors import ActorRef, CallTimeout, ChildSpec, ExitReason, NoProcError, Normal
 from supervisors._runtime.calling import start_and_wait
 from supervisors._runtime.timers import timers
 
@@ -110,12 +98,22 @@ class SocketClient(ClientParts):
         return id(self.__dict__)
 
     @classmethod
-    def child_spec(cls, *, id: Any = None, restart: str = "permanent", **options: Any) -> ChildSpec:
+    def child_spec(
+        cls,
+        *,
+        id: Any = None,
+        restart: str = "permanent",
+        shutdown: Any = None,
+        significant: bool = False,
+        **options: Any,
+    ) -> ChildSpec:
         """Return how a supervisor starts a client; takes the options of start_link().
 
         Args:
             id: the child's id; by default the client's name, else "SocketClient".
             restart: "permanent", "transient" or "temporary".
+            shutdown: seconds that its end may take, None (no limit) or BRUTAL_KILL.
+            significant: whether its end counts for `auto_shutdown`.
             **options: see `SocketOptions`.
 
         Raises:
@@ -127,20 +125,25 @@ class SocketClient(ClientParts):
             start=_start,
             args=(checked,),
             restart=restart,
+            shutdown=shutdown,
             type="supervisor",
+            significant=significant,
         )
 
     # ---- the connection -----------------------------------------------------------------------
 
     @property
     def status(self) -> ConnectionStatus:
-        """Disconnected (also while it waits to reconnect), connecting, connected or closing."""
-        return self.session.status
+        """Disconnected (between attempts and once ended too), connecting, connected or closing."""
+        try:
+            return self.session.status
+        except NoProcError:
+            return ConnectionStatus.DISCONNECTED
 
     @property
     def connected(self) -> bool:
         """Whether a connection is open."""
-        return self.process is not None and self.status is ConnectionStatus.CONNECTED
+        return self.status is ConnectionStatus.CONNECTED
 
     def connect(self) -> None:
         """Connect, in the background; harmless when connected, immediate during a back-off."""
@@ -363,11 +366,7 @@ class ClientProcess(ClientSupervisor):
 
 
 def _checked(options: dict[str, Any]) -> SocketOptions:
-    """Return the options of a client, its channel classes checked too.
-
-    Raises:
-        InvalidOption, InvalidURL: an option is unknown, wrong, or not available.
-    """
+    """Return the options of a client, its channel classes checked too."""
     checked = SocketOptions.of(**options)
     given = [("topic_channel_map", entry) for entry in checked.topic_channel_map.values()]
     if checked.default_channel_module is not None:

@@ -45,7 +45,7 @@ class DynamicSupervisorRef(SupervisorRef):
 
     def start_child(
         self,
-        child: Any = UNSET,
+        spec: Any = UNSET,
         *,
         args: Iterable[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -53,7 +53,7 @@ class DynamicSupervisorRef(SupervisorRef):
         """Start a child and return its ref; its id is not looked at (S105).
 
         Args:
-            child: what to start; left out where the supervisor has a `template`.
+            spec: what to start; left out where the supervisor has a `template`.
             args: only with a template: put behind its arguments (S104).
             kwargs: likewise; these win over the template's.
 
@@ -74,13 +74,12 @@ class DynamicSupervisorRef(SupervisorRef):
             >>> rooms.start_child(args=("alice",)).ask("who?"), rooms.stop()
             (('lobby', 'alice'), True)
         """
-        if child is UNSET:
+        if spec is UNSET:
             return ask_for_child(self, Appended(tuple(args), dict(kwargs or {})))
         if args or kwargs:
             text = "arguments of a child stand in its specification; args= goes with a template"
             raise ChildSpecError(SpecProblem.BAD_START, text)
-        spec = checked_spec(child, AutoShutdown.NEVER)
-        return ask_for_child(self, spec)
+        return ask_for_child(self, checked_spec(spec, AutoShutdown.NEVER))
 
 
 class DynamicSupervisor(SupervisingActor):

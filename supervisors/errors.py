@@ -141,6 +141,9 @@ class CallTimeout(ActorError, Timeout, TimeoutError):
         self.timeout = timeout
 
 
+_GONE = "is not alive{}: look its name up again, or monitor it"
+
+
 class NoProcError(ActorError, ActorDeadError, LookupError):
     """The actor is dead, or died before it answered.
 
@@ -148,10 +151,10 @@ class NoProcError(ActorError, ActorDeadError, LookupError):
         reason: why it ended, when that was seen; None when it was dead already.
     """
 
-    def __init__(self, who: object, reason: Any = None) -> None:
-        """Name the actor, and the reason of its end where known."""
+    def __init__(self, who: object, reason: Any = None, problem: str = _GONE) -> None:
+        """Name the actor, the reason of its end where known, or another problem."""
         cause = f" ({type(reason).__name__})" if reason is not None else ""
-        super().__init__(f"{who} is not alive{cause}: look its name up again, or monitor it")
+        super().__init__(f"{who} {problem.format(cause)}")
         self.reason = reason
 
 

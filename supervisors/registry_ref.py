@@ -283,8 +283,11 @@ class RegistryRef(ActorRef):
 
 def _owner(owner: ActorRef | None) -> Process:
     process = current.process if owner is None else any_process_of(owner, "register")
+    if process is None and owner is None:
+        problem = "is no actor: call this in the actor, or name it by owner=ref"
+        raise NoProcError("the calling thread", problem=problem)
     if process is None:
-        raise NoProcError(owner or "a plain thread, which cannot hold a key without owner=,")
+        raise NoProcError(owner)
     return process
 
 

@@ -162,7 +162,7 @@ class SupervisorRef(ActorRef):
     def _request(self, verb: RequestVerb, argument: Any = None) -> Any:
         return ask_supervisor(self, verb, argument)
 
-    def start_child(self, child: Any) -> Any:
+    def start_child(self, spec: Any) -> Any:
         """Start a new child at the end of the order and return its ref; None for IGNORE.
 
         Raises:
@@ -171,7 +171,7 @@ class SupervisorRef(ActorRef):
             MaxChildrenError: a dynamic supervisor is full (S107).
             StartError: the child's init failed; the id is free again (S91).
         """
-        return ask_for_child(self, _spec(child))
+        return ask_for_child(self, _spec(spec))
 
     def terminate_child(self, id_or_ref: Any) -> None:
         """Stop a child, by id or by ref (dynamic: by ref); repeating it is fine (S93, S110).
@@ -181,22 +181,22 @@ class SupervisorRef(ActorRef):
         """
         ask_for_end(self, id_or_ref)
 
-    def restart_child(self, child_id: Any) -> Any:
+    def restart_child(self, id: Any) -> Any:
         """Start a stopped child again and return its ref; costs no restart (S94, S95).
 
         Raises:
             ChildNotFoundError, ChildRunningError, ChildRestartingError: it is not stopped.
             StartError: its init failed; it stays stopped.
         """
-        return self._request(RequestVerb.RESTART_CHILD, child_id)
+        return self._request(RequestVerb.RESTART_CHILD, id)
 
-    def delete_child(self, child_id: Any) -> None:
+    def delete_child(self, id: Any) -> None:
         """Forget a stopped child (S96).
 
         Raises:
             ChildNotFoundError, ChildRunningError, ChildRestartingError: it is not stopped.
         """
-        self._request(RequestVerb.DELETE_CHILD, child_id)
+        self._request(RequestVerb.DELETE_CHILD, id)
 
     def which_children(self) -> list[ChildInfo]:
         """List the children, those of a static supervisor in reverse start order (S97)."""

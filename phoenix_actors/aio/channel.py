@@ -86,9 +86,9 @@ class Channel:
         """
         return self.sync.on(event, fn)
 
-    def off(self, event: str) -> None:
-        """Remove every handler of this event."""
-        self.sync.off(event)
+    def off(self, event: str, subscription: Subscription | None = None) -> None:
+        """Remove every handler of this event, or the one that `on` gave this subscription for."""
+        self.sync.off(event, subscription)
 
     def messages(self, timeout: float | timedelta | None = None) -> MessageStream:
         """Iterate over the channel's messages from now on, with `async for`.

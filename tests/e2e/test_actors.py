@@ -19,7 +19,7 @@ from phoenix_actors import (
     SocketClient,
     WouldDeadlock,
 )
-from supervisors import ChildSpec, GenServer, Stop, Supervisor, whereis
+from supervisors import ChildSpec, GenServer, Shutdown, Stop, Supervisor, whereis
 from tests.e2e.rig import DEADLINE, QUICK, Connect, Log, Phoenix, Telling, eventually, listening
 
 
@@ -469,6 +469,20 @@ def test_a_client_in_a_supervisor(phoenix: Phoenix) -> None:
         eventually(phoenix.channels, lambda topics: topics == {"room:a": 1})
         assert phoenix.transports() == 1
     eventually(phoenix.transports, lambda count: count == 0)
+
+
+def test_a_client_that_counts(phoenix: Phoenix) -> None:
+    """A significant one ends its supervisor with it; ended, it is known as disconnected."""
+    spec = SocketClient.child_spec(
+        name="counts", url=phoenix.url, restart="temporary", shutdown=2.0, significant=True
+    )
+    assert (spec.shutdown, spec.type) == (2.0, "supervisor")
+    app = Supervisor.start_link([spec], strategy="one_for_one", auto_shutdown="any_significant")
+    end, client = app.monitor(), whereis("counts")
+    client.wait_connected(DEADLINE)
+    client.stop()
+    assert end.wait(DEADLINE).reason == Shutdown()
+    assert (client.status, client.connected) == ("disconnected", False)
 
 
 def test_the_seeds_functions(connect: Connect) -> None:

@@ -415,14 +415,20 @@ def test_params_that_are_replaced(phoenix: Phoenix, connect: Connect) -> None:
 
 @pytest.mark.contract("C147")
 def test_all_handlers_of_an_event(client: SocketClient) -> None:
-    """off(event) removes them, and no handler of another event."""
+    """off(event, subscription) removes one, off(event) all, and none of another event."""
     log = Log()
     channel = client.join("room:a", on={"pushed": lambda _: log.add("first")})
-    channel.on("pushed", lambda _: log.add("second"))
+    second = channel.on("pushed", lambda _: log.add("second"))
     channel.on("tick", lambda _: log.add("tick"))
+    channel.off("pushed", second)
+    channel.push("push_me", {})
+    log.wait("first")
+    channel.push("flood", {"n": 1, "size": 1})
+    log.wait("tick")
+    assert log.items == [("first",), ("tick",)]
     channel.off("pushed")
     channel.off("unknown")
     channel.push("push_me", {})
     channel.push("flood", {"n": 1, "size": 1})
-    log.wait("tick")
-    assert log.items == [("tick",)]
+    log.wait("tick", count=2)
+    assert log.items == [("first",), ("tick",), ("tick",)]
