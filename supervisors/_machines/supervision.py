@@ -194,6 +194,18 @@ class SupervisionMachine:
         """Add a command to the answer to the present event."""
         self._commands.append(command)
 
+    def waiting_tokens(self) -> list[Any]:
+        """Return the tokens of the requests whose turn has not come."""
+        return [event.token for event in self.waiting if isinstance(event, RequestReceived)]
+
+    def withdraw(self, tokens: Container[Any]) -> None:
+        """Forget requests whose turn has not come: nobody waits for them any more."""
+        self.waiting = deque(
+            event
+            for event in self.waiting
+            if not (isinstance(event, RequestReceived) and event.token in tokens)
+        )
+
     def overtakes(self) -> bool:
         """Tell whether what is done at once would come before something that was ordered."""
         return any(type(command) is not CancelTimer for command in self._commands)

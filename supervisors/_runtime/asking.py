@@ -79,6 +79,8 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
             refuse_request(ref, process, here.process)
     request = SupervisorRequest(verb, argument)
     call = Asked.of(request, process)
+    if here.process is not None:
+        call.ref = here.process.actor_ref
     if (
         verb in _READS
         and here.is_main

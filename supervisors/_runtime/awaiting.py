@@ -11,6 +11,9 @@ it, or for ever. It is refused instead, where that is certain:
   by a supervisor that is to stop it.
 - So it is with the parent of such a one, if it is such a one itself.
 
+A supervisor looks for this itself, too, when it takes a request and when it tells a child to stop,
+for either may have come while the other was on its way.
+
 Nobody waits any more for one that was killed, and nobody is asked who has ended. What else asks in
 a circle, by way of other actors, is not seen here; calls have time-outs for that.
 """
@@ -27,7 +30,7 @@ from supervisors.exits import Abandoned
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
 
-__all__ = ["refuse_call", "refuse_end", "refuse_request"]
+__all__ = ["refusal", "refuse_call", "refuse_end", "refuse_request"]
 
 
 def refuse_call(ref: Any, asked: Process, asker: Process) -> None:
@@ -39,7 +42,7 @@ def refuse_call(ref: Any, asked: Process, asker: Process) -> None:
     child = _child_on_the_way(asked, asker, _is_awaited)
     # A supervisor waits for those that it has numbered without standing in a turn.
     if child is not None and not child.incarnation:
-        _refuse(ref, child)
+        raise _error(ref, child)
 
 
 def refuse_request(ref: Any, asked: Process, asker: Process) -> None:
@@ -48,9 +51,15 @@ def refuse_request(ref: Any, asked: Process, asker: Process) -> None:
     Raises:
         SelfCallError: it would.
     """
+    error = refusal(ref, asked, asker)
+    if error is not None:
+        raise error
+
+
+def refusal(ref: Any, asked: Process, asker: Process) -> SelfCallError | None:
+    """Return the error of `refuse_request`, if there is one."""
     child = _child_on_the_way(asked, asker, _is_awaited)
-    if child is not None:
-        _refuse(ref, child)
+    return None if child is None else _error(ref, child)
 
 
 def refuse_end(ref: Any, asked: Process, asker: Process, which: Any = None) -> None:
@@ -120,10 +129,9 @@ def _spec(child: Process) -> Any:
     return None if known is None else known.spec
 
 
-def _refuse(ref: Any, child: Process) -> None:
+def _error(ref: Any, child: Process) -> SelfCallError:
     if child._came_up:
         why = "to have ended: do without it in terminate()"
     else:
         why = "to have started: return Continue(...) from init and ask in handle_continue()"
-    msg = f"waits for {child.actor_ref}, from within which it was asked, {why}"
-    raise SelfCallError(ref, msg)
+    return SelfCallError(ref, f"waits for {child.actor_ref}, from within which it was asked, {why}")

@@ -21,9 +21,10 @@ from supervisors._machines.vocabulary import (
     TimerFired,
     TimerKind,
 )
+from supervisors._runtime.awaiting import refusal
 from supervisors._runtime.ending import kill_tree
 from supervisors._runtime.first_turn import confirm
-from supervisors._runtime.items import ChildStop
+from supervisors._runtime.items import ChildStop, Urge
 from supervisors._runtime.outcomes import StartFailed
 from supervisors._runtime.reply import Reply
 from supervisors._runtime.starting import StartingActor
@@ -48,11 +49,42 @@ class CommandedActor(StartingActor):
 
     _otp_timers: dict[tuple[TimerKind, int], Timer]
     _otp_asked: set[Reply]
+    # Whether its own supervisor has told it to stop, which it does step by step.
+    _otp_is_awaited = False
 
     def _otp_stop_child(self, command: StopChild) -> None:
         process = self._otp_lives.get(command.incarnation)
         if process is not None:
             process.order_from_supervisor(ChildStop(_SHUTDOWN, deadline=command.deadline))
+            self._otp_refuse_waiting()
+
+    def _otp_refuse_waiting(self, _: object = None) -> None:
+        """Refuse the requests whose turn cannot come before the children have ended that wait."""
+        process, above = self._process, self._process.parent
+        if self._otp_is_awaited or not process._came_up:
+            # They may wait for one above, which waits for this one.
+            asked = None if above is None else getattr(above.actor, "_otp_asked", None)
+            if asked:
+                above.order(Urge(above.actor._otp_refuse_waiting))  # type: ignore[union-attr]
+        machine: Any = self._otp_machine  # type: ignore[attr-defined]
+        if machine is None or not self._otp_asked:
+            return
+        refused = {reply for reply in machine.waiting_tokens() if self._otp_refuses(reply)}
+        if refused:
+            machine.withdraw(refused)
+
+    def _otp_refuses(self, reply: Any) -> bool:
+        """Refuse a request from within a child that this supervisor waits for; tell whether so."""
+        asker = getattr(reply, "ref", None)
+        if asker is None or asker.process is None:
+            return False
+        process = self._process
+        error = refusal(process.actor_ref, process, asker.process)
+        if error is None:
+            return False
+        self._otp_asked.discard(reply)
+        reply.fail(error)
+        return True
 
     def _otp_kill_child(self, command: KillChild) -> None:
         process = self._otp_lives.get(command.incarnation)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from supervisors._runtime.current import current
 from supervisors._runtime.pykka_names import PROXY_MESSAGES, PYKKA_STOP
 from supervisors._runtime.reply import Reply
+from supervisors.errors import SelfCallError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
     from supervisors.exits import ExitReason
 
@@ -93,6 +96,13 @@ class Asked(Reply, Call):
     def reply(self, value: Any) -> bool:
         """Answer; tell whether this was the first answer."""
         return self.settle(value)
+
+    def _await_outcome(self, timeout: float | timedelta | None) -> tuple[bool, Any]:
+        to = self.to
+        if to is not None and to is current.process and not to.ended:
+            # It lies in the mailbox of who would wait for it here.
+            raise SelfCallError(to.actor_ref)
+        return super()._await_outcome(timeout)
 
 
 class Carried(Asked):

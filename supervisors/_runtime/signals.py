@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from supervisors._runtime.current import current
 from supervisors._runtime.items import Info, StopOrder
 from supervisors._runtime.reply import Reply
+from supervisors.errors import SelfCallError
 from supervisors.exits import Down, Exit, ExitReason, Killed, NoProc, Normal
 
 if TYPE_CHECKING:
@@ -63,10 +64,14 @@ class Monitor:
         Raises:
             CallTimeout: when the actor still lives then.
             RuntimeError: the monitor was cancelled; there will be no Down.
+            SelfCallError: an actor waits for its own end.
         """
         if not self.active and not self._reply.done():
             msg = "this monitor was cancelled: monitor() the actor again"
             raise RuntimeError(msg)
+        target = self._target
+        if target is not None and target is current.process and not self._reply.done():
+            raise SelfCallError(self.ref, "waits for its own end, which comes after that")
         down: Down = self._reply.get(timeout=timeout)
         return down
 

@@ -68,8 +68,6 @@ class SupervisingActor(FeedingActor):
     trap_exit = True
 
     _otp_comes_up_at_once = False
-    # Whether its own supervisor has told it to stop, which it does step by step.
-    _otp_is_awaited = False
 
     def _otp_plan(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan | None:
         """Return what to be, or None to be ignored."""
@@ -125,6 +123,8 @@ class SupervisingActor(FeedingActor):
         self._otp_asked.add(reply)
         if process.ended:
             reply.fail(process.gone())
+            return
+        if self._otp_refuses(reply):
             return
         self._otp_feed(RequestReceived(reply, request.verb, request.argument))
 

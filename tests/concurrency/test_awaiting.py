@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from supervisors import ChildSpec, Continue, DynamicSupervisor, GenServer, SelfCallError
+from supervisors import (
+    ActorError,
+    ChildSpec,
+    Continue,
+    DynamicSupervisor,
+    GenServer,
+    NoProcError,
+    SelfCallError,
+    Shutdown,
+    Supervisor,
+)
 from tests.concurrency.crew import DEADLINE
 
 THREADS = 4
@@ -66,3 +76,47 @@ def test_each_is_answered_once_it_is_up(dispatcher: str) -> None:
             assert all_told.acquire(timeout=DEADLINE)
     assert told == [True] * (2 * THREADS * STARTS)
     assert len(refused) == 2 * THREADS * STARTS
+
+
+class Insisting(GenServer):
+    """Asks its supervisor again and again, until that does not answer."""
+
+    def init(self, sup: Any, ends: list[Any], begun: Any) -> Any:
+        return Continue((sup, ends, begun))
+
+    def handle_continue(self, continuation: tuple[Any, list[Any], Any]) -> None:
+        sup, ends, begun = continuation
+        begun.release()
+        try:
+            while True:
+                sup.count_children()
+        except ActorError as error:
+            ends.append(type(error))
+
+
+@pytest.mark.contract("S163")
+@pytest.mark.parametrize("how", ["stop", "terminate"])
+@pytest.mark.parametrize("kind", ["static", "dynamic", "above"])
+def test_who_waits_when_it_is_to_stop_is_refused(kind: str, how: str) -> None:
+    """Nobody is abandoned for a request that came before the order to stop, or just after it."""
+    ends: list[Any] = []
+    begun = threading.Semaphore(0)
+    top: Any = DynamicSupervisor.start_link() if kind == "dynamic" else None
+    top = top or Supervisor.start_link([], strategy="one_for_one")
+    sup = top
+    if kind == "above":
+        sup = top.start_child(Supervisor.child_spec([], strategy="one_for_one", shutdown=60.0))
+    specs = [ChildSpec(n, start=Insisting, args=(top, ends, begun), shutdown=60.0) for n in "abcd"]
+    refs = [sup.start_child(spec) for spec in specs]
+    for _ in refs:
+        assert begun.acquire(timeout=DEADLINE)
+    monitors = [ref.monitor() for ref in refs]
+    if how == "stop" or kind == "above":
+        stopped = top.stop(block=False)
+    else:
+        for ref, spec in zip(refs, specs, strict=True):
+            top.terminate_child(spec.id if kind == "static" else ref)
+        stopped = top.stop(block=False)
+    assert stopped.get(timeout=DEADLINE)
+    assert [monitor.wait(DEADLINE).reason for monitor in monitors] == [Shutdown()] * 4
+    assert set(ends) <= {SelfCallError, NoProcError}

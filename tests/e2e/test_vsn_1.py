@@ -44,6 +44,22 @@ def test_replies_match_by_ref_and_the_rest_is_delivered(connect: Connect) -> Non
     log.wait("message", "pushed", {"p": 1})
 
 
+@pytest.mark.contract("C20", "C43")
+def test_a_late_leave_of_a_former_channel(connect: Connect) -> None:
+    """It bears the join_ref of that one, so the server lets the successor be."""
+    client = connect(**V1)
+    former = client.join("room:late")
+    core, wire, codec = former._topic.core, client.session.wire, client.session.codec
+    assert core is not None
+    assert wire is not None
+    former.leave()
+    channel = client.join("room:late")
+    leave = codec.prepare("room:late", "phx_leave", {})
+    wire.send(codec.complete(leave, core.sent_ref, wire.next_ref()), may_write=True)
+    assert channel.push("echo", {"on": True}).get().unwrap() == {"on": True}
+    assert (channel.state, channel.join_count) == ("joined", 1)
+
+
 @pytest.mark.contract("C38")
 def test_bytes_raise_before_anything_is_sent(phoenix: Phoenix, connect: Connect) -> None:
     """The connection, and the channel, go on."""

@@ -242,6 +242,25 @@ def test_call_to_oneself(turns: ManualDispatcher) -> None:
         other.call(lambda actor: actor.actor_ref.stop())
 
 
+@pytest.mark.contract("S163")
+def test_future_of_a_call_to_oneself(turns: ManualDispatcher) -> None:
+    """To wait for it raises in the actor itself, which goes on; others get the answer."""
+    waits: dict[str, Any] = {
+        "get": lambda own: own.ask("x", block=False).get(),
+        "exception": lambda own: own.ask("x", block=False).exception(timeout=1),
+        "map": lambda own: own.ask("x", block=False).map(str).get(),
+        "proxy": lambda own: own.proxy().trap_exit.get(),
+        "monitor": lambda own: own.monitor().wait(),
+    }
+    for wait in waits.values():
+        ref, _ = probe(turns)
+        with pytest.raises(SelfCallError):
+            ref.call(lambda actor, wait=wait: wait(actor.actor_ref))
+    ref, _ = probe(turns)
+    future = ref.call(lambda actor: [actor.actor_ref.ask("x", block=False)])[0]
+    assert future.get() == "x"
+
+
 @pytest.mark.contract("S163", "S167")
 def test_dead_target(turns: ManualDispatcher) -> None:
     """ask, call, tell and proxy raise; cast and send_info never do; stop tells it was dead."""

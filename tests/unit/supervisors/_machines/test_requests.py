@@ -16,9 +16,21 @@ from supervisors import (
     Crashed,
     MaxChildrenError,
     Normal,
+    Shutdown,
+    Strategy,
     UnsupportedRequestError,
 )
-from supervisors._machines.vocabulary import ChildInfo, RequestVerb
+from supervisors._machines.flags import Flags
+from supervisors._machines.supervision import SupervisionMachine
+from supervisors._machines.vocabulary import (
+    AnswerRequest,
+    BootRequested,
+    ChildExited,
+    ChildInfo,
+    ChildStarted,
+    RequestReceived,
+    RequestVerb,
+)
 from supervisors.child_spec import ChildType
 from tests.unit.supervisors.rig import Rig, quick_backoff, rig, spec
 
@@ -331,3 +343,23 @@ def test_every_verb_has_an_operation() -> None:
         argument = spec("n") if verb is RequestVerb.START_CHILD else "a"
         token = machine.send(verb, argument)
         assert len(machine.answers[token]) == 1
+
+
+def test_requests_that_are_withdrawn() -> None:
+    """Those whose turn has not come are forgotten; the one that is carried out, and news, go on."""
+    machine = SupervisionMachine(
+        Flags(strategy=Strategy.ONE_FOR_ONE, max_restarts=3, max_seconds=5.0),
+        [spec("a"), spec("b")],
+        lambda: 0.5,
+    )
+    for event in (BootRequested(), ChildStarted(3, "a"), ChildStarted(4, "b")):
+        machine.handle(event, 0.0)
+    machine.handle(RequestReceived("end a", RequestVerb.TERMINATE_CHILD, "a"), 0.0)
+    for token in ("first", "second"):
+        machine.handle(RequestReceived(token, RequestVerb.COUNT_CHILDREN, None), 0.0)
+    assert machine.waiting_tokens() == ["first", "second"]
+    machine.withdraw({"first", "end a"})
+    assert machine.waiting_tokens() == ["second"]
+    commands = machine.handle(ChildExited(3, Shutdown()), 0.0)
+    answered = [command.token for command in commands if isinstance(command, AnswerRequest)]
+    assert answered == ["end a", "second"]
