@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -127,8 +128,6 @@ class ClientSupervisor(Supervisor):
     routes: Routes
     pool: EncodedPool
     _registry: Process
-    # Whether anybody listens to the starts of the components.
-    _tells: bool
 
     def __init__(self, session: Session, routes: Routes, pool: EncodedPool) -> None:
         """Have everything in place before anybody can find the client by its name."""
@@ -144,12 +143,11 @@ class ClientSupervisor(Supervisor):
         """Start the components in this turn, where nobody listens to what they tell meanwhile."""
         if not _unheard_in_init():
             return None
-        self._tells = wanted(_CHILD_STARTED)
-        return self._start_component
+        return self._start_and_tell if wanted(_CHILD_STARTED) else partial(start_child_here, self)
 
-    def _start_component(self, incarnation: int, spec: ChildSpec) -> Any:
+    def _start_and_tell(self, incarnation: int, spec: ChildSpec) -> Any:
         ref = start_child_here(self, incarnation, spec)
-        if ref is not None and self._tells:
+        if ref is not None:
             self._otp_report(EmitReport(Report.CHILD_STARTED, spec, ref, None, 0))
         return ref
 
