@@ -233,7 +233,7 @@ def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
     """
     actor: Any = process.actor
     process.steady = not process.suspended
-    if process.control or process.suspended or here.helping or not actor._otp_looks_at_nothing():
+    if process.control or process.suspended or not actor._otp_looks_at_nothing():
         # Orders that have come meanwhile come first, as in every turn.
         process.lane().appendleft(exited)
         return process.take_turn(BATCH, here)

@@ -83,11 +83,29 @@ def test_a_suspended_one_hears_of_it_later(world: World) -> None:
     """Nothing is restarted before it goes on."""
     world.process.suspended = True
     world.hear()
+    assert [type(item) for item in world.process.user] == [ChildExited]
+    assert not world.process.steady
     assert world.there.empty()
     assert world.process.take_slot()
     world.process.suspended = False
     pool.schedule(world.process)
     assert world.there.get(timeout=10) is not world.refs[0]
+
+
+def test_who_looks_at_what_comes_sees_it(world: World) -> None:
+    """It comes as a message then."""
+    actor, seen = world.process.actor, queue.SimpleQueue[Any]()
+    receive = actor._otp_receive
+
+    def look(item: Any) -> None:
+        seen.put(item)
+        receive(item)
+
+    actor._otp_receive = look
+    world.hear()
+    assert isinstance(seen.get_nowait(), ChildExited)
+    assert world.there.get(timeout=10) is not world.refs[0]
+    del actor._otp_receive
 
 
 def test_crash_after_crash(monkeypatch: pytest.MonkeyPatch) -> None:
