@@ -244,6 +244,6 @@ def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
         process.schedule()
     if begun is not None:
         child, args, kwargs = begun
-        if child_turn(args, kwargs, child, here):
-            child.schedule()
+        # One of the pool's gives its slot back in there.
+        child_turn(args, kwargs, child, here)
     return False
