@@ -111,7 +111,7 @@ def begin_restart(
         is to be done than that, or something else.
     """
     flags, children = machine.flags, machine.children
-    if machine.operation is not None or machine.waiting or machine.over or machine.unbooted:
+    if machine.operation is not None or machine.waiting or machine.over:
         return None
     if flags.strategy is not Strategy.ONE_FOR_ONE or flags.backoff or flags.budget_per_child:
         return None

@@ -51,7 +51,7 @@ def end_alone(process: Process, reason: ExitReason) -> bool:
         return False
     if not actor._otp_has_plain_end() or getattr(actor, "_otp_stash", None):
         return False
-    if process.ended or mailbox.control or not process.initialised:
+    if mailbox.control or not process.initialised:
         return False
     try:
         state = (True, reason, True)

@@ -61,8 +61,7 @@ def start_in_turn(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
     spec, cls, here = what
     machine = actor._otp_machine
     child = None if machine is None else begin_start(machine, spec, None)
-    # Killed, it knows of nothing any more, and who asks in the ordinary way is told.
-    if child is None or actor._process.ended:
+    if child is None:
         return UNDONE
     number = child.incarnation
     process: Process = _new(Process)
@@ -85,11 +84,9 @@ def start_in_turn(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
             strike(ref, None)
         actor._otp_take_in(process, spec, number)
     except BaseException:  # noqa: BLE001  who starts it in the ordinary way is told
-        actor._otp_lives.pop(number, None)
         machine.children.remove(child)
         if process.actor_ref is not None:
-            # It may have been given a name.
-            process.incarnation = 0
+            # It may have been given a name, and be known as alive: news of this comes as of any.
             process.finish(Killed())
         return UNDONE
     machine.children.mark_running(child, ref, machine.now)

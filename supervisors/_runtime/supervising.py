@@ -239,7 +239,7 @@ def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
     """
     actor: Any = process.actor
     process.steady = not process.suspended
-    if process.control or process.suspended or here.helping or not actor._otp_looks_at_nothing():
+    if process.control or process.suspended or not actor._otp_looks_at_nothing():
         # Orders that have come meanwhile come first, as in every turn.
         process.lane().appendleft(exited)
         return process.take_turn(BATCH, here)
@@ -250,6 +250,6 @@ def _hear_first(exited: ChildExited, process: Process, here: Here) -> bool:
         process.schedule()
     if begun is not None:
         child, args, kwargs = begun
-        if child_turn(args, kwargs, child, here):
-            child.schedule()
+        # One of the pool's gives its slot back in there.
+        child_turn(args, kwargs, child, here)
     return False

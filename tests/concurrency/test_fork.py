@@ -284,3 +284,28 @@ def test_a_wait_in_the_hooks_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ref.ask("names", timeout=20) == []
     assert forks == []
     ref.stop()
+
+
+def test_a_fork_while_another_thread_looks_at_threads() -> None:
+    """The child can look at its own."""
+    lines = forking("""
+        import signal
+        from supervisors._runtime import thread_frames
+
+        inside, forks = threading.Event(), threading.Event()
+
+        def look():
+            with thread_frames._lock:
+                inside.set()
+                forks.wait(0.2)
+
+        def look_in_child():
+            signal.alarm(20)
+            thread_frames.thread_frames()
+            thread_frames._lock.acquire()
+
+        threading.Thread(target=look).start()
+        inside.wait(10)
+        say(in_child(look_in_child))
+    """)
+    assert lines == ["7"]

@@ -16,6 +16,7 @@ from supervisors import GenServer, NoProcError, Normal
 from supervisors._runtime import in_place
 from supervisors._runtime.items import Urge
 from supervisors._runtime.lone_end import end_alone
+from supervisors._runtime.ties import Ties
 from supervisors.exits import Crashed, Killed
 from supervisors.testing import ManualDispatcher
 from tests.concurrency.conftest import DEADLINE
@@ -177,6 +178,30 @@ def test_a_kill_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Idle, "_otp_after_end", tell)
     assert at_each_step(kill, look) > 100
+
+
+@pytest.mark.contract("S151")
+def test_who_is_tying_something_to_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has seen it alive, and holds the claim still, is told of the end."""
+    ref = Idle.start()
+    process, monitors = ref.process, list[Any]()
+    seen, pause, own = threading.Event(), threading.Event(), Ties._own_bonds
+
+    def slowly(ties: Any, made: Any) -> Any:
+        if threading.current_thread() is other:
+            seen.set()
+            while not process.ended:
+                pause.wait(0.001)
+            pause.wait(0.05)
+        return own(ties, made)
+
+    other = threading.Thread(target=lambda: monitors.append(ref.monitor()))
+    monkeypatch.setattr(Ties, "_own_bonds", slowly)
+    other.start()
+    assert seen.wait(DEADLINE)
+    assert end_alone(process, Normal())
+    other.join(DEADLINE)
+    assert monitors[0].wait(DEADLINE).reason == Normal()
 
 
 def test_no_such_end() -> None:

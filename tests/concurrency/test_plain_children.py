@@ -130,6 +130,22 @@ def test_what_fails_in_there_goes_the_ordinary_way(taken: list[Any]) -> None:
     sup.stop()
 
 
+def test_the_main_thread_tells_nobody_in_there(taken: list[Any]) -> None:
+    """Not even who begins to listen in the middle of it: no user's code runs in a shielded step."""
+    sup = DynamicSupervisor.start_link()
+    told: list[Any] = []
+    event = ("supervisors", "child", "started")
+    during(sup, lambda _: telemetry.attach("told", event, lambda *given: told.append(given)))
+    try:
+        ref = sup.start_child(Plain)
+        assert (taken, told) == ([ref], [])
+        other = sup.start_child(Plain)
+        assert [given[2]["ref"] for given in told] == [other]
+    finally:
+        telemetry.detach("told")
+    sup.stop()
+
+
 def test_a_supervisor_that_is_killed_meanwhile_leaves_no_child(taken: list[Any]) -> None:
     """Who asked gets the reference of a child that is stopped, or is told."""
     sup = DynamicSupervisor.start_link()

@@ -198,6 +198,20 @@ def test_suspended_meanwhile() -> None:
         in_order(world)
 
 
+def test_traced_meanwhile() -> None:
+    """Who looks at what a supervisor gets is told of each start from then on."""
+    world = World(None)
+    seen: list[Any] = []
+    with world.sup:
+        world.crash(waits=False)
+        introspect.trace(world.sup, seen.append)
+        world.free.set()
+        assert world.done.wait(DEADLINE)
+        in_order(world)
+        introspect.trace(world.sup, None)
+    assert len(seen) >= 2 * (SIZE - MIDDLE)
+
+
 @pytest.mark.contract("S86")
 def test_killed_meanwhile() -> None:
     """A supervisor that is killed while one starts has no other started, and all of them end."""

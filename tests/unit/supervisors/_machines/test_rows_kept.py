@@ -12,7 +12,7 @@ from supervisors._machines.children import ChildState, ChildTable
 from supervisors._machines.restarting import came_up, row_ahead
 from supervisors._machines.vocabulary import (
     BootRequested,
-    ChildReturned,
+    ChildFailed,
     ChildStarted,
     ConfirmStart,
     ShutdownRequested,
@@ -105,17 +105,17 @@ def test_a_held_child_that_starts_with_others_is_held_no_more() -> None:
 
 
 def test_what_stands_against_a_restart_in_one_step() -> None:
-    """A held child, an abandoned instance that still runs, and that the child does not run."""
+    """An abandoned instance that still runs, and that the child does not run."""
     machine = with_one_held()
     inner = machine.machine
-    assert begin_restart(inner, machine.gone("a", BOOM).incarnation, BOOM, 0.0) is None
-    machine.feed(ChildReturned(-1))
-    assert not inner.unbooted
-    inner.stuck.add(-2, next(iter(inner.children)))
-    number = machine.gone("c", BOOM).incarnation
+    number = machine.gone("a", BOOM).incarnation
     assert begin_restart(inner, number, BOOM, 0.0) is None
-    inner.stuck.discard(-2)
-    assert begin_restart(inner, number, BOOM, 0.0) is not None
+    inner.stuck.discard(-1)
+    begun = begin_restart(inner, number, BOOM, 0.0)
+    assert begun is not None
+    inner.handle(ChildFailed(begun[0].incarnation, BOOM, RuntimeError("boom")), 0.0)
+    # It waits for its next start.
+    assert begin_restart(inner, begun[0].incarnation, BOOM, 0.0) is None
 
 
 @pytest.mark.contract("S78")

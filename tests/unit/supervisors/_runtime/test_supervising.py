@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from supervisors import ChildSpec, GenServer, Shutdown, Supervisor, telemetry
 from supervisors._machines.vocabulary import ChildExited
 from supervisors._runtime import supervising
 from supervisors._runtime.current import current
-from supervisors._runtime.items import StopOrder
+from supervisors._runtime.handover import flush
+from supervisors._runtime.items import Info, StopOrder
 from supervisors._runtime.pool import pool
-from supervisors.exits import Crashed
+from supervisors.exits import Abandoned, Crashed
 
 BOOM = Crashed(RuntimeError("boom"))
 
@@ -83,11 +85,80 @@ def test_a_suspended_one_hears_of_it_later(world: World) -> None:
     """Nothing is restarted before it goes on."""
     world.process.suspended = True
     world.hear()
+    assert [type(item) for item in world.process.user] == [ChildExited]
+    assert not world.process.steady
     assert world.there.empty()
     assert world.process.take_slot()
     world.process.suspended = False
     pool.schedule(world.process)
     assert world.there.get(timeout=10) is not world.refs[0]
+
+
+def test_who_looks_at_what_comes_sees_it(world: World) -> None:
+    """It comes as a message then."""
+    actor, seen = world.process.actor, queue.SimpleQueue[Any]()
+    receive = actor._otp_receive
+
+    def look(item: Any) -> None:
+        seen.put(item)
+        receive(item)
+
+    actor._otp_receive = look
+    world.hear()
+    assert isinstance(seen.get_nowait(), ChildExited)
+    assert world.there.get(timeout=10) is not world.refs[0]
+    del actor._otp_receive
+
+
+def in_a_worker(act: Callable[[Any], object]) -> None:
+    """Does so in a thread that passes for one of the pool's, in no turn of anybody's."""
+
+    def run() -> None:
+        here = current.here
+        here.host = pool
+        act(here)
+        flush()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "what", ["nothing", "user", "control", "not steady", "helping", "next", "abandoned", "busy"]
+)
+def test_what_stands_against_it(world: World, what: str) -> None:
+    """Then no turn begins with the end: it comes as a message, behind others."""
+    process, other = world.process, GenServer.start().process
+    begun: list[Any] = []
+    # As after its first message.
+    process.control_lane()
+    process.steady = True
+
+    def tell(here: Any) -> None:
+        reason = Abandoned() if what == "abandoned" else BOOM
+        if what == "user":
+            # Who has put it there has not looked at the slot yet.
+            process.lane().append(Info(None))
+        elif what == "control":
+            process.control_lane().append(StopOrder(Shutdown()))
+        elif what == "not steady":
+            process.steady = False
+        elif what == "busy":
+            assert process.take_slot()
+        elif what == "next":
+            assert other.take_slot()
+            here.next = other
+        here.helping = what == "helping"
+        process.actor._otp_child_ended(world.refs[0].process.incarnation, reason)
+        here.helping = False
+        begun.append(process._boot)
+        if what == "busy":
+            pool.schedule(process)
+
+    in_a_worker(tell)
+    assert (begun[0] is None) == (what != "nothing")
 
 
 def test_crash_after_crash(monkeypatch: pytest.MonkeyPatch) -> None:
