@@ -17,9 +17,11 @@ import pytest
 
 from phoenix_actors import ChannelActor, ChannelState, JoinCancelled, SocketClient
 from phoenix_actors.actors import channel_start
+from phoenix_actors.telemetry import MESSAGE_SENT
 from phoenix_actors.testing import PhoenixServer
 from phoenix_actors.transport.memory import MemoryPeer, MemoryTransport
 from supervisors import GenServer, telemetry
+from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.shield import _state
 from supervisors.introspect import resume, suspend
 from tests.concurrency.conftest import DEADLINE
@@ -304,6 +306,28 @@ def test_a_name_that_is_taken(client: SocketClient) -> None:
     socket = client._component("socket")
     assert client.join("socket").state is ChannelState.JOINED
     assert client._component("socket") is socket
+
+
+@pytest.mark.parametrize("client", ["memory"], indirect=True)
+def test_what_cannot_be_started_in_one_step_is_started_by_the_manager(
+    client: SocketClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the topic was that manager's for a moment."""
+    monkeypatch.setattr(channel_start, "start_in_turn", lambda *_: UNDONE)
+    assert client.join("room:a", timeout=SOON).state is ChannelState.JOINED
+    assert_each_has_its_actor(client)
+
+
+def test_who_listens_to_what_is_sent_is_told_outside_of_the_step(client: SocketClient) -> None:
+    """Signals are not put off while code of a user's runs."""
+    up: list[bool] = []
+    telemetry.attach("up", MESSAGE_SENT, lambda *_: up.append(_state.up))
+    try:
+        client.join("room:a")
+    finally:
+        telemetry.detach("up")
+    assert up
+    assert not any(up)
 
 
 def test_a_leave_that_comes_in_the_middle_of_the_start(
