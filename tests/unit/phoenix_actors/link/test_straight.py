@@ -447,7 +447,7 @@ class Meanwhile:
 
 
 @pytest.mark.contract("C125", "C80")
-@pytest.mark.parametrize("what", ["half a frame", "a frame", "the end"])
+@pytest.mark.parametrize("what", ["half a frame", "the end"])
 def test_what_comes_before_a_push_that_has_looked_for_the_way_out(run: Straight, what: str) -> None:
     """It is looked for once more where nothing comes between: the push stands behind it."""
     lane = run.bench.wire.outbox.lane
@@ -456,12 +456,9 @@ def test_what_comes_before_a_push_that_has_looked_for_the_way_out(run: Straight,
     def happens() -> None:
         if what == "half a frame":
             lane.sending, lane.octets, lane.unfinished = 1, 3, ([("[1]", None, 3)], [])
-        elif what == "a frame":
-            lane.queue.append(("[1]", None, 3))
         else:
             run.bench.wire.outbox.close()
 
-    run.handle.says = [None]
     run.topic.lock = Meanwhile(run.topic.lock, happens)
     future = run.push(1)
     assert run.handle.sent == []
@@ -478,3 +475,16 @@ def test_a_channel_of_a_former_wire_sends_nothing_on_the_next(run: Straight) -> 
     run.push(1)
     assert handle.sent == []
     former.shut(ConnectionLost(None, "over"))
+
+
+def test_traffic_is_noted(run: Straight) -> None:
+    """A push, its answer, and answers that come together: what the statistics say of idleness."""
+    wire = run.bench.wire
+    for act in (
+        lambda: run.push(1),
+        lambda: run.answer(run.first),
+        lambda: run.bench.reader._straight.answers([], 0, 0),
+    ):
+        wire.last_active = -1.0
+        act()
+        assert wire.last_active > 0.0

@@ -523,3 +523,77 @@ def test_the_reader_thread_goes_on_though_nothing_can_be_written(
     bench.stream.shutdown()
     reader.join(DEADLINE)
     assert (1, [b"two"]) in found
+
+
+@lends
+def test_a_reading_is_not_kept_when_the_reader_thread_is_woken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take that for the beginning of keeping, and sleep on over what was left."""
+    reading, told = bench.reading, []
+    listen = reading._listen
+
+    def looked_at(epoll: Any, events: int) -> None:
+        told.append((reading._kept, events))
+        listen(epoll, events)
+
+    monkeypatch.setattr(reading, "_listen", looked_at)
+    bench.drained()
+    told.clear()
+    bench.far.sendall(ONE)
+    bench.borrow()
+    assert told == [(False, 0), (False, reading_module._IN)]
+    told.clear()
+    reading._kept = True
+    bench.far.sendall(PING)
+    bench.borrow(2)
+    assert told == [(False, reading_module._IN | reading_module._OUT)]
+
+
+@lends
+def test_how_long_the_reader_thread_sleeps_while_others_may_read(bench: Bench) -> None:
+    """It looks again by itself where the reading is kept, and goes on where something is left."""
+    reading = bench.reading
+    bench.drained()
+    epoll = reading._epoll
+    assert epoll is not None
+    for kept, wait in ((True, reading_module._KEEP), (False, None)):
+        reading._kept = kept
+        told: list[float | None] = []
+        with reading._turn:
+            looks = threading.Thread(target=lambda told=told: told.append(reading._look(epoll)))
+            looks.start()
+            looks.join(DEADLINE)
+        assert told == [wait]
+    bench.stream.more = True
+    assert reading._look(epoll) is None
+    assert reading._called
+
+
+@lends
+def test_a_reading_that_is_given_back_while_the_reader_thread_notes_its_keeping(
+    bench: Bench,
+) -> None:
+    """That step may have undone what the borrower had it be woken by; so it goes on."""
+    reading = bench.reading
+
+    class Epoll:
+        """The borrower calls, and gives the reading back before this is answered."""
+
+        polls = 0
+
+        def fileno(self) -> int:
+            return reading_module._MOST_SELECTED
+
+        def poll(self, _wait: float | None, _most: int) -> list[tuple[int, int]]:
+            self.polls += 1
+            return [(0, reading_module._OUT)]
+
+        def modify(self, _descriptor: int, _events: int) -> None:
+            reading._kept = False
+
+    reading._kept = True
+    epoll: Any = Epoll()
+    reading._await(epoll)
+    assert reading._called
+    assert epoll.polls == 1
