@@ -89,6 +89,7 @@ def test_a_reading_that_is_given_back_while_the_reader_thread_notes_its_keeping(
         def modify(self, _descriptor: int, _events: int) -> None:
             reading._kept = False
 
+    bench.drained()
     reading._kept = True
     epoll: Any = Epoll()
     reading._await(epoll)
