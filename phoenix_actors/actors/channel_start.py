@@ -27,7 +27,6 @@ from supervisors.telemetry import unheard, wanted
 
 if TYPE_CHECKING:
     from phoenix_actors.link.topic import Topic
-    from supervisors import ActorRef
     from supervisors._runtime.current import Here
     from supervisors._runtime.process import Process
 
@@ -130,11 +129,6 @@ def _start(manager: Any, what: tuple[Topic, Here, Deeds]) -> Any:
     child = ref.process
     # One that was ended meanwhile is its supervisor's to start again.
     if child is not None and not child.actor._phx_begin_life(after):
-        after.append(partial(_not_wanted, topic, ref))
+        # Whoever left the topic has closed it.
+        after.append(partial(ref.cast, Ended()))
     return True
-
-
-def _not_wanted(topic: Topic, ref: ActorRef) -> None:
-    if topic.leaving:
-        topic.abandon()
-    ref.cast(Ended())

@@ -105,9 +105,7 @@ class Reading:
                 self._called = False
                 self._listen(epoll, _IN)
             runs, self._left = self._left, []
-            if runs:
-                stream.more = True
-            else:
+            if not runs:
                 try:
                     data = stream.piece() if epoll is None else stream.piece_now()
                 except (EndOfStream, TimeoutError):

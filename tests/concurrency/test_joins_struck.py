@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from phoenix_actors import ChannelActor, ChannelState, JoinCancelled, SocketClient
+from phoenix_actors import ChannelActor, ChannelState, JoinCancelled, JoinTimeout, SocketClient
 from phoenix_actors.actors import channel_start
+from phoenix_actors.telemetry import MESSAGE_SENT
 from phoenix_actors.testing import PhoenixServer
 from phoenix_actors.transport.memory import MemoryPeer, MemoryTransport
 from supervisors import GenServer, telemetry
+from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.shield import _state
-from supervisors.introspect import resume, suspend
+from supervisors.introspect import TraceEvent, resume, suspend, trace
 from tests.concurrency.conftest import DEADLINE
 from tests.striking import handling, strike_in_life_at
 
@@ -304,6 +306,53 @@ def test_a_name_that_is_taken(client: SocketClient) -> None:
     socket = client._component("socket")
     assert client.join("socket").state is ChannelState.JOINED
     assert client._component("socket") is socket
+
+
+@pytest.mark.parametrize("client", ["memory"], indirect=True)
+def test_what_cannot_be_started_in_one_step_is_started_by_the_manager(
+    client: SocketClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the topic was that manager's for a moment."""
+    monkeypatch.setattr(channel_start, "start_in_turn", lambda *_: UNDONE)
+    assert client.join("room:a", timeout=SOON).state is ChannelState.JOINED
+    assert_each_has_its_actor(client)
+
+
+@pytest.mark.parametrize("client", ["memory"], indirect=True)
+def test_a_topic_has_one_actor(client: SocketClient, starts: list[tuple[str, int]]) -> None:
+    """Also where it is joined anew before its join was sent, as by a subscriber's successor."""
+    client.disconnect()
+    with pytest.raises(JoinTimeout):
+        client.join("room:a", timeout=0.0)
+    topic, manager = client.session.topic("room:a"), client.session.manager
+    assert topic is not None
+    assert manager is not None
+    assert topic.prepared is not None
+    assert channel_start.start_channel_here(manager, topic)
+    assert len(starts) == 2
+    assert_each_has_its_actor(client)
+
+
+@pytest.mark.parametrize("client", ["memory"], indirect=True)
+def test_who_traces_the_manager_sees_what_it_is_asked_for(client: SocketClient) -> None:
+    """Then it is asked for each start by a message."""
+    seen: list[TraceEvent] = []
+    manager: Any = client.session.manager
+    trace(manager.actor_ref, seen.append, timeout=DEADLINE)
+    client.join("room:a", timeout=DEADLINE)
+    assert seen
+
+
+def test_who_listens_to_what_is_sent_is_told_outside_of_the_step(client: SocketClient) -> None:
+    """Signals are not put off while code of a user's runs."""
+    up: list[bool] = []
+    telemetry.attach("up", MESSAGE_SENT, lambda *_: up.append(_state.up))
+    try:
+        client.join("room:a")
+    finally:
+        telemetry.detach("up")
+    assert up
+    assert not any(up)
 
 
 def test_a_leave_that_comes_in_the_middle_of_the_start(

@@ -182,6 +182,13 @@ def test_a_push_that_crashed_the_channel_says_what_comes_next() -> None:
         assert "join() the topic again" in str(ChannelClosed("t", "e", reason))
 
 
+@pytest.mark.contract("C75")
+def test_a_time_out_says_whether_the_push_was_sent() -> None:
+    """One without a ref was not."""
+    assert "was not sent within 1.0 seconds" in str(PushTimeout("t", "e", 1.0))
+    assert "got no reply within 1.0 seconds" in str(PushTimeout("t", "e", 1.0, ref="7"))
+
+
 @pytest.mark.contract("C112", "C114")
 @pytest.mark.parametrize(("status", "word"), [(403, "connect/3"), (404, "path"), (503, "log")])
 def test_a_refusal_says_where_to_look(status: int, word: str) -> None:

@@ -429,3 +429,62 @@ def test_traffic_that_is_looked_at_is_counted(run: Straight) -> None:
     run.bench.reader.some_texts([(text % ref).encode() for ref in (5, 6)])
     (counted,) = traffic.of(["t"])
     assert (counted.pushed, counted.received) == (3, 3)
+
+
+class Meanwhile:
+    """The lock of a topic, before which something happens once."""
+
+    def __init__(self, lock: Any, happens: Callable[[], object]) -> None:
+        self._lock, self._happens = lock, happens
+
+    def __enter__(self) -> None:
+        happens, self._happens = self._happens, bool
+        happens()
+        self._lock.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.__exit__(None, None, None)
+
+
+@pytest.mark.contract("C125", "C80")
+@pytest.mark.parametrize("what", ["half a frame", "the end"])
+def test_what_comes_before_a_push_that_has_looked_for_the_way_out(run: Straight, what: str) -> None:
+    """It is looked for once more where nothing comes between: the push stands behind it."""
+    lane = run.bench.wire.outbox.lane
+    assert lane is not None
+
+    def happens() -> None:
+        if what == "half a frame":
+            lane.sending, lane.octets, lane.unfinished = 1, 3, ([("[1]", None, 3)], [])
+        else:
+            run.bench.wire.outbox.close()
+
+    run.topic.lock = Meanwhile(run.topic.lock, happens)
+    future = run.push(1)
+    assert run.handle.sent == []
+    run.bench.lose(ConnectionLost(1006, "x"))
+    assert isinstance(future.exception(), ConnectionLost)
+
+
+@pytest.mark.contract("C125")
+def test_a_channel_of_a_former_wire_sends_nothing_on_the_next(run: Straight) -> None:
+    """Its join_ref is none of that connection."""
+    former = run.bench.wire
+    run.bench.new_wire()
+    handle = run.bench.open(QuickHandle())
+    run.push(1)
+    assert handle.sent == []
+    former.shut(ConnectionLost(None, "over"))
+
+
+def test_traffic_is_noted(run: Straight) -> None:
+    """A push, its answer, and answers that come together: what the statistics say of idleness."""
+    wire = run.bench.wire
+    for act in (
+        lambda: run.push(1),
+        lambda: run.answer(run.first),
+        lambda: run.bench.reader._straight.answers([], 0, 0),
+    ):
+        wire.last_active = -1.0
+        act()
+        assert wire.last_active > 0.0

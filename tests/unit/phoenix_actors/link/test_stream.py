@@ -35,6 +35,18 @@ def test_messages_in_order_until_the_timeout() -> None:
     assert [item.payload for item in stream] == [3]
 
 
+def test_who_waits_is_one_at_most() -> None:
+    """One that has given up, as at each time-out, is not kept; nor is one that was woken."""
+    stream = MessageStream(0.0, lambda _: None)
+    stream.take()
+    waiter = stream.take()
+    assert stream.waiting == [waiter]
+    stream.put(message(1))
+    assert stream.waiting == []
+    assert isinstance(waiter, Reply)
+    assert waiter.done()
+
+
 def test_a_closed_stream_gives_what_it_has() -> None:
     """Then it ends, without waiting, and takes no more."""
     closed: list[MessageStream] = []
