@@ -18,8 +18,9 @@ import supervisors
 __all__ = ["handling", "strike_at", "strike_in_life_at"]
 
 # The interpreter looks for signals at calls and at jumps back; to strike before others too is
-# harsher than life, but these begin and end a `try`, and belong to neither side.
-_NOP = dis.opmap["NOP"]
+# harsher than life, but these do nothing, and belong to neither side of a `try`: NOP begins and
+# ends one, and 3.14 has NOT_TAKEN behind a branch, outside the `try` that the branch is in.
+_IDLE = frozenset(dis.opmap[name] for name in ("NOP", "NOT_TAKEN") if name in dis.opmap)
 _PACKAGE = str(Path(supervisors.__file__).parent)
 _BOTH = (_PACKAGE, str(Path(phoenix_actors.__file__).parent))
 # Behind these it does look for signals.
@@ -66,7 +67,7 @@ def strike_at(
         frame.f_trace = trace
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         step = frame.f_code.co_code[frame.f_lasti]
-        if event == "opcode" and step != _NOP:
+        if event == "opcode" and step not in _IDLE:
             left -= 1
             if left < 0:
                 sys.settrace(None)

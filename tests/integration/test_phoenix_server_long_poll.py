@@ -34,6 +34,13 @@ def server(no_leaks: None) -> Iterator[PhoenixServer]:
         yield running
 
 
+@pytest.fixture
+def patient(no_leaks: None) -> Iterator[PhoenixServer]:
+    """One whose sessions outlast the test, however busy the machine is."""
+    with PhoenixServer(longpoll_window=DEADLINE) as running:
+        yield running
+
+
 def ask(
     server: PhoenixServer,
     method: str,
@@ -93,13 +100,13 @@ def test_a_refusal(server: PhoenixServer, query: str) -> None:
     assert [shake.status for shake in server.handshakes()] == [403]
 
 
-def test_only_the_first_hundred_of_a_batch_are_read(server: PhoenixServer) -> None:
+def test_only_the_first_hundred_of_a_batch_are_read(patient: PhoenixServer) -> None:
     """The rest is left without a word."""
-    token = session(server)
+    token = session(patient)
     lines = ['["1","1","counter:a","phx_join",{}]']
     lines += [f'["1","{n}","counter:a","seq_noreply",{{"n":{n}}}]' for n in range(150)]
-    assert post(server, token, *lines) == 200
-    eventually(lambda: server.dump("counter:a"), lambda items: len(items) == 99)
+    assert post(patient, token, *lines) == 200
+    eventually(lambda: patient.dump("counter:a"), lambda items: len(items) == 99)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +119,13 @@ def test_only_the_first_hundred_of_a_batch_are_read(server: PhoenixServer) -> No
     ids=["no base64", "no padding", "too long"],
 )
 def test_a_body_that_cannot_be_read(
-    server: PhoenixServer, body: str, kind: str, status: int
+    patient: PhoenixServer, body: str, kind: str, status: int
 ) -> None:
     """It is a 400, or a 500 for what is no base64; the session goes on."""
-    token = session(server)
+    token = session(patient)
     headers = {"x_phoenix_longpoll_token": token, "content_type": kind}
-    assert ask(server, "POST", body=body, **headers).status == status
-    assert post(server, token, JOIN) == 200
+    assert ask(patient, "POST", body=body, **headers).status == status
+    assert post(patient, token, JOIN) == 200
 
 
 @pytest.mark.parametrize("bad", ["[1]", "AAEC", "[garbage"])
@@ -181,48 +188,45 @@ def test_of_two_polls_the_later_gets_what_comes(server: PhoenixServer) -> None:
     assert told.items == [(200,), (204,)]
 
 
-def test_bytes_that_are_no_text_are_a_500(server: PhoenixServer) -> None:
+def test_bytes_that_are_no_text_are_a_500(patient: PhoenixServer) -> None:
     """As they do not fit into JSON; the session goes on without them."""
-    token = session(server)
-    assert post(server, token, JOIN) == 200
-    assert poll(server, token)["status"] == 200
-    server.broadcast("room:a", "shout", b"\xff")
-    assert ask(server, "GET", x_phoenix_longpoll_token=token).status == 500
-    server.broadcast("room:a", "shout", b"ok")
-    assert poll(server, token)["messages"] == ["\x02\x06\x05room:ashoutok"]
+    token = session(patient)
+    assert post(patient, token, JOIN) == 200
+    assert poll(patient, token)["status"] == 200
+    patient.broadcast("room:a", "shout", b"\xff")
+    assert ask(patient, "GET", x_phoenix_longpoll_token=token).status == 500
+    patient.broadcast("room:a", "shout", b"ok")
+    assert poll(patient, token)["messages"] == ["\x02\x06\x05room:ashoutok"]
 
 
-@pytest.mark.usefixtures("no_leaks")
-def test_a_stall_answers_nobody() -> None:
+def test_a_stall_answers_nobody(patient: PhoenixServer) -> None:
     """Until it is over: new sessions, polls and posts alike."""
-    # A session that nobody polls ends after a window and a half, which a busy machine may take.
-    with PhoenixServer(longpoll_window=DEADLINE) as server:
-        token = session(server)
-        server.stall()
-        told = Log()
-        threads = [
-            threading.Thread(target=lambda: told.add("new", ask(server, "GET").body["status"])),
-            threading.Thread(target=lambda: told.add("post", post(server, token, JOIN))),
-        ]
-        for thread in threads:
-            thread.start()
-        time.sleep(0.2)
-        assert told.items == []
-        server.resume()
-        for thread in threads:
-            thread.join(DEADLINE)
-        assert sorted(told.items) == [("new", 410), ("post", 200)]
+    token = session(patient)
+    patient.stall()
+    told = Log()
+    threads = [
+        threading.Thread(target=lambda: told.add("new", ask(patient, "GET").body["status"])),
+        threading.Thread(target=lambda: told.add("post", post(patient, token, JOIN))),
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    assert told.items == []
+    patient.resume()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert sorted(told.items) == [("new", 410), ("post", 200)]
 
 
-def test_a_refusing_server(server: PhoenixServer) -> None:
+def test_a_refusing_server(patient: PhoenixServer) -> None:
     """It refuses sessions, and those that are there go on."""
-    token = session(server)
-    server.refuse_connections(503, {"Retry-After": "7"})
-    answer = ask(server, "GET")
+    token = session(patient)
+    patient.refuse_connections(503, {"Retry-After": "7"})
+    answer = ask(patient, "GET")
     assert (answer.status, answer.headers["retry-after"]) == (503, "7")
-    assert post(server, token, JOIN) == 200
-    server.accept_connections()
-    assert ask(server, "GET").body["status"] == 410
+    assert post(patient, token, JOIN) == 200
+    patient.accept_connections()
+    assert ask(patient, "GET").body["status"] == 410
 
 
 def test_a_preflight(server: PhoenixServer) -> None:

@@ -28,7 +28,7 @@ function newSocket(params = {}, options = {}) {
   const socket = new Socket(endpoint, {
     transport: longPoll ? LongPoll : WebSocket,
     params,
-    timeout: 5000,
+    timeout: PATIENCE,
     reconnectAfterMs: () => 20,
     rejoinAfterMs: () => 20,
     ...options,
