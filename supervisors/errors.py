@@ -74,6 +74,9 @@ __all__ = [
     "UnsupportedRequestError",
 ]
 
+_GONE = "is not alive{}: look its name up again, or monitor it"
+_ITSELF = "asked itself: call the method directly, or use tell()"
+
 
 class ActorError(Exception):
     """The root: catch it to catch everything this package raises by itself."""
@@ -141,9 +144,6 @@ class CallTimeout(ActorError, Timeout, TimeoutError):
         self.timeout = timeout
 
 
-_GONE = "is not alive{}: look its name up again, or monitor it"
-
-
 class NoProcError(ActorError, ActorDeadError, LookupError):
     """The actor is dead, or died before it answered.
 
@@ -159,11 +159,11 @@ class NoProcError(ActorError, ActorDeadError, LookupError):
 
 
 class SelfCallError(ActorError):
-    """An actor asked itself and would have waited for ever (S163)."""
+    """An actor asked itself, or who waits for its init, and would have waited for ever (S163)."""
 
-    def __init__(self, who: object) -> None:
-        """Name the actor that called itself."""
-        super().__init__(f"{who} asked itself: call the method directly, or use tell()")
+    def __init__(self, who: object, problem: str = _ITSELF) -> None:
+        """Name the actor that called itself, or what else it did."""
+        super().__init__(f"{who} {problem}")
 
 
 class MailboxFullError(ActorError):

@@ -62,14 +62,13 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
 
     Raises:
         NoProcError: the supervisor is dead.
-        SelfCallError: it asks itself.
+        SelfCallError: it asks itself, or an init asks the supervisor that waits for it.
         ActorError: it refuses.
     """
     process = ref.process
     if process is None:
         raise NoProcError(ref)
-    if process is current.process:
-        raise SelfCallError(ref)
+    _refuse_to_wait_for_itself(ref, process)
     request = SupervisorRequest(verb, argument)
     call = Asked.of(request, process)
     if (
@@ -92,6 +91,19 @@ def ask_supervisor(ref: ActorRef, verb: RequestVerb, argument: Any) -> Any:
 
     help_along(put, call)
     return call.get()
+
+
+def _refuse_to_wait_for_itself(ref: ActorRef, process: Process) -> None:
+    here = current.process
+    if here is process:
+        raise SelfCallError(ref)
+    # Each of these waits for the init of the one below it.
+    starting = here
+    while starting is not None and not starting._came_up:
+        starting = starting.parent
+        if starting is process:
+            problem = f"asked {ref} in its init, which that waits for: ask later, from a handler"
+            raise SelfCallError(here.actor_ref, problem)
 
 
 def _read(process: Process, request: SupervisorRequest, call: Asked) -> bool:
