@@ -74,6 +74,9 @@ __all__ = [
     "UnsupportedRequestError",
 ]
 
+_GONE = "is not alive{}: look its name up again, or monitor it"
+_ITSELF = "asked itself: call the method directly, or use tell()"
+
 
 class ActorError(Exception):
     """The root: catch it to catch everything this package raises by itself."""
@@ -141,9 +144,6 @@ class CallTimeout(ActorError, Timeout, TimeoutError):
         self.timeout = timeout
 
 
-_GONE = "is not alive{}: look its name up again, or monitor it"
-
-
 class NoProcError(ActorError, ActorDeadError, LookupError):
     """The actor is dead, or died before it answered.
 
@@ -161,11 +161,9 @@ class NoProcError(ActorError, ActorDeadError, LookupError):
 class SelfCallError(ActorError):
     """An actor asked itself, or who waits for it, and would have waited for ever (S163)."""
 
-    def __init__(
-        self, who: object, why: str = "asked itself: call the method directly, or use tell()"
-    ) -> None:
+    def __init__(self, who: object, problem: str = _ITSELF) -> None:
         """Name the actor that was asked, and what is wrong."""
-        super().__init__(f"{who} {why}")
+        super().__init__(f"{who} {problem}")
 
 
 class MailboxFullError(ActorError):

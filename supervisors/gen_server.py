@@ -212,7 +212,9 @@ class GenServer(DozingActor):
     def send_after(self, delay: float | timedelta, message: Any) -> Timer:
         """Send this actor a message in `delay` seconds; it arrives in handle_info."""
         process = self._process
-        seconds = as_seconds(delay, "delay") or 0.0
+        seconds = as_seconds(delay, "delay")
+        if seconds is None:
+            raise TypeError("delay must be seconds (a number) or a timedelta, not None")
         timer = timers.after(seconds, lambda: process.post(Info(message)))
         process.keep_timer(timer)
         return timer

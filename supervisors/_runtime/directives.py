@@ -64,7 +64,7 @@ class Hibernate(Directive, frozen=True):
 
 
 class Timeout(Directive, frozen=True):
-    """Send `IDLE_TIMEOUT` to handle_info after `seconds`, unless a message comes first (S162)."""
+    """Send `IDLE_TIMEOUT` to handle_info if no message comes for `seconds`; None: never (S162)."""
 
-    seconds: float | timedelta
+    seconds: float | timedelta | None
     reply: Any = UNSET

@@ -46,7 +46,9 @@ class DozingActor(StashingActor):
             self.on_wake()
 
     def _otp_arm_idle(self, seconds: Any) -> None:
-        delay = as_seconds(seconds, "Timeout.seconds") or 0.0
+        delay = as_seconds(seconds, "Timeout.seconds")
+        if delay is None:
+            return
         self._otp_turn += 1
         process, turn = self._process, self._otp_turn
         self._otp_idle = timers.after(delay, lambda: process.post(IdleElapsed(turn)))

@@ -119,6 +119,18 @@ def test_timeout_that_a_message_overtakes(turns: ManualDispatcher, clock: Steppe
 
 
 @pytest.mark.contract("S162")
+def test_timeout_of_none(turns: ManualDispatcher, clock: SteppedTimers) -> None:
+    """None waits for ever, and ends an earlier wait as any message does."""
+    ref, notes = probe(turns)
+    ref.call(lambda actor: Timeout(1, reply="ok"))
+    assert ref.call(lambda actor: Timeout(None, reply="ok")) == "ok"
+    assert len(clock) == 0
+    clock.advance(1e9)
+    turns.run_until_idle()
+    assert IDLE_TIMEOUT not in notes
+
+
+@pytest.mark.contract("S162")
 def test_timeout_from_init(turns: ManualDispatcher, clock: SteppedTimers) -> None:
     """Init may return Timeout."""
     _, notes = probe(turns, Timeout(1))
@@ -405,7 +417,7 @@ def test_timers_that_are_over_are_not_kept(turns: ManualDispatcher, clock: Stepp
     assert len(ref.process._timers) <= 32
 
 
-@pytest.mark.parametrize("bad", [-1, "1", True], ids=repr)
+@pytest.mark.parametrize("bad", [-1, "1", True, None], ids=repr)
 def test_bad_delay(turns: ManualDispatcher, bad: Any) -> None:
     """A delay is seconds."""
     ref, _ = probe(turns)

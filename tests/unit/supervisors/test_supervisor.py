@@ -25,6 +25,7 @@ from supervisors import (
     GenServer,
     NoProcError,
     Registry,
+    SelfCallError,
     SpecProblem,
     StartError,
     Supervisor,
@@ -457,3 +458,38 @@ def test_failed_starts_leave_nothing(turns: ManualDispatcher) -> None:
     assert [actor() for actor in actors] == [None] * 6
     assert sup.process.actor._otp_lives == {}
     assert sup.stop()
+
+
+# ---- who would wait for itself -----------------------------------------------------------------
+
+
+class AsksAbove(GenServer):
+    """Asks the supervisor 'above' in its init, through as many starts as it is told."""
+
+    def init(self, starts: int = 0) -> None:
+        if starts:
+            AsksAbove.start_link(starts - 1)
+        else:
+            whereis("above").which_children()
+
+
+@pytest.mark.contract("S163")
+@pytest.mark.parametrize("starts", [0, 1, 3])
+def test_an_init_asks_the_supervisor_that_waits_for_it(starts: int) -> None:
+    """It is refused at once, whether the supervisor is starting too or runs already."""
+    asking = AsksAbove.child_spec(starts, id="asks")
+    with pytest.raises(StartError) as caught:
+        Supervisor.start_link([asking], strategy=ONE, name="above")
+    assert "in its init" in str(root_cause(caught.value))
+    with Supervisor.start_link([], strategy=ONE, name="above") as above:
+        with pytest.raises(StartError) as caught:
+            above.start_child(asking)
+        assert isinstance(root_cause(caught.value), SelfCallError)
+        assert above.which_children() == []
+
+
+def root_cause(error: BaseException | None) -> BaseException | None:
+    """Returns the first error of a chain of causes."""
+    while error is not None and error.__cause__ is not None:
+        error = error.__cause__
+    return error
