@@ -227,12 +227,14 @@ class Reply(pykka.Future[Any]):
 
     def get_at(self, gate: Gate, timeout: float | timedelta | None) -> Any:
         """Return the value like get(), at the gate that was made with this reply."""
-        if current.__dict__["here"].host is not None:
-            return self.get(timeout=timeout)
-        if isinstance(timeout, timedelta):
-            timeout = timeout.total_seconds()
         if not self._cell:
-            self._wait_at(gate, timeout)
+            if current.__dict__["here"].host is not None:
+                # Who has just made it has looked whether it may be waited for here.
+                Reply._await_outcome(self, timeout)
+            else:
+                if isinstance(timeout, timedelta):
+                    timeout = timeout.total_seconds()
+                self._wait_at(gate, timeout)
         ok, value = self._cell[0]
         if ok:
             return value

@@ -185,7 +185,8 @@ def test_waiting_on_the_reader_thread(client: SocketClient, place: str) -> None:
         log.wait("done")
         subscription.off()
     else:
-        channel.push("echo", {}).add_done_callback(try_all)
+        # Answered before that is added, it would be called in this thread.
+        channel.push("slow_echo", {"ms": 300}).add_done_callback(try_all)
         log.wait("done")
     log.wait("reply", {"n": "from here"})
     assert {item[0] for item in log.items} >= set(calls)
