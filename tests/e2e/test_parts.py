@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from phoenix_actors import ChannelActor, InvalidOption, SocketClient
+from phoenix_actors import ChannelActor, InvalidOption, JoinCancelled, SocketClient
+from supervisors import Killed, NoProcError
 from tests.e2e.rig import DEADLINE, Connect, Log, eventually
 
 
@@ -155,3 +156,30 @@ def test_the_first_rates_are_since_the_start(connect: Connect) -> None:
     assert rates["messages_sent_per_second"] > 0
     assert rates["bytes_received_per_second"] > 0
     assert rates["cpu_utilization"] > 0
+
+
+def test_a_killed_socket_actor_takes_its_connection_with_it(client: SocketClient) -> None:
+    """Its terminate is not run; the connection is closed, and its successor opens another."""
+    channel = client.join("room:a")
+    wire = client.session.wire
+    assert wire is not None
+    attempt = wire.attempt(wire.generation or 0)
+    assert attempt is not None
+    client.socket.ref.exit(Killed())
+    assert attempt.wait_ended(DEADLINE)
+    eventually(lambda: client.session.wire not in (None, wire))
+    eventually(lambda: channel.state == "joined")
+    assert channel.push("echo", {"n": 1}).get(timeout=DEADLINE).response == {"n": 1}
+
+
+def test_a_killed_client_answers_who_waits(connect: Connect) -> None:
+    """For a join that was never sent, and for the connection."""
+    client = connect(auto_connect=False)
+    session = client.session
+    joined = client._joiner().begin("room:a", {}, None, None, {}, None).joined_once
+    connected = session.when(lambda: False)
+    client.exit(Killed())
+    with pytest.raises(JoinCancelled):
+        joined.get(timeout=DEADLINE)
+    with pytest.raises(NoProcError):
+        connected.get(timeout=DEADLINE)
