@@ -113,10 +113,7 @@ class Straight:
         text: str,
         timeout: float | None,
     ) -> bool:
-        """Take the way out, enter a push and send it; False, with nothing entered, where not.
-
-        The way out is given back by `push`, in either case.
-        """
+        """Take the way out, which `push` gives back, and send a push; False, none entered, if not."""
         writing, counters, pushes = lane.writing, self._counters, self._pushes
         frame, entered = "", False
         now = timers.clock.now()
