@@ -113,7 +113,7 @@ class Straight:
         text: str,
         timeout: float | None,
     ) -> bool:
-        """Take the way out, which `push` gives back, enter a push and send it; False where not."""
+        """Take the way out, which `push` gives back, and send a push; False: none was entered."""
         writing, counters, pushes = lane.writing, self._counters, self._pushes
         frame, entered = "", False
         now = timers.clock.now()

@@ -298,7 +298,6 @@ class Topic(TopicRecord):
         blocking = self.session.options.overflow is Overflow.BLOCK
         wire, core = self.session.wire, self.core
         if core is not None and core.orphaned_by is None and wire is not None and wire.has_room():
-            # As good as always; everything else is looked at below.
             try:
                 if core.push(event, prepared, reply, timeout):
                     return
@@ -343,11 +342,10 @@ class Topic(TopicRecord):
 
     def _take_early(self) -> list[EarlyPush]:
         """Take out what was pushed between two lives; requires holding the lock."""
-        uses = self._uses
-        early = uses.early
+        early = self._uses.early
         if early is None:
             return []
-        uses.early = None
+        self._uses.early = None
         return early.take()
 
     def _core_or_keep(
