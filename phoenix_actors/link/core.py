@@ -17,6 +17,7 @@ from phoenix_actors.link.carrying_out import CARRIED_OUT, CarryingOut
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
+from phoenix_actors.link.whole import and_all, in_one_step
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel import ChannelMachine
 from phoenix_actors.machines.channel_rules import Phase
@@ -115,19 +116,35 @@ class ChannelCore(CarryingOut):
             may_write: whether this thread may wait for the peer to take frames; the reader, timers
                 and the Socket actor may not, nor may the callbacks of the user's that they run.
         """
-        deeds = self.take_in(news)
-        self.wire.written(may_write=may_write)
-        if may_write:
-            for deed in deeds:
-                deed()
-        elif deeds:
-            self._do_without_waiting(deeds)
+        deeds: Deeds = []
+        and_all(deeds, self._feed, deeds, news, may_write, may_wait=may_write)
+
+    def _feed(self, deeds: Deeds, news: Iterable[events.ChannelEvent], may_write: bool) -> None:
+        try:
+            in_one_step(self._take_in, deeds, news)
+            self.wire.written(may_write=may_write)
+        except BaseException:
+            # Of a signal's handler, perhaps: what is queued is the writer's.
+            self.wire.outbox.ring()
+            raise
 
     def take_in(
         self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None
     ) -> Deeds:
-        """Do the first half of `feed`: queue frames; return what may run code of the user's."""
+        """Do the first half of `feed`: queue frames; return what may run code of the user's.
+
+        Not for the main thread, unless it is in one step.
+        """
         deeds: Deeds = []
+        self._take_in(deeds, news, first)
+        return deeds
+
+    def _take_in(
+        self,
+        deeds: Deeds,
+        news: Iterable[events.ChannelEvent],
+        first: Callable[[], object] | None = None,
+    ) -> None:
         with self.topic.lock:
             if first is not None:
                 first()
@@ -141,7 +158,6 @@ class ChannelCore(CarryingOut):
             room = self.topic.room.awaited and not machine.full
         if room:
             self.topic.room.ring()
-        return deeds
 
     def begin_join(self, generation: int) -> Deeds:
         """Join on this connection, with the first event that it hears of; as `take_in` does.
@@ -160,21 +176,24 @@ class ChannelCore(CarryingOut):
             self._tell_status(ChannelState.CLOSED, deeds)
         return deeds
 
-    def _finish_join(self, frame: Frame, generation: int) -> Deeds | None:
-        machine = self.machine
-        done = finish_join(machine, frame, generation)
-        if done is None:
-            return None
-        deeds: Deeds = []
-        response, token, cancelled = done
-        for timer in cancelled:
-            self._do_cancel(timer, deeds)
-        if token is not None:
-            self._do_settle_join(events.SettleJoin(token, response), deeds)
-        self._do_tell_joined(events.TellJoined(response, machine.join_count), deeds)
-        if wanted(CHANNEL_STATUS):
-            self._tell_status(ChannelState.JOINING, deeds)
-        return deeds
+    def _finish_join(self, frame: Frame, generation: int, deeds: Deeds) -> bool:
+        topic = self.topic
+        with topic.lock:
+            machine = self.machine
+            done = finish_join(machine, frame, generation)
+            if done is None:
+                return False
+            response, token, cancelled = done
+            for timer in cancelled:
+                self._do_cancel(timer, deeds)
+            if token is not None:
+                self._do_settle_join(events.SettleJoin(token, response), deeds)
+            self._do_tell_joined(events.TellJoined(response, machine.join_count), deeds)
+            if wanted(CHANNEL_STATUS):
+                self._tell_status(ChannelState.JOINING, deeds)
+        if topic.room.awaited:
+            topic.room.ring()
+        return True
 
     def _tell_status(self, old: ChannelState, after: Deeds) -> None:
         """Tell a change of the state, if there was one; where somebody listens."""
@@ -220,6 +239,7 @@ class ChannelCore(CarryingOut):
         # As touched(), without its call.
         topic.idle_since = None
         now = timers.clock.now()
+        request = None
         with topic.lock:
             machine = self._machine
             if isinstance(machine, int):
@@ -229,34 +249,49 @@ class ChannelCore(CarryingOut):
             if join_ref is not None:
                 # The one thing that `handle` says in this phase, without the words for it.
                 self._send_at_once(join_ref, event, prepared, reply, timeout, now)
-                deeds = refused = None
             else:
                 request = events.PushRequested(event, prepared, reply, timeout, octets(prepared))
-                deeds, refused = self._handle_push(request, now)
-        if deeds is None:
+        if request is None:
             # As written(), without its look whether something waits.
             if may_wait():
                 wire.outbox.flush()
             else:
                 wire.outbox.ring()
             return True
-        if refused is None:
-            wire.written(may_write=True)
-        for deed in deeds:
-            deed()
-        if refused is not None and self.orphaned_by is None:
-            raise refused
-        return refused is None
+        deeds: Deeds = []
+        refused: list[PhoenixError] = []
+        try:
+            and_all(deeds, self._keep_push, request, now, deeds, refused)
+        except BaseException:
+            for error in refused:
+                reply.fail(error)
+            raise
+        if refused and self.orphaned_by is None:
+            raise refused[0]
+        return not refused
+
+    def _keep_push(
+        self,
+        request: events.PushRequested,
+        now: float,
+        deeds: Deeds,
+        refused: list[PhoenixError],
+    ) -> None:
+        """Have the machine handle a push; tell why it is `refused`, if it is."""
+        in_one_step(self._handle_push, request, now, deeds, refused)
+        if not refused:
+            self.wire.written(may_write=True)
 
     def _handle_push(
-        self, request: events.PushRequested, now: float
-    ) -> tuple[Deeds, PhoenixError | None]:
-        """Have the machine handle a push; return why it is refused, too. Requires the lock."""
-        deeds: Deeds = []
-        refused: PhoenixError | None = None
+        self,
+        request: events.PushRequested,
+        now: float,
+        deeds: Deeds,
+        refused: list[PhoenixError],
+    ) -> None:
         for command in self.machine.handle(request, now):
             if type(command) is events.FailPush and command.token is request.token:
-                refused = command.error
+                refused.append(command.error)
             else:
                 self._carry_out(command, deeds)
         gave_up = self.wire.session.gave_up
@@ -264,7 +299,6 @@ class ChannelCore(CarryingOut):
             # Nor does a push of now wait for a connection that will not come.
             for command in self.machine.handle(events.ConnectionGivenUp(gave_up), now):
                 self._carry_out(command, deeds)
-        return deeds, refused
 
     def _send_at_once(
         self,

@@ -14,6 +14,7 @@ from phoenix_actors.errors import PushTimeout, QueueFull
 from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.push_span import PushSpan
 from phoenix_actors.link.scheduling import without_waiting
+from phoenix_actors.link.whole import in_one_step
 from phoenix_actors.message import PushReply
 from phoenix_actors.telemetry import PUSH_FAILED, emit
 from supervisors import Reply
@@ -99,18 +100,25 @@ class PushFuture(Reply):
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
         """Count the end, then let whoever waits know of it."""
         counters = self.counters
-        if counters is None or self._cell:
+        if counters is None:
             return super()._settle(outcome)
         ok, error = outcome
         name = PUSH_REPLIED if ok else _failed(error)
-        counters.add(name)
-        if not self._is_first(outcome):
-            return self._is_second(name)
+        first = not self._cell and in_one_step(self._count_first, counters, name, outcome)
         if self.wire is not None:
             # Its time-out, or the loss of the connection: a caller may read until it is there.
             self.wire.stop_reading()
-        self._tell(name, outcome)
-        return True
+        if first:
+            self._tell(name, outcome)
+        else:
+            # The first may have been interrupted before it told anybody.
+            self._run_callbacks()
+        return first
+
+    def _count_first(self, counters: Counters, name: str, outcome: tuple[bool, Any]) -> bool:
+        """Count the end and give it, if there is none."""
+        counters.add(name)
+        return self._is_first(outcome) or self._is_second(name)
 
     def _is_second(self, name: str) -> bool:
         """Another thread settled it in this very moment; its count is the one that is right."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from phoenix_actors.link.lane import LONG, Batch, Lane
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
+from phoenix_actors.link.whole import in_one_step
 from phoenix_actors.transport.own_lock import is_mine
 from supervisors import CallTimeout, Reply
 from supervisors._locks import new_lock
@@ -189,6 +190,9 @@ class Outbox:
 
     def wake(self) -> None:
         """Tell who waits for room that there is some."""
+        in_one_step(self._wake)
+
+    def _wake(self) -> None:
         with self._lock:
             ready = list(filter(self._has_room, self.waiters))
             self.waiters = _without(self.waiters, ready)

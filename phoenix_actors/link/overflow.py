@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.link.shared_lock import shared_lock
+from phoenix_actors.link.whole import in_one_step
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
 
@@ -102,6 +103,9 @@ class RoomBell:
 
     def ring(self) -> None:
         """There may be room: everybody is to look."""
+        in_one_step(self._ring)
+
+    def _ring(self) -> None:
         with _bells:
             waiters, self._waiters = self._waiters, ()
         for waiter in waiters:

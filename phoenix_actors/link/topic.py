@@ -28,6 +28,7 @@ from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
 from phoenix_actors.link.topic_record import _CLOSED, _LEAVING, TopicRecord
+from phoenix_actors.link.whole import and_all, do_all, in_one_step
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
     ConnectionGivenUp,
@@ -82,8 +83,7 @@ class Topic(TopicRecord):
         """
         deeds: Deeds = []
         attached = self.begin_life(actor, deeds)
-        for deed in deeds:
-            deed()
+        do_all(deeds)
         return attached
 
     def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
@@ -154,8 +154,7 @@ class Topic(TopicRecord):
         with no_waiting_here():
             for push in pushes:
                 push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
-            for deed in deeds:
-                deed()
+            do_all(deeds)
         if self.leaving:
             self.close()
 
@@ -172,6 +171,16 @@ class Topic(TopicRecord):
     def leave(self, timeout: float | None, *, may_write: bool = True) -> Reply:
         """Want the topic no more; return a future that settles when the server has said so too."""
         left = Reply()
+        try:
+            self._leave(left, timeout, may_write=may_write)
+        except BaseException:
+            # What a signal's handler raises must not leave a topic that nobody wants, and which
+            # has its actor. It harms nobody when repeated.
+            self._leave(left, timeout, may_write=False)
+            raise
+        return left
+
+    def _leave(self, left: Reply, timeout: float | None, *, may_write: bool) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = max(self._end, _LEAVING)
@@ -183,10 +192,15 @@ class Topic(TopicRecord):
         if core is None or core.orphaned_by is not None:
             self.abandon()
             left.settle(None)
-        return left
 
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
+        try:
+            self._leave_last_join()
+        finally:
+            self.close(error)
+
+    def _leave_last_join(self) -> None:
         with self.lock:
             if self.core is not None:
                 self.note_last_join(self.core)
@@ -199,23 +213,27 @@ class Topic(TopicRecord):
                 codec = self.session.codec
                 prepared = codec.prepare(self.name, PHX_LEAVE, {})
                 wire.send(codec.complete(prepared, join_ref, wire.next_ref()), may_write=False)
-        self.close(error)
 
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
+        deeds: Deeds = []
+        and_all(deeds, in_one_step, self._close, deeds, error)
+
+    def _close(self, deeds: Deeds, error: PhoenixError | None) -> None:
         self.session.forget(self)
         with self.lock:
             self._end = _CLOSED
             self._facade = None
             early = self._take_early()
         if not self.joined_once.done():
-            self.joined_once.fail(error or JoinCancelled(self.name))
+            deeds.append(partial(self.joined_once.fail, error or JoinCancelled(self.name)))
         self.room.ring()
         for push in early:
-            without_waiting(push.reply.fail, ChannelClosed(self.name, push.event))
+            closed = ChannelClosed(self.name, push.event)
+            deeds.append(partial(without_waiting, push.reply.fail, closed))
         listeners = self._uses.listeners
         if listeners is not None:
-            listeners.close()
+            deeds.append(listeners.close)
 
     # ---- pushing ------------------------------------------------------------------------------
 
@@ -325,6 +343,14 @@ class Topic(TopicRecord):
         core = self.core
         if core is not None and core.orphaned_by is None:
             return core
+        deeds: Deeds = []
+        call = (self._keep_between_lives, deeds, event, prepared, reply, timeout)
+        present: ChannelCore | None = and_all(deeds, in_one_step, *call)
+        return present
+
+    def _keep_between_lives(
+        self, deeds: Deeds, event: str, prepared: Any, reply: Reply, timeout: float | None
+    ) -> ChannelCore | None:
         with self.lock:
             if self.core is not None:
                 return self.core
@@ -333,12 +359,11 @@ class Topic(TopicRecord):
             uses = self._own_uses()
             if uses.early is None:
                 uses.early = EarlyPushes(self.name, self.session.options)
-            dropped = uses.early.add(event, prepared, reply, timeout)
-        for push in dropped:
-            limit = self.session.options.max_pending_messages
-            error = QueueFull(limit, self.name, push.event, dropped=True)
-            report_full(self.session, error, 0)
-            drop_push(self.session, push.reply, error)
+            for push in uses.early.add(event, prepared, reply, timeout):
+                limit = self.session.options.max_pending_messages
+                error = QueueFull(limit, self.name, push.event, dropped=True)
+                deeds.append(partial(report_full, self.session, error, 0))
+                deeds.append(partial(drop_push, self.session, push.reply, error))
         return None
 
     # ---- messages -----------------------------------------------------------------------------
