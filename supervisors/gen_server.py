@@ -348,7 +348,7 @@ class GenServer(DozingActor):
         cell, outcome = call._cell, (True, result)
         cell.append(outcome)
         if cell[0] is not outcome:
-            del cell[1:]
+            call._settle(outcome)
         elif call._callbacks is not None:
             call._run_callbacks()
 

@@ -113,16 +113,26 @@ class ChannelCore(CarryingOut):
         For the reader, timers and the Socket actor: neither they nor the callbacks of the user's
         that they run may wait for the peer to take frames.
         """
-        deeds = self.take_in(news)
-        self.wire.written(may_write=False)
-        if deeds:
-            self._do_without_waiting(deeds)
+        deeds: Deeds = [partial(self.wire.written, may_write=False)]
+        do_in_step(deeds, self._take_in, deeds, news, may_wait=False)
 
     def take_in(
         self, news: Iterable[events.ChannelEvent], first: Callable[[], object] | None = None
     ) -> Deeds:
-        """Do the first half of `feed`: queue frames; return what may run code of the user's."""
+        """Do the first half of `feed`: queue frames; return what may run code of the user's.
+
+        Not for the main thread, unless it is in one step.
+        """
         deeds: Deeds = []
+        self._take_in(deeds, news, first)
+        return deeds
+
+    def _take_in(
+        self,
+        deeds: Deeds,
+        news: Iterable[events.ChannelEvent],
+        first: Callable[[], object] | None = None,
+    ) -> None:
         with self.topic.lock:
             if first is not None:
                 first()
@@ -136,7 +146,6 @@ class ChannelCore(CarryingOut):
             room = self.topic.room.awaited and not machine.full
         if room:
             self.topic.room.ring()
-        return deeds
 
     def begin_join(self, generation: int) -> Deeds:
         """Join on this connection, with the first event that it hears of; as `take_in` does.
@@ -155,21 +164,24 @@ class ChannelCore(CarryingOut):
             self._tell_status(ChannelState.CLOSED, deeds)
         return deeds
 
-    def _finish_join(self, frame: Frame, generation: int) -> Deeds | None:
-        machine = self.machine
-        done = finish_join(machine, frame, generation)
-        if done is None:
-            return None
-        deeds: Deeds = []
-        response, token, cancelled = done
-        for timer in cancelled:
-            self._do_cancel(timer, deeds)
-        if token is not None:
-            self._do_settle_join(events.SettleJoin(token, response), deeds)
-        self._do_tell_joined(events.TellJoined(response, machine.join_count), deeds)
-        if wanted(CHANNEL_STATUS):
-            self._tell_status(ChannelState.JOINING, deeds)
-        return deeds
+    def _finish_join(self, frame: Frame, generation: int, deeds: Deeds) -> bool:
+        topic = self.topic
+        with topic.lock:
+            machine = self.machine
+            done = finish_join(machine, frame, generation)
+            if done is None:
+                return False
+            response, token, cancelled = done
+            for timer in cancelled:
+                self._do_cancel(timer, deeds)
+            if token is not None:
+                self._do_settle_join(events.SettleJoin(token, response), deeds)
+            self._do_tell_joined(events.TellJoined(response, machine.join_count), deeds)
+            if wanted(CHANNEL_STATUS):
+                self._tell_status(ChannelState.JOINING, deeds)
+        if topic.room.awaited:
+            topic.room.ring()
+        return True
 
     def _tell_status(self, old: ChannelState, after: Deeds) -> None:
         """Tell a change of the state, if there was one; where somebody listens."""
@@ -215,6 +227,7 @@ class ChannelCore(CarryingOut):
         # As touched(), without its call.
         topic.idle_since = None
         now = timers.clock.now()
+        request = None
         with topic.lock:
             machine = self._machine
             if isinstance(machine, int):

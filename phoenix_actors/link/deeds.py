@@ -9,24 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+from phoenix_actors.link.scheduling import without_waiting
 from supervisors._runtime.current import current
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.shield import shielded
 
 __all__ = ["Deeds", "carry_out", "do_in_step", "make_good"]
 
+_T = TypeVar("_T")
+
 Deeds: TypeAlias = list[Callable[[], object]]
 
 
-def do_in_step(deeds: Deeds, act: Callable[..., Any], *arguments: Any) -> Any:
+def do_in_step(deeds: Deeds, act: Callable[..., _T], *arguments: Any, may_wait: bool = True) -> _T:
     """Return `act(*arguments)`, done in the main thread with signals put off, then do the deeds.
 
     Args:
         deeds: what `act` leaves to be done, to which it adds, and what is to be done before.
         act: runs nothing of a user's and waits for nobody.
         *arguments: for it.
+        may_wait: whether the deeds may wait; else what would wait in them raises WouldDeadlock.
 
     Raises:
         BaseException: what a signal's handler raises, when all is done, or nothing has begun.
@@ -38,9 +42,15 @@ def do_in_step(deeds: Deeds, act: Callable[..., Any], *arguments: Any) -> Any:
                 done = shielded(act, *arguments)
             return act(*arguments) if done is UNDONE else done
         finally:
-            carry_out(deeds)
+            if may_wait:
+                carry_out(deeds)
+            elif deeds:
+                without_waiting(carry_out, deeds)
     except BaseException:
-        make_good(deeds)
+        if may_wait:
+            make_good(deeds)
+        else:
+            without_waiting(make_good, deeds)
         raise
 
 

@@ -103,17 +103,20 @@ class PushFuture(Reply):
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
         """Count the end, then let whoever waits know of it."""
         counters = self.counters
-        if counters is None or self._cell:
+        if counters is None:
             return super()._settle(outcome)
         ok, error = outcome
         name = PUSH_REPLIED if ok else _failed(error)
-        if not counters.end(name, self._cell, outcome):
-            return False
+        first = not self._cell and counters.end(name, self._cell, outcome)
         if self.wire is not None:
             # Its time-out, or the loss of the connection: a caller may read until it is there.
             self.wire.stop_reading()
-        self._tell(name, outcome)
-        return True
+        if first:
+            self._tell(name, outcome)
+        else:
+            # The first may have been interrupted before it told anybody.
+            self._run_callbacks()
+        return first
 
     def refuse(self, error: PhoenixError) -> None:
         """End it by an error that its caller gets at once: it was neither sent nor kept."""

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from phoenix_actors.link.deeds import do_in_step
 from phoenix_actors.link.lane import LONG, Batch, Lane
 from phoenix_actors.link.overflow import octets
 from phoenix_actors.link.scheduling import may_wait
@@ -189,6 +190,9 @@ class Outbox:
 
     def wake(self) -> None:
         """Tell who waits for room that there is some."""
+        do_in_step([], self._wake)
+
+    def _wake(self) -> None:
         with self._lock:
             ready = list(filter(self._has_room, self.waiters))
             self.waiters = _without(self.waiters, ready)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phoenix_actors.errors import QueueFull
+from phoenix_actors.link.deeds import do_in_step
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
 
 if TYPE_CHECKING:
-    from phoenix_actors.errors import QueueFull
+    from phoenix_actors.link.early import EarlyPush
     from phoenix_actors.link.session import Session
 
-__all__ = ["RoomBell", "drop_push", "octets", "report_full"]
+__all__ = ["RoomBell", "drop_early", "drop_push", "octets", "report_full"]
 
 # For all bells, of which each channel has one: held for a few steps and seldom.
 _bells = shared_lock()
@@ -52,6 +54,14 @@ def drop_push(session: Session, token: Any, error: QueueFull) -> None:
     if token.fail(error):
         policy = str(session.options.overflow)
         emit(PUSH_DROPPED, topic=error.topic, event=error.event, overflow=policy)
+
+
+def drop_early(session: Session, topic: str, push: EarlyPush) -> None:
+    """Drop a push that was kept for the next life of its topic's channel."""
+    limit = session.options.max_pending_messages
+    error = QueueFull(limit, topic, push.event, dropped=True)
+    report_full(session, error, 0)
+    drop_push(session, push.reply, error)
 
 
 class RoomBell:
@@ -102,6 +112,9 @@ class RoomBell:
 
     def ring(self) -> None:
         """There may be room: everybody is to look."""
+        do_in_step([], self._ring)
+
+    def _ring(self) -> None:
         with _bells:
             waiters, self._waiters = self._waiters, ()
         for waiter in waiters:

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phoenix_actors.errors import QueueFull
-from phoenix_actors.link.deeds import Deeds, carry_out
+from phoenix_actors.link.deeds import Deeds, do_in_step
 from phoenix_actors.link.inbound import Inbound
-from phoenix_actors.link.scheduling import no_waiting_here
 from phoenix_actors.machines import channel_events as events
 from phoenix_actors.machines.channel_record import generation_of
 from phoenix_actors.machines.channel_rules import Phase, only_delivered
@@ -52,18 +51,12 @@ class OwnInbound:
         """Give the machine events and carry out what it says."""
         raise NotImplementedError
 
-    def _finish_join(self, frame: Frame, generation: int) -> Deeds | None:
+    def _finish_join(self, frame: Frame, generation: int, deeds: Deeds) -> bool:
         """Take the answer to a join, if it is the server's ok and nothing waits for that.
 
-        Return what may run code of the user's; None, undone, otherwise. Requires the lock.
+        Add to `deeds` what may run code of the user's; False, undone, otherwise.
         """
         raise NotImplementedError
-
-    @staticmethod
-    def _do_without_waiting(deeds: Deeds) -> None:
-        """Do what may run code of the user's, with every call that would wait refused."""
-        with no_waiting_here():
-            carry_out(deeds)
 
     def _own_inbound(self) -> Inbound:
         """Return what keeps the messages of this life; requires the lock."""
@@ -157,12 +150,11 @@ class OwnInbound:
                     inbound.offer_all([size], unbounded=True)
                     self.actor.cast(frame)
                     return
-            deeds = None if joined else self._finish_join(frame, generation)
-        if deeds is not None:
-            if self.topic.room.awaited:
-                self.topic.room.ring()
-            self._do_without_waiting(deeds)
-            return
+        if not joined:
+            deeds: Deeds = []
+            call = (self._finish_join, frame, generation, deeds)
+            if do_in_step(deeds, *call, may_wait=False):
+                return
         self.feed(events.FrameArrived(frame, generation, size))
 
     def _deliver(self, frame: Frame, size: int, after: Deeds) -> None:

@@ -350,16 +350,14 @@ class Reader:
 
     def _settle(self, frame: Frame) -> bool:
         """Settle the push that a reply answers; tell whether there was one."""
-        wire = self._wire
-        push = wire.take_answered(frame)
-        if push is None:
-            return False
+        return self._straight.settle_by(frame, self._take_time_and_give)
+
+    def _take_time_and_give(self, frame: Frame, push: PendingPush) -> None:
         took = push.seconds_to(timers.clock.now())
         # Not for a ping, which tells its caller how long it took.
         if frame.topic != PHOENIX_TOPIC and took is not None:
-            wire.session.response_times.add(took)
+            self._wire.session.response_times.add(took)
         self._give(frame, push, took)
-        return True
 
     def _give(self, frame: Frame, push: PendingPush, took: float | None) -> None:
         """Settle a push by its answer, which came after so many seconds and is counted."""

@@ -29,6 +29,8 @@ from supervisors import telemetry
 from supervisors._runtime.timers import timers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phoenix_actors.link.core import ChannelCore
     from phoenix_actors.link.lane import Lane
     from phoenix_actors.link.topic import Topic
@@ -154,8 +156,8 @@ class Straight:
             else:
                 self._not_sent(lane, frame, push, gone)
         except BaseException as error:
-            # A foreign transport may raise anything; behind the user's Ctrl-C it may be sent.
-            # A lane that another thread has closed meanwhile is emptied; its loss ends the push.
+            # It may be sent, behind the user's Ctrl-C. If another thread has closed the lane, it is
+            # emptied, and its loss ends the push.
             if not (is_mine(writing) and (lane.sending or (entered and lane.closed))):
                 raise
             self._outbox.give_up(lane, error)
@@ -230,6 +232,19 @@ class Straight:
             raise
         return None
 
+    def settle_by(self, frame: Frame, give: Callable[[Frame, PendingPush], object]) -> bool:
+        """Take out the push that a frame answers and `give` it that; False where there is none."""
+        push = None
+        try:
+            with self._lock:
+                push = self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
+            if push is not None:
+                give(frame, push)
+        except BaseException:
+            self.lose([(push, None, None)])
+            raise
+        return push is not None
+
     def answers(self, frames: list[Frame], size: int, decoded: int) -> list[Answered]:
         """Take out the pushes that several frames answer, and count them; settle none of them.
 
@@ -238,7 +253,7 @@ class Straight:
         self._wire.last_active = now = timers.clock.now()
         answered: list[Answered] = []
         note, resolve = self._times.note, self._pushes.resolve
-        replied, push = 0, None
+        replied, push, counted = 0, None, False
         try:
             with self._lock:
                 for frame in frames:
@@ -253,10 +268,13 @@ class Straight:
                             reply = PushReply("ok", payload.get("response", {}))
                             replied += 1
                     answered.append((push, reply, took))
+                push = None
                 self._counters.note_answers(len(frames), size, replied, decoded)
+                counted = True
         except BaseException:
-            # None of them is counted.
-            self.lose([(taken, None, None) for taken in (*(entry[0] for entry in answered), push)])
+            if not counted:
+                answered = [(taken, None, None) for taken, _, _ in [*answered, (push, None, None)]]
+            self.lose(answered)
             raise
         return answered
 
@@ -267,10 +285,11 @@ class Straight:
         reply was counted as replied.
         """
         for push, reply, _ in answered:
-            if push is not None and not push.token.done():
-                if reply is not None:
+            if push is not None:
+                if reply is not None and not push.token.done():
                     self._counters.add("push_replied", -1)
                 error = ConnectionLost(None, "interrupted while its answer was read")
+                # One that has its answer tells so whom the interrupted one has not told.
                 without_waiting(push.token.fail, error)
 
     def settle(self, push: PendingPush, reply: PushReply) -> None:

@@ -31,7 +31,7 @@ from phoenix_actors.link.deeds import Deeds, carry_out, do_in_step
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import reading_on
-from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.overflow import drop_early, drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
@@ -287,7 +287,6 @@ class Topic(TopicRecord):
             ):
                 self._offer(event, prepared, reply, timeout)
         except QueueFull as error:
-            wire = session.wire
             report_full(session, error, 0 if wire is None else len(wire.outbox))
             if not error.dropped:
                 raise
@@ -342,8 +341,7 @@ class Topic(TopicRecord):
 
     def _take_early(self) -> list[EarlyPush]:
         """Take out what was pushed between two lives; requires holding the lock."""
-        early = self._uses.early
-        if early is None:
+        if (early := self._uses.early) is None:
             return []
         self._uses.early = None
         return early.take()
@@ -355,6 +353,12 @@ class Topic(TopicRecord):
         core = self.core
         if core is not None and core.orphaned_by is None:
             return core
+        deeds: Deeds = []
+        return do_in_step(deeds, self._keep, deeds, event, prepared, reply, timeout)
+
+    def _keep(
+        self, deeds: Deeds, event: str, prepared: Any, reply: Reply, timeout: float | None
+    ) -> ChannelCore | None:
         with self.lock:
             if self.core is not None:
                 return self.core
@@ -363,12 +367,8 @@ class Topic(TopicRecord):
             uses = self._own_uses()
             if uses.early is None:
                 uses.early = EarlyPushes(self.name, self.session.options)
-            dropped = uses.early.add(event, prepared, reply, timeout)
-        for push in dropped:
-            limit = self.session.options.max_pending_messages
-            error = QueueFull(limit, self.name, push.event, dropped=True)
-            report_full(self.session, error, 0)
-            drop_push(self.session, push.reply, error)
+            for push in uses.early.add(event, prepared, reply, timeout):
+                deeds.append(partial(drop_early, self.session, self.name, push))
         return None
 
     # ---- messages -----------------------------------------------------------------------------

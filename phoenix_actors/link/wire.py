@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from phoenix_actors.errors import PhoenixError
     from phoenix_actors.link.core import ChannelCore
     from phoenix_actors.link.session import Session
-    from phoenix_actors.message import Frame, LossReason
+    from phoenix_actors.message import LossReason
     from phoenix_actors.transport.interface import TransportHandle
 
 __all__ = ["Wire"]
@@ -250,11 +250,6 @@ class Wire:
             if deadline is not None and deadline < self.push_timer_at:
                 self.arm(deadline)
         return push
-
-    def take_answered(self, frame: Frame) -> PendingPush | None:
-        """Take out and return the push that a reply answers."""
-        with self._pushes_lock:
-            return self._pushes.resolve(frame.topic, frame.ref, frame.join_ref)
 
     def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
         """Take out and return the pushes of one join of a topic; pings have no join_ref."""

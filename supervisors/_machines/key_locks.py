@@ -85,9 +85,13 @@ class KeyLocks(Generic[_T]):
         held = map(first, list(self._queues.values()))
         return [turn for turn in held if turn is not None]
 
+    def turns_of(self, owner: Hashable) -> list[_T]:
+        """Return all turns of an owner."""
+        return list(self._owned.get(owner, ()))
+
     def leave_all(self, owner: Hashable) -> tuple[list[_T], list[_T]]:
         """Take out all turns of an owner; return them, and those that hold a lock by that."""
-        gone = list(self._owned.get(owner, ()))
+        gone = self.turns_of(owner)
         nexts = [self.leave(turn) for turn in gone]
         # A turn of the owner's own may have come first for a moment.
         return gone, [turn for turn in nexts if turn is not None and turn in self._places]

@@ -93,15 +93,29 @@ class LockBook:
 
     def release_owner(self, owner: Process) -> None:
         """Free what an actor that has ended holds, and let its waits end (S145)."""
+        # All that were found, also where a signal's handler has raised behind that.
+        gone: list[Turn] = []
 
-        def tell(turns: tuple[list[Turn], list[Turn]]) -> None:
-            gone, successors = turns
+        def free() -> list[Turn]:
+            gone.extend(self._locks.turns_of(owner))
+            return self._locks.leave_all(owner)[1]
+
+        def free_again() -> list[Turn]:
+            free()
+            # Told twice harms nobody.
+            return self._locks.holders()
+
+        def tell(successors: list[Turn]) -> None:
             for turn in gone:
                 turn.granted.fail(owner.gone())
             for turn in successors:
                 turn.granted.settle(value=True)
 
-        soon(self._lock, lambda: self._locks.leave_all(owner), tell)
+        try:
+            soon(self._lock, free, tell)
+        except BaseException:
+            soon(self._lock, free_again, tell)
+            raise
 
     def close(self) -> None:
         """End all waits: the registry has ended."""

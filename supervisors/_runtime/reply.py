@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import timedelta
 from functools import reduce
+from operator import call
 from threading import get_ident
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = ["Reply"]
 _FOREIGN: tuple[pykka.Future[Any], ...] = ()
 # Seconds that a wait lasts at most while its thread holds every lock for a fork.
 _IN_FORK = 1.0
+_popleft = deque.popleft
 
 
 class SecondOutcome(RuntimeError, queue.Full):
@@ -74,7 +76,7 @@ class Reply(pykka.Future[Any]):
         cell = self._cell
         cell.append(outcome)
         if cell[0] is not outcome:
-            return self._is_first(outcome)
+            return self._settle(outcome)
         if self._callbacks is not None:
             self._run_callbacks()
         return True
@@ -119,10 +121,10 @@ class Reply(pykka.Future[Any]):
         self._hook = (func,)
 
     def _settle(self, outcome: tuple[bool, Any]) -> bool:
-        if not self._is_first(outcome):
-            return False
+        first = self._is_first(outcome)
+        # The second one does so, too: the first may have been interrupted by a signal's handler.
         self._run_callbacks()
-        return True
+        return first
 
     def _is_first(self, outcome: tuple[bool, Any]) -> bool:
         """Give an outcome if there is none; a later one is not kept."""
@@ -291,7 +293,10 @@ class Reply(pykka.Future[Any]):
 
         def one_is_done(_: Reply) -> None:
             if pending.pop() == 0:  # atomic: only one source takes the last number
-                self._report_failure(lambda: fn(self))
+                try:
+                    fn(self)
+                except BaseException as error:  # noqa: BLE001  it is reported
+                    self._report(error)
 
         for source in sources:
             if isinstance(source, Reply):
@@ -315,20 +320,22 @@ class Reply(pykka.Future[Any]):
         callbacks = self._callbacks
         while callbacks:
             try:
-                fn = callbacks.popleft()
-            except IndexError:
-                return
-            self._report_failure(fn)
+                # To take one and to call it is one step, of C code: what a signal's handler raises
+                # behind it finds the gate of who waits open.
+                next(map(call, map(_popleft, (callbacks,))))
+            except BaseException as error:  # noqa: BLE001  as above
+                trace = error.__traceback__
+                if type(error) is IndexError and trace is not None and trace.tb_next is None:
+                    # Nothing was called: the last one is another thread's.
+                    return
+                self._report(error)
 
     @staticmethod
-    def _report_failure(fn: Callable[[], object]) -> None:
-        try:
-            fn()
-        except BaseException as error:
-            if is_interrupt(error):
-                raise
-            event = ("supervisors", "future", "callback_failed")
-            execute(event, {"count": 1}, {"error": type(error).__name__})
+    def _report(error: BaseException) -> None:
+        if is_interrupt(error):
+            raise error
+        event = ("supervisors", "future", "callback_failed")
+        execute(event, {"count": 1}, {"error": type(error).__name__})
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait in a coroutine; the event loop goes on meanwhile."""

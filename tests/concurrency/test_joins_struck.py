@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import signal
@@ -83,6 +84,8 @@ def client(request: pytest.FixtureRequest) -> Iterator[SocketClient]:
 
 def started(url: str, transport: Any) -> Iterator[SocketClient]:
     """A client of this server."""
+    # What is raised in the finalizer of a former test's client would be lost, as said above.
+    gc.collect()
     client = SocketClient.start_link(
         url=url,
         transport=transport,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from supervisors import (
     unregister_name,
     whereis,
 )
+from supervisors import _locks as locks_module
 from supervisors._machines.duplicate_table import DuplicateTable
 from supervisors._machines.key_locks import KeyLocks
 from supervisors._machines.name_table import NameTable
 from supervisors._runtime import key_locks
+from supervisors._runtime.key_locks import LockBook, Turn
 from supervisors._runtime.names import process_names
 from tests.concurrency.conftest import DEADLINE
 from tests.concurrency.crew import together, wait_for
@@ -170,6 +173,46 @@ def test_a_turn_joins_or_leaves_nothing(others: int) -> None:
         return lambda: locks.join("a", "mine", "me")
 
     assert struck_at_each_step(begin, MACHINES) > 20
+
+
+@pytest.mark.contract("S145")
+def test_who_is_next_hears_of_an_end() -> None:
+    """Whatever was interrupted in: who waits behind a dead holder has the lock, and knows it."""
+
+    class Dead:
+        """An actor that has ended."""
+
+        gone = RuntimeError
+
+    owner: Any = Dead()
+
+    def begin() -> tuple[Any, list[Turn]]:
+        locks = LockBook(owner, owner)
+        turns = [Turn(owner), Turn(1), Turn(owner)]
+        for key, turn in zip("aab", turns, strict=True):
+            locks._join(key, turn)
+        locks._join("b", Turn(2))
+        return locks, turns
+
+    files = (MACHINES, key_locks.__file__, locks_module.__file__)
+    with handling(signal.SIGALRM, strike):
+        for number in itertools.count():
+            locks, (held, following, other) = begin()
+            act = partial(locks.release_owner, owner)
+            more = True
+            try:
+                more = strike_in_life_at(number, act, signal.SIGALRM, files)
+            except Cut:
+                if number == 0:
+                    # It had not begun.
+                    act()
+            assert following.granted.get(timeout=0), number
+            errors = [turn.granted.exception(0) for turn in (held, other)]
+            assert [*map(type, errors)] == [RuntimeError, RuntimeError], number
+            assert [turn.owner for turn in locks._locks.holders()] == [1, 2]
+            if not more:
+                break
+    assert number > 20
 
 
 @pytest.mark.contract("S145")
