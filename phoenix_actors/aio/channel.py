@@ -119,4 +119,4 @@ class Channel:
         """
         topic = self.sync._topic
         seconds = checked_timeout(timeout, topic.session.options.push_timeout)
-        await without_waiting(topic.leave, seconds, may_write=False)
+        await without_waiting(topic.leave, seconds)

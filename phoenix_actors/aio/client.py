@@ -187,7 +187,7 @@ class SocketClient:
             raise late from late.__cause__
         except asyncio.CancelledError:
             patience = record.session.options.push_timeout
-            without_waiting(record.leave, patience, may_write=False)
+            without_waiting(record.leave, patience)
             raise
         return Channel(record.facade)
 

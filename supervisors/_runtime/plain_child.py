@@ -61,7 +61,8 @@ def start_in_turn(actor: Any, what: tuple[ChildSpec, type[Actor], Here]) -> Any:
     spec, cls, here = what
     machine = actor._otp_machine
     child = None if machine is None else begin_start(machine, spec, None)
-    if child is None:
+    # Killed, it knows of nothing any more, and who asks in the ordinary way is told.
+    if child is None or actor._process.ended:
         return UNDONE
     number = child.incarnation
     process: Process = _new(Process)
