@@ -5,7 +5,7 @@ user asked for — params, class, handlers, streams, subscribers — and the way
 
 Laws:
 
-- At most one core is current; `attach` ends the one before.
+- At most one core is current; `begin_life` ends the one before.
 - A push is given to the current core, or kept for the next; the order of one thread's is kept.
 - `leaving` is set once and never taken back: who finds it set makes a new record. Then no actor
   attaches any more.
@@ -82,21 +82,14 @@ class Topic(TopicRecord):
 
     # ---- the lives of its actor ----------------------------------------------------------------
 
-    def attach(self, actor: ActorRef) -> bool:
+    def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
         """A channel actor is up: join for it. False when it is not wanted, or not any more.
+
+        This waits for nobody and runs nothing of a user's. What may do so is added to `after`;
+        first of all, that the join is written.
 
         Between two lives of the Socket actor there is no wire to join on. Then nothing is done: the
         manager of this actor is about to be replaced, and the actor with it.
-        """
-        deeds: Deeds = []
-        attached = self.begin_life(actor, deeds)
-        carry_out(deeds)
-        return attached
-
-    def begin_life(self, actor: ActorRef, after: Deeds) -> bool:
-        """Do the first half of `attach`, which waits for nobody and runs nothing of a user's.
-
-        What may do so is added to `after`; first of all, that the join is written.
         """
         wire, process = self.session.wire, actor.process
         if process is None or process.parent is not self.manager:
@@ -251,7 +244,7 @@ class Topic(TopicRecord):
             sent = wire.straight.push(self, event, payload, timeout)
             if sent is not None:
                 return sent
-        # It counts from `prepare` on.
+        # It has no counters before it is counted as offered, in `prepare`.
         reply = PushFuture(None, self.name, event)
         try:
             try:
@@ -260,7 +253,8 @@ class Topic(TopicRecord):
                 reply.refuse(error)
                 raise
         except BaseException:
-            # What a signal's handler raises: nobody gets the future, but the books need an end.
+            # Nobody gets the future, but the books need an end, also where a signal's handler has
+            # raised; of one that was refused they have it, unless that was interrupted.
             without_waiting(reply.fail, ConnectionLost(None, "interrupted while it was pushed"))
             raise
         return reply

@@ -268,7 +268,7 @@ def test_leaving_and_restarting_at_once() -> None:
             actor.end()
             successor = type(actor)()
             successor.topic = topic
-            if not topic.attach(successor):
+            if not successor.serves(topic):
                 topic.abandon()
             else:
                 successor.end()

@@ -8,6 +8,7 @@ from typing import Any
 
 from phoenix_actors import ChannelActor, ConnectionLost
 from phoenix_actors.link.core import ChannelCore
+from phoenix_actors.link.deeds import Deeds, carry_out
 from phoenix_actors.link.reader import Reader
 from phoenix_actors.link.session import Session
 from phoenix_actors.link.topic import Topic
@@ -36,6 +37,13 @@ class Actor:
     def cast_all(self, messages: list[Any]) -> None:
         """Keeps several messages."""
         self.got += messages
+
+    def serves(self, topic: Topic) -> bool:
+        """Begins to serve a topic, as a channel actor does; False where that does not want it."""
+        deeds: Deeds = []
+        wanted = topic.begin_life(self, deeds)  # type: ignore[arg-type]
+        carry_out(deeds)
+        return wanted
 
     def end(self, reason: Any = None) -> None:
         """Ends, by default by a crash."""
@@ -152,7 +160,7 @@ class LinkBench:
     def attach(self, topic: Topic) -> tuple[Actor, ChannelCore]:
         """An actor begins to serve the topic."""
         actor = Actor()
-        assert topic.attach(actor)  # type: ignore[arg-type]
+        assert actor.serves(topic)
         actor.topic, core = topic, topic.core
         assert core is not None
         return actor, core

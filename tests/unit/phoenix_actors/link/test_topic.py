@@ -111,7 +111,7 @@ def test_a_join_after_the_client_gave_up(bench: LinkBench) -> None:
     """It fails at once with the error that ended the attempts."""
     bench.session.set_gave_up(ConnectError("no"))
     topic = bench.topic("t")
-    topic.attach(Actor())  # type: ignore[arg-type]
+    Actor().serves(topic)
     with pytest.raises(ConnectError):
         topic.joined_once.get()
     assert topic.closed
@@ -192,10 +192,10 @@ def test_an_actor_of_another_manager(bench: LinkBench) -> None:
     """One that a former manager started is turned away."""
     topic = bench.topic("t")
     topic.manager = "another"
-    assert not topic.attach(Actor())  # type: ignore[arg-type]
+    assert not Actor().serves(topic)
     dead = Actor()
     dead.process = None
-    assert not topic.attach(dead)  # type: ignore[arg-type]
+    assert not dead.serves(topic)
 
 
 @pytest.mark.contract("C53")
@@ -206,7 +206,7 @@ def test_an_actor_of_a_forgotten_topic(bench: LinkBench) -> None:
     actor.end()
     bench.session.forget(former)
     successor, _, _ = bench.joined("t")
-    assert not former.attach(Actor())  # type: ignore[arg-type]
+    assert not Actor().serves(former)
     assert successor.state is ChannelState.JOINED
     former.leave(None)
     assert successor.state is ChannelState.JOINED
@@ -219,7 +219,7 @@ def test_no_wire_between_two_lives_of_the_socket(bench: LinkBench) -> None:
     bench.session.close_wire(bench.wire)
     bench.wire.shut(ConnectionLost(None, "gone"))
     actor.end()
-    assert topic.attach(Actor())  # type: ignore[arg-type]
+    assert Actor().serves(topic)
     assert topic.core is None
     future = topic.push("e", {}, None)
     bench.new_wire()
@@ -276,7 +276,7 @@ def test_leaving_between_two_lives(bench: LinkBench) -> None:
     left = topic.leave(None)
     assert left.done()
     assert [frame[0:1] + frame[3:4] for frame in handle.sent] == [["1", "phx_leave"]]
-    assert not topic.attach(Actor())  # type: ignore[arg-type]
+    assert not Actor().serves(topic)
     assert all(isinstance(future.exception(), ChannelClosed) for future in (early, kept))
     with pytest.raises(ChannelClosed):
         topic.push("e", {}, None)
