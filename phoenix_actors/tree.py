@@ -40,7 +40,6 @@ from supervisors import (
     AlreadyStartedError,
     ChildSpec,
     ExitReason,
-    Normal,
     Registry,
     Supervisor,
     SupervisorSpec,
@@ -171,11 +170,8 @@ class ClientSupervisor(Supervisor):
         process.actor_ref.name = key
         # Without a link, for what stands below the registry is stopped by this supervisor when that
         # ends.
-        holder = NameBook.claim_first(book, key, process)
+        holder = book.claim_first(key, process)
         if holder is not None:
-            # Nobody is to be told of its end, for it does not start.
-            process.parent, process.incarnation = None, 0
-            process.finish(Normal())
             raise AlreadyStartedError(key, holder.actor_ref)
 
     def _otp_stop_ordered(self, reason: ExitReason) -> None:

@@ -56,7 +56,7 @@ class NameBook:
         return holder
 
     def claim_first(self, key: Hashable, owner: Process) -> Process | None:
-        """Do the same for an owner that nobody knows yet and nothing is tied to, without a link.
+        """As `claim`, and without a link, for an owner that nobody knows and nothing is tied to.
 
         Who finds it by the name may end it at once; that frees the name.
         """

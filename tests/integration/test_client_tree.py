@@ -6,14 +6,17 @@ import threading
 from typing import Any
 
 import pytest
+from pykka import ActorRegistry
 
 from phoenix_actors import ChannelState, JoinRejected, SocketClient
+from phoenix_actors.telemetry import MONITOR_STARTED
 from phoenix_actors.testing import PhoenixServer
 from supervisors import (
     AlreadyStartedError,
     ChildSpec,
     GenServer,
     StartError,
+    telemetry,
     via,
     whereis,
 )
@@ -73,12 +76,20 @@ def test_a_child_of_the_users_gets_what_its_specification_says(connect: Connect)
     assert again.call("given") == (1, 2)
 
 
-def test_a_registry_name_that_is_held(connect: Connect) -> None:
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_registry_name_that_is_held(connect: Connect, heard: bool) -> None:
     """The second client does not start, and says who has the name; the first goes on."""
     client = connect(auto_connect=False, registry_name="one of two")
-    holder = client.registry
-    with pytest.raises(StartError) as error:
-        SocketClient.start_link(url="ws://127.0.0.1:1/", registry_name="one of two")
+    holder, before = client.registry, set(ActorRegistry.get_all())
+    if heard:
+        # Then components are not started in their supervisor's turn.
+        telemetry.attach("heard", MONITOR_STARTED, lambda *_: None)
+    try:
+        with pytest.raises(StartError) as error:
+            SocketClient.start_link(url="ws://127.0.0.1:1/", registry_name="one of two")
+    finally:
+        telemetry.detach("heard")
+    assert set(ActorRegistry.get_all()) <= before
     cause = error.value.__cause__
     assert isinstance(cause, AlreadyStartedError)
     assert cause.ref is holder
