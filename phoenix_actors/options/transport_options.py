@@ -140,9 +140,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         # One look that runs in C: each attempt has options of its own, and defaults need no check.
         if all(map(is_, _checked_of(self), _USUAL)):
             return
-        for name in ("connect_timeout", "longpoll_timeout", "send_timeout"):
-            if getattr(self, name) is _DEFAULT_TIMEOUTS[name]:
-                continue
+        for name in _DEFAULT_TIMEOUTS:
             value = checks.positive_seconds_or_none(f"transport_opts.{name}", getattr(self, name))
             msgspec.structs.force_setattr(self, name, value)
         checks.flag("transport_opts.compression", self.compression)
