@@ -79,6 +79,7 @@ WORDS: list[tuple[Callable[..., object], str]] = [
     (telemetry.attach, "handler_id event fn config"),
     (telemetry.attach_many, "handler_id events fn config"),
     (telemetry.execute, "event measurements metadata"),
+    (SocketClient.child_spec, "id restart shutdown significant"),
     (SocketClient.join, "self topic params channel timeout subscriber on"),
     (SocketClient.wait_connected, "self timeout"),
     (SocketClient.push, "self message"),
@@ -88,6 +89,7 @@ WORDS: list[tuple[Callable[..., object], str]] = [
     (Channel.push, "channel event payload"),
     (Channel.push_async, "channel event payload"),
     (Channel.on, "self event fn"),
+    (Channel.off, "self event subscription"),
     (Channel.messages, "self timeout"),
     (ChannelActor.push, "self event payload timeout"),
     (Message, "topic event payload ref join_ref channel"),
@@ -98,7 +100,7 @@ WORDS: list[tuple[Callable[..., object], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("called", "words"), WORDS, ids=lambda value: getattr(value, "__qualname__", "")
+    ("called", "words"), WORDS, ids=[called.__qualname__ for called, _ in WORDS]
 )
 def test_by_keyword(called: Callable[..., object], words: str) -> None:
     """Each documented parameter is taken by its documented word, not swept up by **kwargs."""

@@ -22,7 +22,7 @@ def flood(connection: ServerConnection) -> None:
     """Answer what comes, one after another; behind the first push send more than goes at once."""
     flooded = False
     for message in connection:
-        join_ref, ref, topic, event, payload = json.loads(message)
+        join_ref, ref, topic, event, _ = json.loads(message)
         reply = {"status": "ok", "response": {}}
         connection.send(json.dumps([join_ref, ref, topic, "phx_reply", reply]))
         if event == "go" and not flooded:
@@ -30,7 +30,6 @@ def flood(connection: ServerConnection) -> None:
             for number in range(FLOOD):
                 pushed = {"i": number, "pad": MUCH}
                 connection.send(json.dumps([join_ref, None, topic, "pushed", pushed]))
-        del payload
 
 
 class Answering(ChannelActor):
