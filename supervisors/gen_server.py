@@ -384,6 +384,6 @@ class GenServer(DozingActor):
                     return
 
 
-# Where no user wrote any.
+# What `start_parts` gives where a user wrote none of them.
 _PLAIN_START: Final = start_parts(GenServer)
 _FRAMEWORK_NAMES = frozenset(name for name in dir(GenServer) if not name.startswith("_"))

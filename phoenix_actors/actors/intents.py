@@ -49,7 +49,7 @@ class Intents(Part):
         timeout = self.session.options.push_timeout
         for topic in self.session.topics():
             if topic.listeners.unsubscribe(message.ref):
-                # Nor for a peer that takes nothing.
+                # This actor waits for no peer that takes nothing: others may end meanwhile.
                 without_waiting(topic.leave, timeout)
 
     def handle_call(self, request: Any, sender: Any) -> Any:

@@ -227,7 +227,6 @@ class ChannelCore(CarryingOut):
         # As touched(), without its call.
         topic.idle_since = None
         now = timers.clock.now()
-        request = None
         with topic.lock:
             machine = self._machine
             if isinstance(machine, int):

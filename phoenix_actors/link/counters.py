@@ -71,7 +71,7 @@ class Counters:
             push.counters = self
 
     def end(self, name: str, cell: list[tuple[bool, Any]], outcome: tuple[bool, Any]) -> bool:
-        """Count the end of a push and note it in its future's cell, in one step, too.
+        """Count the end of a push and note it in its future's cell, both under the lock.
 
         False, with nothing counted, where another thread has noted one in this very moment.
         """

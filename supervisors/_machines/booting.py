@@ -52,7 +52,7 @@ def boot(machine: SupervisionMachine, start_now: StartNow | None = None) -> Oper
     if start_now is None and not machine.stuck:
         yield from BootStart(machine, list(machine.children), first=True)
         return
-    # Of who has not started yet nothing comes to be stuck.
+    # Looked at once: none gets stuck before it has started.
     some_stuck = bool(machine.stuck)
     for child in list(machine.children):
         if some_stuck and child.spec.on_stuck is OnStuck.WAIT and machine.stuck.has(child):

@@ -208,7 +208,7 @@ class Reply(pykka.Future[Any]):
         return None
 
     def _is_answer(self, error: BaseException) -> bool:
-        """Tell whether get() raised the outcome, or what a get hook made of those it is of."""
+        """Tell whether get() raised the outcome, or a get hook did, all its sources settled."""
         if self._cell:
             return self._cell[0][1] is error
         made = self._hook is not None and (not self._sources or self.done())
