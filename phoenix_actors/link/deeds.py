@@ -33,7 +33,8 @@ def do_in_step(deeds: Deeds, act: Callable[..., _T], *arguments: Any, may_wait: 
         may_wait: whether the deeds may wait; else what would wait in them raises WouldDeadlock.
 
     Raises:
-        BaseException: what a signal's handler raises, when all is done, or nothing has begun.
+        BaseException: what `act` or a deed raises, when the deeds are done; and what a signal's
+            handler raises, when all is done, or nothing has begun.
     """
     try:
         try:

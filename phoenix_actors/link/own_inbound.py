@@ -152,8 +152,7 @@ class OwnInbound:
                     return
         if not joined:
             deeds: Deeds = []
-            call = (self._finish_join, frame, generation, deeds)
-            if do_in_step(deeds, *call, may_wait=False):
+            if do_in_step(deeds, self._finish_join, frame, generation, deeds, may_wait=False):
                 return
         self.feed(events.FrameArrived(frame, generation, size))
 
