@@ -5,7 +5,8 @@ its entries at once; no key, and no owner, without an entry leaves a trace; keys
 strictly, as in the table of unique keys (S141).
 
 As there, a finalizer or a signal's handler may use the table in the middle of a step of the same
-thread. So an entry that is not in `_all` any more is put nowhere, and stands with its owner last.
+thread. So who adds an entry looks at last whether it was taken out meanwhile; and an entry is taken
+from its owner last, by whom it is found if that step was interrupted.
 """
 
 from __future__ import annotations

@@ -89,12 +89,11 @@ class KeyLocks(Generic[_T]):
         """Return all turns of an owner."""
         return list(self._owned.get(owner, ()))
 
-    def leave_all(self, owner: Hashable) -> tuple[list[_T], list[_T]]:
-        """Take out all turns of an owner; return them, and those that hold a lock by that."""
-        gone = self.turns_of(owner)
-        nexts = [self.leave(turn) for turn in gone]
+    def leave_all(self, owner: Hashable) -> list[_T]:
+        """Take out all turns of an owner; return those that hold a lock by that."""
+        nexts = [self.leave(turn) for turn in self.turns_of(owner)]
         # A turn of the owner's own may have come first for a moment.
-        return gone, [turn for turn in nexts if turn is not None and turn in self._places]
+        return [turn for turn in nexts if turn is not None and turn in self._places]
 
     def clear(self) -> list[_T]:
         """Take out all turns and return them."""

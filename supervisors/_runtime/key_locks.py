@@ -98,7 +98,7 @@ class LockBook:
 
         def free() -> list[Turn]:
             gone.extend(self._locks.turns_of(owner))
-            return self._locks.leave_all(owner)[1]
+            return self._locks.leave_all(owner)
 
         def free_again() -> list[Turn]:
             free()

@@ -106,7 +106,7 @@ TURNS: dict[str, Callable[[KeyLocks[str]], list[str | None]]] = {
     "join": lambda locks: ["mine"] if locks.join("a", "mine", "me") else [],
     "leave": lambda locks: [locks.leave("first")],
     "leave from behind": lambda locks: [locks.leave("second")],
-    "end": lambda locks: [*locks.leave_all("another")[1]],
+    "end": lambda locks: [*locks.leave_all("another")],
     "pass": lambda locks: [locks.join("a", "x", "you") and "x", locks.leave("x")],  # type: ignore[list-item]
 }
 

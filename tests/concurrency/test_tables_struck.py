@@ -145,7 +145,7 @@ def test_a_turn_that_left_is_gone(others: int) -> None:
         nonlocal locks
         locks.leave("mine")
         assert locks.holders() == ["next"] * (len(locks) > 0)
-        assert locks.leave_all("me") == ([], [])
+        assert locks.turns_of("me") == []
         locks.leave_all("another")
         assert (len(locks), locks.holder("a")) == (0, None)
         locks = KeyLocks()
@@ -164,9 +164,10 @@ def test_a_turn_joins_or_leaves_nothing(others: int) -> None:
 
     def begin() -> Callable[[], object]:
         nonlocal locks
-        joined = len(locks) > len(locks.leave_all("another")[0])
+        joined = len(locks) > len(locks.turns_of("another"))
+        locks.leave_all("another")
         assert locks.holder("a") == ("mine" if joined else None)
-        assert len(locks.leave_all("me")[0]) == joined
+        assert len(locks.turns_of("me")) == joined
         locks = KeyLocks()
         for _ in range(others):
             locks.join("a", "first", "another")

@@ -224,8 +224,9 @@ class Locks(RuleBasedStateMachine):
         gone = {turn for queue in self.model.values() for turn, mine in queue if mine == owner}
         for name, queue in self.model.items():
             self.model[name] = [entry for entry in queue if entry[1] != owner]
-        left, new = self.locks.leave_all(owner)
+        left = self.locks.turns_of(owner)
         assert (set(left), len(left)) == (gone, len(gone))
+        new = self.locks.leave_all(owner)
         assert (set(new), len(new)) == (self.holders() - before, len(self.holders() - before))
 
     @invariant()
