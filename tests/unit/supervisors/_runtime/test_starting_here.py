@@ -231,7 +231,8 @@ def test_what_is_asked_and_ordered_in_its_init_comes_behind_it() -> None:
 
     with start_late(once(order)) as top:
         assert asked[0].get(timeout=10)
-        assert [entry[0] for entry in SEEN] == ["returned", "late", "terminated"]
+        # What its supervisor notes then, "late", may come before or after.
+        assert [entry[0] for entry in SEEN if entry[0] != "late"] == ["returned", "terminated"]
         assert [info.restarts for info in top.which_children()] == [1]
 
 

@@ -17,6 +17,7 @@ from supervisors._runtime.handover import flush
 from supervisors._runtime.items import Info, StopOrder
 from supervisors._runtime.pool import pool
 from supervisors.exits import Abandoned, Crashed
+from tests.concurrency.crew import wait_for
 
 BOOM = Crashed(RuntimeError("boom"))
 
@@ -42,8 +43,12 @@ class World:
         self.sup = Supervisor.start_link(children, strategy="one_for_one", **rules)
         self.process = self.sup.process
         self.refs = [self.there.get(timeout=10) for _ in range(count)]
-        # It is idle when it answers.
+        self.rest()
+
+    def rest(self) -> None:
+        """Waits until the supervisor has nothing to do: it answers, and gives its slot back."""
         self.sup.which_children()
+        wait_for(lambda: self.process.slot)
 
     def hear(self, *orders: Any) -> bool:
         """Has the turn that the end of the first child leads to, with these orders before it."""
@@ -178,11 +183,11 @@ def test_crash_after_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         world.refs[0].tell("boom")
         world.refs = [world.there.get(timeout=10)]
-        world.sup.which_children()
+        world.rest()
     telemetry.attach_many("told", events, lambda event, *_: told.append(event[2]))
     world.refs[0].tell("boom")
     world.refs = [world.there.get(timeout=10)]
-    world.sup.which_children()
+    world.rest()
     telemetry.detach("told")
     world.sup.stop()
     assert len(heard) == 5
