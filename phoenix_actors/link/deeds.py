@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
 from phoenix_actors.link.scheduling import without_waiting
 from supervisors._runtime.current import current
@@ -19,11 +19,17 @@ from supervisors._runtime.shield import shielded
 __all__ = ["Deeds", "carry_out", "do_in_step", "make_good"]
 
 _T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 Deeds: TypeAlias = list[Callable[[], object]]
 
 
-def do_in_step(deeds: Deeds, act: Callable[..., _T], *arguments: Any, may_wait: bool = True) -> _T:
+def do_in_step(
+    deeds: Deeds,
+    act: Callable[[*_Ts], _T],
+    *arguments: *_Ts,
+    may_wait: bool = True,
+) -> _T:
     """Return `act(*arguments)`, done in the main thread with signals put off, then do the deeds.
 
     Args:

@@ -6,7 +6,7 @@ can only come through the reader itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from phoenix_actors.errors import WouldDeadlock
 from supervisors._runtime.current import current
@@ -32,6 +32,7 @@ __all__ = [
 
 
 T = TypeVar("T")
+_P = ParamSpec("_P")
 
 
 class _Refusing:
@@ -60,7 +61,7 @@ class no_waiting_here:  # noqa: N801  used as a function
         current.host = self._before
 
 
-def without_waiting(call: Callable[..., T], *args: Any, **options: Any) -> T:
+def without_waiting(call: Callable[_P, T], *args: _P.args, **options: _P.kwargs) -> T:
     """Call, with every call inside it that would wait raising WouldDeadlock in this thread.
 
     Unlike the block's end, this one cannot be cut short by what a signal's handler raises, which
