@@ -32,11 +32,13 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVarTuple
 
 from supervisors._runtime.outcomes import UNDONE
 
 __all__ = ["lift_in_child", "shielded"]
+
+_Ts = TypeVarTuple("_Ts")
 
 _Handler: TypeAlias = "Callable[[int, Any], object]"
 
@@ -87,7 +89,7 @@ def _note(signum: int, frame: Any) -> None:
         handler(signum, frame)
 
 
-def shielded(act: Callable[..., Any], *arguments: Any) -> Any:
+def shielded(act: Callable[[*_Ts], Any], *arguments: *_Ts) -> Any:
     """Do `act(*arguments)` in the main thread, signals put off; UNDONE, where that cannot be.
 
     Args:
@@ -127,7 +129,7 @@ def lift_in_child() -> None:
         _put_back(_state.before)
 
 
-def _from_several(act: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _from_several(act: Callable[[*_Ts], Any], arguments: tuple[*_Ts]) -> Any:
     """Do as `shielded` where other signals have handlers, or SIGINT has not its usual one."""
     if _state.up:
         return UNDONE
