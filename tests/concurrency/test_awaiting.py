@@ -105,7 +105,7 @@ def test_who_waits_when_it_is_to_stop_is_refused(kind: str, how: str) -> None:
     top = top or Supervisor.start_link([], strategy="one_for_one")
     sup = top
     if kind == "above":
-        sup = top.start_child(Supervisor.child_spec([], strategy="one_for_one", shutdown=60.0))
+        sup = top.start_child(Supervisor.child_spec([], strategy="one_for_one"))
     specs = [ChildSpec(n, start=Insisting, args=(top, ends, begun), shutdown=60.0) for n in "abcd"]
     refs = [sup.start_child(spec) for spec in specs]
     for _ in refs:
