@@ -102,10 +102,7 @@ def _is_given_up(child: Process, below: Process) -> bool:
     if not child._came_up and not child.may_wait:
         # A start_timeout, which ends this one alone.
         return True
-    limit, machine = _limit(child), _machine(child.parent)
-    # Past the deadline of all, it is killed with everything that it supervises.
-    is_whole = below.incarnation and machine is not None and machine.deadline is not None
-    return limit < _limit(below) and not is_whole
+    return _limit(child) < _limit(below)
 
 
 def _limit(child: Process) -> float:

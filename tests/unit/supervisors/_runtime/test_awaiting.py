@@ -20,7 +20,7 @@ from supervisors import (
     SupervisorSpec,
     introspect,
 )
-from supervisors._runtime.ending import end_tree
+from supervisors._runtime.ending import order_end
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.trees import child, start, worker
 
@@ -279,6 +279,8 @@ def test_below_one_that_is_stopped_in_time(
     keys: dict[str, Any] = {"id": "a", "shutdown": shutdown}
     if below == "linked":
         spec = acting(turns, None, lambda _: Acting.start_link(ask, dispatcher=turns), **keys)
+        # That limit is over with the start.
+        spec = spec.with_(kwargs={**spec.kwargs, "start_timeout": 60.0})
     else:
         kept = [acting(turns, None, ask)]
         spec = Supervisor.child_spec(kept, strategy="one_for_one", dispatcher=turns, **keys)
@@ -293,9 +295,22 @@ def test_below_one_that_is_killed_with_all_below_it(turns: ManualDispatcher) -> 
     """Past the deadline of a whole tree nobody lives on who is supervised."""
     outcomes = Outcomes()
     sup = start(turns)
-    below = acting(turns, None, lambda _: outcomes.of(lambda: sup.describe(timeout=0)))
-    sup.start_child(Supervisor.child_spec([below], strategy="one_for_one", dispatcher=turns))
-    end_tree(sup, Shutdown(), 60.0)
+    lives: list[Any] = []
+
+    def ask(actor: Any) -> None:
+        lives.append(actor)
+        if len(lives) > 1:
+            above = actor._process.parent
+            order_end(sup.process, Shutdown(), 60.0)
+            # Until the order has come, of which the one above has heard nothing.
+            while not above.mailbox.control:
+                turns.step()
+            outcomes.of(lambda: sup.describe(timeout=0))
+
+    kept = [acting(turns, ask)]
+    sup.start_child(Supervisor.child_spec(kept, strategy="one_for_one", dispatcher=turns))
+    lives[0].actor_ref.stop(ValueError("again"))
+    turns.run_until_idle()
     assert isinstance(outcomes[0], SelfCallError)
 
 
