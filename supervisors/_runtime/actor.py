@@ -84,6 +84,11 @@ class Actor(pykka.Actor):
     _otp_comes_up_at_once: ClassVar[bool] = True
     # How children of the class are started, once one was.
     _otp_launch: ClassVar[Any]
+    # What a supervisor has; here, for a user's __getattr__ is not to be asked for it.
+    _otp_machine: Any = None
+    _otp_asked: Any = None
+    # Whether a supervisor was told to stop by its own, which it does step by step.
+    _otp_is_awaited = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Notice whether the class has something to run at its end."""

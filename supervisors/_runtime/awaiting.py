@@ -9,7 +9,8 @@ it, or for ever. It is refused instead, where that is certain:
 - One that a supervisor has told to stop (`ChildStop`) is waited for by that until it has ended.
 - One whose `shutdown` is None, or that has ended and is telling of it, is waited for without limit
   by a supervisor that is to stop it.
-- So it is with the parent of such a one, if it is such a one itself.
+- So it is with the parent of such a one, if it is such a one itself, and that wait has no limit
+  after which the asker would live on and be answered.
 
 A supervisor looks for this itself, too, when it takes a request and when it tells a child to stop,
 for either may have come while the other was on its way.
@@ -20,6 +21,7 @@ a circle, by way of other actors, is not seen here; calls have time-outs for tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +78,7 @@ def refuse_end(ref: Any, asked: Process, asker: Process, which: Any = None) -> N
     """
     refuse_request(ref, asked, asker)
     child = _child_on_the_way(asked, asker, _is_endless)
-    if child is not None and (which is None or which in (child.actor_ref, _spec(child).id)):
+    if child is not None and (which is None or _is_it(child, which)):
         why = f"has to end {child.actor_ref} first, from within which it was asked, and waits"
         raise SelfCallError(ref, f"{why} for it without limit: use stop() of GenServer, or Stop")
 
@@ -89,8 +91,27 @@ def _child_on_the_way(
     while above is not None and not above.ended and waits(child):
         if above is asked:
             return child
-        child, above = above, above.parent
+        below, child, above = child, above, above.parent
+        if _is_given_up(child, below):
+            return None
     return None
+
+
+def _is_given_up(child: Process, below: Process) -> bool:
+    """Tell whether its parent gives a process up before the one below it, which lives on."""
+    if not child._came_up and not child.may_wait:
+        # A start_timeout, which ends this one alone.
+        return True
+    return _limit(child) < _limit(below)
+
+
+def _limit(child: Process) -> float:
+    """Return the moment at which its supervisor kills a process that it stops, or starts."""
+    machine = _machine(child.parent)
+    limit: float = (
+        math.inf if machine is None else machine.stopping.get(child.incarnation, math.inf)
+    )
+    return limit
 
 
 def _is_awaited(child: Process) -> bool:
@@ -101,7 +122,7 @@ def _is_awaited(child: Process) -> bool:
         type(child.handling) is ChildStop
         # A copy in one step: others may add to it.
         or any(type(order) is ChildStop for order in child.mailbox.control.copy())
-        or getattr(child.actor, "_otp_is_awaited", False)
+        or child.actor._otp_is_awaited
     )
     return is_stopped and (not child.ended or _tells_its_end(child))
 
@@ -116,17 +137,27 @@ def _tells_its_end(child: Process) -> bool:
 
 def _is_endless(child: Process) -> bool:
     """Tell whether its supervisor, if it is to stop this one, waits for it without limit."""
-    spec = _spec(child)
-    return spec is not None and (
-        _tells_its_end(child) or (spec.shutdown is None and not child.ended)
+    known = _known(child)
+    return known is not None and (
+        _tells_its_end(child) or (known.spec.shutdown is None and not child.ended)
     )
 
 
-def _spec(child: Process) -> Any:
-    """Return the specification by which its supervisor knows a process; None if it has none."""
-    machine = getattr(child.parent and child.parent.actor, "_otp_machine", None)
-    known = None if machine is None else machine.children.by_incarnation(child.incarnation)
-    return None if known is None else known.spec
+def _is_it(child: Process, which: Any) -> bool:
+    """Tell whether this id or reference is that of the child, to its supervisor."""
+    machine = _machine(child.parent)
+    found = None if machine is None else machine.children.find(which)
+    return found is not None and found.incarnation == child.incarnation
+
+
+def _known(child: Process) -> Any:
+    """Return what a process is to the machine of its supervisor; None if it is nothing."""
+    machine = _machine(child.parent)
+    return None if machine is None else machine.children.by_incarnation(child.incarnation)
+
+
+def _machine(parent: Process | None) -> Any:
+    return None if parent is None else parent.actor._otp_machine
 
 
 def _error(ref: Any, child: Process) -> SelfCallError:

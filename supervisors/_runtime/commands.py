@@ -49,8 +49,6 @@ class CommandedActor(StartingActor):
 
     _otp_timers: dict[tuple[TimerKind, int], Timer]
     _otp_asked: set[Reply]
-    # Whether its own supervisor has told it to stop, which it does step by step.
-    _otp_is_awaited = False
 
     def _otp_stop_child(self, command: StopChild) -> None:
         process = self._otp_lives.get(command.incarnation)
@@ -61,12 +59,11 @@ class CommandedActor(StartingActor):
     def _otp_refuse_waiting(self, _: object = None) -> None:
         """Refuse the requests whose turn cannot come before the children have ended that wait."""
         process, above = self._process, self._process.parent
-        if self._otp_is_awaited or not process._came_up:
+        awaited = self._otp_is_awaited or not process._came_up
+        if awaited and above is not None and above.actor._otp_asked:
             # They may wait for one above, which waits for this one.
-            asked = None if above is None else getattr(above.actor, "_otp_asked", None)
-            if asked:
-                above.order(Urge(above.actor._otp_refuse_waiting))  # type: ignore[union-attr]
-        machine: Any = self._otp_machine  # type: ignore[attr-defined]
+            above.order(Urge(above.actor._otp_refuse_waiting))  # type: ignore[attr-defined]
+        machine = self._otp_machine
         if machine is None or not self._otp_asked:
             return
         refused = {reply for reply in machine.waiting_tokens() if self._otp_refuses(reply)}

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from supervisors._locks import new_lock, soon
+from supervisors._locks import new_rlock, soon
 from supervisors._machines.key_locks import KeyLocks
 from supervisors._runtime.current import current
 from supervisors._runtime.reply import Reply
@@ -37,7 +37,8 @@ class LockBook:
 
     def __init__(self, keeper: Process, book: NameBook) -> None:
         """Start with every key free; `book` is told of the ends of the actors that come here."""
-        self._lock = new_lock()
+        # A finalizer, as of a generator that holds a lock, may give one back within a step.
+        self._lock = new_rlock()
         self._locks: KeyLocks[Turn] = KeyLocks()
         self._keeper = keeper
         self._book = book

@@ -15,7 +15,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.items import Info, StopOrder
 from supervisors._runtime.reply import Reply
 from supervisors.errors import SelfCallError
-from supervisors.exits import Down, Exit, ExitReason, Killed, NoProc, Normal
+from supervisors.exits import Abandoned, Down, Exit, ExitReason, Killed, NoProc, Normal
 
 if TYPE_CHECKING:
     from supervisors._runtime.process import Process
@@ -69,8 +69,10 @@ class Monitor:
         if not self.active and not self._reply.done():
             msg = "this monitor was cancelled: monitor() the actor again"
             raise RuntimeError(msg)
-        target = self._target
-        if target is not None and target is current.process and not self._reply.done():
+        own = current.process
+        # Of an abandoned one another thread tells the end.
+        is_own = own is self._target and own is not None and type(own.reason) is not Abandoned
+        if is_own and not self._reply.done():
             raise SelfCallError(self.ref, "waits for its own end, which comes after that")
         down: Down = self._reply.get(timeout=timeout)
         return down

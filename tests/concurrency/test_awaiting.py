@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from supervisors import (
+    Abandoned,
     ActorError,
     ChildSpec,
     Continue,
     DynamicSupervisor,
     GenServer,
+    Killed,
     NoProcError,
     SelfCallError,
     Shutdown,
@@ -105,7 +107,7 @@ def test_who_waits_when_it_is_to_stop_is_refused(kind: str, how: str) -> None:
     top = top or Supervisor.start_link([], strategy="one_for_one")
     sup = top
     if kind == "above":
-        sup = top.start_child(Supervisor.child_spec([], strategy="one_for_one", shutdown=60.0))
+        sup = top.start_child(Supervisor.child_spec([], strategy="one_for_one"))
     specs = [ChildSpec(n, start=Insisting, args=(top, ends, begun), shutdown=60.0) for n in "abcd"]
     refs = [sup.start_child(spec) for spec in specs]
     for _ in refs:
@@ -120,3 +122,36 @@ def test_who_waits_when_it_is_to_stop_is_refused(kind: str, how: str) -> None:
     assert stopped.get(timeout=DEADLINE)
     assert [monitor.wait(DEADLINE).reason for monitor in monitors] == [Shutdown()] * 4
     assert set(ends) <= {SelfCallError, NoProcError}
+
+
+@pytest.mark.contract("S163")
+def test_who_is_abandoned_may_wait_for_that() -> None:
+    """Another thread tells the end of one that was killed in its handler, and may take a while."""
+    begun, told, over = threading.Event(), threading.Event(), threading.Event()
+    downs: list[Any] = []
+
+    class Waiting(GenServer):
+        """Waits for its own Down once it was killed."""
+
+        def handle_cast(self, message: Any) -> None:
+            begun.set()
+            assert told.wait(DEADLINE)
+            threading.Timer(0.01, over.set).start()
+            try:
+                downs.append(message.wait(DEADLINE).reason)
+            except SelfCallError as error:
+                downs.append(error)
+            ended.set()
+
+    def hold(_: Any) -> None:
+        told.set()
+        over.wait(DEADLINE)
+
+    ended = threading.Event()
+    ref = Waiting.start()
+    ref.monitor(call=hold)
+    ref.cast(ref.monitor())
+    assert begun.wait(DEADLINE)
+    ref.exit(Killed())
+    assert ended.wait(DEADLINE)
+    assert downs == [Abandoned()]

@@ -171,3 +171,21 @@ def test_an_end_in_the_middle_of_an_end(keys: Keys) -> None:
     begin()
     assert stays.stop(timeout=DEADLINE)
     assert registry.stop(timeout=DEADLINE)
+
+
+@pytest.mark.contract("S145")
+def test_a_lock_is_given_back_within_a_step_of_its_book() -> None:
+    """As by the finalizer of a generator that holds one."""
+    rooms = Registry.start()
+
+    def use() -> None:
+        with rooms.lock("a", timeout=DEADLINE):
+            pass
+
+    def begin() -> tuple[Callable[[], object], Callable[[], object]]:
+        kept = rooms.lock("b", timeout=DEADLINE)
+        kept.__enter__()
+        return use, lambda: kept.__exit__(None, None, None)
+
+    assert at_each_step(begin) > 10
+    assert rooms.stop(timeout=DEADLINE)

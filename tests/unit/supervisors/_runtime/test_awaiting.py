@@ -9,15 +9,18 @@ import pytest
 
 from supervisors import (
     CallTimeout,
+    ChildNotFoundError,
     ChildSpec,
     Continue,
     DynamicSupervisor,
     GenServer,
     SelfCallError,
+    Shutdown,
     Supervisor,
     SupervisorSpec,
     introspect,
 )
+from supervisors._runtime.ending import order_end
 from supervisors.testing import ManualDispatcher
 from tests.unit.supervisors.trees import child, start, worker
 
@@ -190,6 +193,22 @@ def test_init_that_asks_its_starter(turns: ManualDispatcher) -> None:
     assert starter.is_alive()
 
 
+def test_init_below_one_whose_start_has_a_limit(turns: ManualDispatcher) -> None:
+    """The starter gives that one up, and answers who was started by it."""
+    outcomes = Outcomes()
+    starter = Acting.start(dispatcher=turns)
+
+    def ask(_: Any) -> None:
+        outcomes.of(lambda: starter.call(lambda _: "answered", timeout=0))
+        outcomes.of(lambda: starter.stop(timeout=0))
+
+    def begin(_: Any) -> None:
+        Acting.start_link(ask, dispatcher=turns)
+
+    starter.call(lambda _: Acting.start_link(begin, dispatcher=turns, start_timeout=60.0))
+    assert [type(outcome) for outcome in outcomes] == [CallTimeout] * 2
+
+
 def test_start_by_a_function(turns: ManualDispatcher) -> None:
     """A function that starts a child runs in the supervisor's turn, which is waited for."""
     outcomes = Outcomes()
@@ -245,6 +264,56 @@ def test_terminate_for_other_reasons(turns: ManualDispatcher) -> None:
     assert outcomes[0].active == 1
 
 
+@pytest.mark.parametrize("shutdown", [4.0, 60.0, None])
+@pytest.mark.parametrize("below", ["linked", "supervised"])
+def test_below_one_that_is_stopped_in_time(
+    turns: ManualDispatcher, below: str, shutdown: float | None
+) -> None:
+    """Its supervisor gives it up after `shutdown`, and answers who lives on; else never."""
+    outcomes = Outcomes()
+    sup = start(turns)
+
+    def ask(_: Any) -> None:
+        outcomes.of(lambda: sup.describe(timeout=0))
+
+    keys: dict[str, Any] = {"id": "a", "shutdown": shutdown}
+    if below == "linked":
+        spec = acting(turns, None, lambda _: Acting.start_link(ask, dispatcher=turns), **keys)
+        # That limit is over with the start.
+        spec = spec.with_(kwargs={**spec.kwargs, "start_timeout": 60.0})
+    else:
+        kept = [acting(turns, None, ask)]
+        spec = Supervisor.child_spec(kept, strategy="one_for_one", dispatcher=turns, **keys)
+    sup.start_child(spec)
+    sup.terminate_child("a")
+    # The limit of who is supervised is 5 seconds.
+    lives_on = shutdown == 4.0 or (below == "linked" and shutdown)
+    assert isinstance(outcomes[0], CallTimeout if lives_on else SelfCallError)
+
+
+def test_below_one_that_is_killed_with_all_below_it(turns: ManualDispatcher) -> None:
+    """Past the deadline of a whole tree nobody lives on who is supervised."""
+    outcomes = Outcomes()
+    sup = start(turns)
+    lives: list[Any] = []
+
+    def ask(actor: Any) -> None:
+        lives.append(actor)
+        if len(lives) > 1:
+            above = actor._process.parent
+            order_end(sup.process, Shutdown(), 60.0)
+            # Until the order has come, of which the one above has heard nothing.
+            while not above.mailbox.control:
+                turns.step()
+            outcomes.of(lambda: sup.describe(timeout=0))
+
+    kept = [acting(turns, ask)]
+    sup.start_child(Supervisor.child_spec(kept, strategy="one_for_one", dispatcher=turns))
+    lives[0].actor_ref.stop(ValueError("again"))
+    turns.run_until_idle()
+    assert isinstance(outcomes[0], SelfCallError)
+
+
 def test_handler_while_the_order_waits(turns: ManualDispatcher) -> None:
     """A handler that is in the way of the order is refused, and terminate runs soon."""
     outcomes = Outcomes()
@@ -288,6 +357,43 @@ def test_handler_that_has_others_terminated(turns: ManualDispatcher) -> None:
     ref = sup.start_child(acting(turns, shutdown=None))
     assert ref.call(lambda _: sup.terminate_child("a")) is None
     assert child(sup, "a") is None
+
+
+def test_id_in_a_dynamic_supervisor(turns: ManualDispatcher) -> None:
+    """There it names nobody, and so nobody who would wait for himself."""
+    outcomes = Outcomes()
+    sup = DynamicSupervisor.start_link(dispatcher=turns)
+    ref = sup.start_child(acting(turns, shutdown=None))
+    ref.call(lambda _: outcomes.of(lambda: sup.terminate_child("Acting")))
+    ref.call(lambda _: outcomes.of(lambda: sup.terminate_child(ref)))
+    assert [type(outcome) for outcome in outcomes] == [ChildNotFoundError, SelfCallError]
+
+
+class Delegating(Acting):
+    """Answers for each attribute that it does not have, and keeps the names."""
+
+    asked_for: list[str]
+
+    def init(self, *_: Any) -> None:
+        self.asked_for = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.__dict__.get("asked_for", []).append(name)
+        return self
+
+
+def test_actor_that_has_every_attribute(turns: ManualDispatcher) -> None:
+    """What a user's class says of names that it does not know is no reason for a refusal."""
+    outcomes = Outcomes()
+    sup = start(turns)
+    ref = sup.start_child(Delegating.child_spec(dispatcher=turns))
+    parent = Delegating.start(dispatcher=turns)
+    linked = parent.call(lambda _: Acting.start_link(dispatcher=turns))
+    other = start(turns)
+    assert ref.call(lambda actor: outcomes.of(sup.count_children) or actor.asked_for) == []
+    linked.call(lambda _: outcomes.of(other.stop))
+    assert parent.call(lambda actor: actor.asked_for) == []
+    assert outcomes == [sup.count_children(), True]
 
 
 def test_who_is_called_at_the_end(turns: ManualDispatcher) -> None:
