@@ -31,7 +31,7 @@ from phoenix_actors.link.deeds import Deeds, carry_out, do_in_step
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import reading_on
-from phoenix_actors.link.overflow import drop_early, drop_push, report_full
+from phoenix_actors.link.overflow import drop, drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
@@ -368,7 +368,7 @@ class Topic(TopicRecord):
             if uses.early is None:
                 uses.early = EarlyPushes(self.name, self.session.options)
             for push in uses.early.add(event, prepared, reply, timeout):
-                deeds.append(partial(drop_early, self.session, self.name, push))
+                deeds.append(partial(drop, self.session, self.name, push.event, push.reply, 0))
         return None
 
     # ---- messages -----------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
+from phoenix_actors.link.deeds import Deeds, do_in_step
 from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.opened import tell_opened
 from phoenix_actors.link.outbox import Outbox
-from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.overflow import drop_oldest
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import Policies
 from phoenix_actors.link.scheduling import may_wait, no_waiting_here
@@ -251,6 +252,11 @@ class Wire:
                 self.arm(deadline)
         return push
 
+    def discard(self, push: PendingPush) -> None:
+        """Take out a push that is not to be sent."""
+        with self._pushes_lock:
+            self._pushes.discard(push.topic, push.ref)
+
     def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
         """Take out and return the pushes of one join of a topic; pings have no join_ref."""
         with self._pushes_lock:
@@ -363,15 +369,10 @@ class Wire:
         if self.outbox.wait_unless_stuck(limit, timeout, size):
             return
         while options.overflow is Overflow.DROP_OLDEST and not self.has_room():
-            oldest = self.outbox.drop_oldest()
-            if oldest is None:
+            deeds: Deeds = []
+            if not do_in_step(deeds, drop_oldest, self, deeds):
                 # Nothing but joins, leaves and heartbeats waits: those are never dropped.
                 break
-            error = QueueFull(limit, oldest.topic, oldest.event, dropped=True)
-            report_full(self.session, error, len(self.outbox))
-            with self._pushes_lock:
-                self._pushes.discard(oldest.topic, oldest.ref)
-            drop_push(self.session, oldest.token, error)
         if not self.has_room():
             raise QueueFull(limit, topic, event, dropped=True)
 

@@ -184,6 +184,38 @@ def test_the_books_of_pushes_that_go_the_long_way(begin: Callable[[], LinkBench]
     assert step > 30
 
 
+@pytest.mark.contract("C81", "C181")
+def test_a_push_that_is_dropped_for_another_one_is_told() -> None:
+    """Wherever the other one was interrupted: it was taken out of what waits to be written."""
+    for step in itertools.count():
+        bench = LinkBench(max_pending_messages=2, overflow="drop_oldest")
+        handle = bench.open(QuickHandle())
+        topic = bench.joined("t")[0]
+        outbox, handle.says = bench.wire.outbox, [None] * 9
+        assert outbox.lane is not None
+        outbox.lane.writable = lambda: False
+        # Nor does the writer come that far.
+        outbox._ring = lambda lane: None  # type: ignore[method-assign]
+        futures = [topic.push("e", {}, None) for _ in range(2)]
+        struck = True
+        try:
+            push = partial(topic.push, "e", {}, None)
+            struck = strike_in_life_at(step, push, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            pass
+        else:
+            assert [future.done() for future in futures] == [False, True], step
+        bench.lose(ConnectionLost(None, "over"))
+        assert [future.done() for future in futures] == [True, True], step
+        topic.leave(None)
+        books = push_books(bench.session.counters.snapshot())
+        assert books["waiting"] == bench.wire.pending() == 0, (step, books)
+        bench.close()
+        if not struck:
+            break
+    assert step > 100
+
+
 @pytest.mark.contract("C83", "C181")
 @pytest.mark.parametrize("again", [True, False])
 @pytest.mark.parametrize("begin", [first, joining, between_lives])
