@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import QueueFull
 from phoenix_actors.link.deeds import Deeds, do_in_step
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
@@ -111,7 +112,9 @@ class RoomBell:
     def wait(self, waiter: Reply, timeout: float | None) -> bool:
         """Wait up to `timeout` seconds for a ring; tell whether it came."""
         try:
-            waiter.get(timeout=timeout)
+            # Where that is for a join, its answer may stand behind messages of the very handler.
+            with reading_on():
+                waiter.get(timeout=timeout)
         except CallTimeout:
             return False
         return True
