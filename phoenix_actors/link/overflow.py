@@ -65,14 +65,14 @@ def drop(session: Session, topic: str, event: str, token: Any, pending: int) -> 
     drop_push(session, token, error)
 
 
-def drop_oldest(wire: Wire, deeds: Deeds) -> bool:
+def drop_oldest(after: Deeds, wire: Wire) -> bool:
     """Take out the oldest push that waits to be written, if there is one; leave it to be told."""
     oldest = wire.outbox.drop_oldest()
     if oldest is None:
         return False
     wire.discard(oldest)
     session, pending = wire.session, len(wire.outbox)
-    deeds.append(partial(drop, session, oldest.topic, oldest.event, oldest.token, pending))
+    after.append(partial(drop, session, oldest.topic, oldest.event, oldest.token, pending))
     return True
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
-from phoenix_actors.link.deeds import Deeds, do_in_step
+from phoenix_actors.link.deeds import do_all
 from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.opened import tell_opened
 from phoenix_actors.link.outbox import Outbox
@@ -369,8 +369,7 @@ class Wire:
         if self.outbox.wait_unless_stuck(limit, timeout, size):
             return
         while options.overflow is Overflow.DROP_OLDEST and not self.has_room():
-            deeds: Deeds = []
-            if not do_in_step(deeds, drop_oldest, self, deeds):
+            if not do_all(drop_oldest, self):
                 # Nothing but joins, leaves and heartbeats waits: those are never dropped.
                 break
         if not self.has_room():

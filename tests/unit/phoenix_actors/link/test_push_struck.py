@@ -14,7 +14,7 @@ from phoenix_actors.errors import ConnectionLost, QueueFull
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.topic import Topic
 from phoenix_actors.transport.own_lock import is_mine
-from supervisors import Normal
+from supervisors import Normal, Reply
 from tests.striking import strike_in_life_at
 from tests.unit.phoenix_actors.link.link_bench import Handle, LinkBench, QuickHandle
 
@@ -243,3 +243,39 @@ def test_whoever_waits_for_a_topic_hears_of_its_end(
         if not struck:
             break
     assert step > 60
+
+
+@pytest.mark.contract("C83", "C181")
+@pytest.mark.parametrize("end", ["of the actor", "of the channel"])
+@pytest.mark.parametrize("begin", [first, joining])
+def test_whoever_waits_hears_of_an_end_that_is_told_twice(
+    begin: Callable[[], LinkBench], end: str
+) -> None:
+    """Who kills, and is interrupted in telling of the end, has that told once more."""
+    for step in itertools.count():
+        bench = begin()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        core, stream = topic.core, topic.listeners.stream(None)
+        waiter = stream.take()
+        assert core is not None
+        assert isinstance(waiter, Reply)
+        futures = [topic.push("e", {}, None) for _ in range(2)]
+        if end == "of the actor":
+            tell = partial(topic.actor_ended, core.actor, Normal())
+        else:
+            futures = []
+            tell = partial(topic.core_ended, core)
+        struck = True
+        try:
+            struck = strike_in_life_at(step, tell, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            tell()
+        assert all(future.done() for future in futures), step
+        if end == "of the channel":
+            assert topic.joined_once.done(), step
+            assert (waiter.done(), stream.take()) == (True, None), step
+        bench.close()
+        if not struck:
+            break
+    assert step > 40
