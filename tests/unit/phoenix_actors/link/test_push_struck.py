@@ -13,6 +13,7 @@ import phoenix_actors
 from phoenix_actors.errors import ConnectionLost, QueueFull
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.topic import Topic
+from phoenix_actors.message import ChannelState
 from phoenix_actors.transport.own_lock import is_mine
 from supervisors import Normal, Reply
 from tests.striking import strike_in_life_at
@@ -275,6 +276,29 @@ def test_whoever_waits_hears_of_an_end_that_is_told_twice(
         if end == "of the channel":
             assert topic.joined_once.done(), step
             assert (waiter.done(), stream.take()) == (True, None), step
+        bench.close()
+        if not struck:
+            break
+    assert step > 40
+
+
+@pytest.mark.contract("C80", "C83")
+def test_whoever_waits_hears_of_the_loss_of_a_connection() -> None:
+    """Who kills the Socket actor, and is interrupted, has that told once more."""
+    for step in itertools.count():
+        bench = first()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        assert topic.core is not None
+        pushed, ping = topic.push("e", {}, None), bench.wire.ping(None)
+        shut = partial(bench.wire.shut, ConnectionLost(None, "over"))
+        struck = True
+        try:
+            struck = strike_in_life_at(step, shut, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            shut()
+        assert (pushed.done(), ping.done()) == (True, True), step
+        assert topic.core.state is ChannelState.ERRORED, step
         bench.close()
         if not struck:
             break
