@@ -16,7 +16,7 @@ from supervisors._runtime.current import current
 from supervisors._runtime.outcomes import UNDONE
 from supervisors._runtime.shield import shielded
 
-__all__ = ["Deeds", "carry_out", "do_in_step", "make_good"]
+__all__ = ["Deeds", "carry_out", "do_all", "do_in_step", "make_good"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -59,6 +59,12 @@ def do_in_step(
         else:
             without_waiting(make_good, deeds)
         raise
+
+
+def do_all(act: Callable[..., _T], *arguments: Any, may_wait: bool = True) -> _T:
+    """Do as `do_in_step`; `act` gets the list of deeds before its other arguments."""
+    deeds: Deeds = []
+    return do_in_step(deeds, act, deeds, *arguments, may_wait=may_wait)
 
 
 def carry_out(deeds: Deeds) -> None:

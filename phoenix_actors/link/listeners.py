@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from phoenix_actors.errors import InvalidOption
+from phoenix_actors.link.deeds import do_in_step
 from phoenix_actors.link.hooks import HookList, Subscription
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.link.stream import MessageStream
@@ -110,6 +111,9 @@ class Listeners:
 
     def close(self) -> None:
         """End the streams; no more messages come."""
+        do_in_step([], self._close)
+
+    def _close(self) -> None:
         with _changing:
             self._closed = True
             streams, self._streams = self._streams, ()

@@ -6,19 +6,21 @@ counted; see `link.future` for the books.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import QueueFull
-from phoenix_actors.link.deeds import do_in_step
+from phoenix_actors.link.deeds import Deeds, do_in_step
+from phoenix_actors.link.inbound import reading_on
 from phoenix_actors.link.shared_lock import shared_lock
 from phoenix_actors.telemetry import PUSH_DROPPED, SOCKET_BACKPRESSURE, emit
 from supervisors import CallTimeout, Reply
 
 if TYPE_CHECKING:
-    from phoenix_actors.link.early import EarlyPush
     from phoenix_actors.link.session import Session
+    from phoenix_actors.link.wire import Wire
 
-__all__ = ["RoomBell", "drop_early", "drop_push", "octets", "report_full"]
+__all__ = ["RoomBell", "drop", "drop_oldest", "drop_push", "octets", "report_full"]
 
 # For all bells, of which each channel has one: held for a few steps and seldom.
 _bells = shared_lock()
@@ -56,12 +58,22 @@ def drop_push(session: Session, token: Any, error: QueueFull) -> None:
         emit(PUSH_DROPPED, topic=error.topic, event=error.event, overflow=policy)
 
 
-def drop_early(session: Session, topic: str, push: EarlyPush) -> None:
-    """Drop a push that was kept for the next life of its topic's channel."""
-    limit = session.options.max_pending_messages
-    error = QueueFull(limit, topic, push.event, dropped=True)
-    report_full(session, error, 0)
-    drop_push(session, push.reply, error)
+def drop(session: Session, topic: str, event: str, token: Any, pending: int) -> None:
+    """Drop a push that was taken out of a buffer, where so many are left, for a later one."""
+    error = QueueFull(session.options.max_pending_messages, topic, event, dropped=True)
+    report_full(session, error, pending)
+    drop_push(session, token, error)
+
+
+def drop_oldest(after: Deeds, wire: Wire) -> bool:
+    """Take out the oldest push that waits to be written, if there is one; leave it to be told."""
+    oldest = wire.outbox.drop_oldest()
+    if oldest is None:
+        return False
+    wire.discard(oldest)
+    session, pending = wire.session, len(wire.outbox)
+    after.append(partial(drop, session, oldest.topic, oldest.event, oldest.token, pending))
+    return True
 
 
 class RoomBell:
@@ -100,7 +112,9 @@ class RoomBell:
     def wait(self, waiter: Reply, timeout: float | None) -> bool:
         """Wait up to `timeout` seconds for a ring; tell whether it came."""
         try:
-            waiter.get(timeout=timeout)
+            # Where that is for a join, its answer may stand behind messages of the very handler.
+            with reading_on():
+                waiter.get(timeout=timeout)
         except CallTimeout:
             return False
         return True

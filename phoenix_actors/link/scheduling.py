@@ -142,9 +142,11 @@ def feeds_below(listeners: Any) -> bool:
 def _topic_here() -> Any:
     """Return the topic of the channel actor that this thread is in; None where it is in none.
 
-    One that was given up has a successor, which joins and gets messages.
+    One that was given up has a successor, which joins and gets messages; and a topic that is being
+    left ends by other threads, and with it whatever waits for it.
     """
     process = current.process
     if process is None or process.ended:
         return None
-    return getattr(process.actor, "_phx_topic", None)
+    topic = getattr(process.actor, "_phx_topic", None)
+    return None if topic is None or topic.leaving else topic

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from phoenix_actors.advice import NOT_ITS_OWN
 from phoenix_actors.errors import WouldDeadlock
+from phoenix_actors.link.deeds import do_in_step
 from phoenix_actors.link.scheduling import feeds_below
 from supervisors import CallTimeout, Reply
 from supervisors._locks import new_lock
@@ -73,6 +74,9 @@ class MessageStream:
 
     def close(self) -> None:
         """Take no more messages; those that wait can still be taken. Harmless when repeated."""
+        do_in_step([], self._close)
+
+    def _close(self) -> None:
         with self._lock:
             self._closed = True
             waiting = self._take_waiting()

@@ -27,14 +27,14 @@ from phoenix_actors.errors import (
     QueueFull,
 )
 from phoenix_actors.link.core import ChannelCore
-from phoenix_actors.link.deeds import Deeds, carry_out, do_in_step
+from phoenix_actors.link.deeds import Deeds, carry_out, do_all
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import reading_on
-from phoenix_actors.link.overflow import drop_early, drop_push, report_full
+from phoenix_actors.link.overflow import drop, drop_push, report_full
 from phoenix_actors.link.presence import Presence
 from phoenix_actors.link.push_span import push_span
-from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
+from phoenix_actors.link.scheduling import may_wait, without_waiting
 from phoenix_actors.link.topic_record import _CLOSED, _LEAVING, TopicRecord
 from phoenix_actors.machines.channel_events import (
     ChannelEvent,
@@ -53,7 +53,6 @@ from supervisors.clock import Deadline
 
 if TYPE_CHECKING:
     from phoenix_actors.link.wire import Wire
-    from phoenix_actors.machines.push import PendingPush
     from phoenix_actors.message import Frame
 
 __all__ = ["Topic"]
@@ -141,38 +140,40 @@ class Topic(TopicRecord):
 
     def actor_ended(self, actor: ActorRef, reason: ExitReason) -> None:
         """An actor is gone; the pushes of its life fail now and not by their time-outs."""
+        do_all(self._actor_ended, actor, reason, may_wait=False)
+
+    def _actor_ended(self, after: Deeds, actor: ActorRef, reason: ExitReason) -> None:
         core = self.core
         if core is None or core.actor is not actor or core.orphaned_by is not None:
             return
-        pushes: list[PendingPush] = []
         with self.lock:
             if self.core is core:
                 self.core = None
                 self.note_last_join(core)
-                pushes = core.wire.take_join(self.name, core.sent_ref)
-            deeds = core.orphan(reason)
-        with no_waiting_here():
-            for push in pushes:
-                push.token.fail(ChannelClosed(self.name, push.event, reason, push.ref))
-            carry_out(deeds)
+                for push in core.wire.take_join(self.name, core.sent_ref):
+                    closed = ChannelClosed(self.name, push.event, reason, push.ref)
+                    after.append(partial(push.token.fail, closed))
+            after += core.orphan(reason)
         if self.leaving:
-            self.close()
+            self._close(after, None)
 
     def core_ended(self, core: ChannelCore) -> None:
         """The channel closed for good: it was left, refused, or closed by the server."""
+        do_all(self._core_ended, core)
+
+    def _core_ended(self, after: Deeds, core: ChannelCore) -> None:
         with self.lock:
             if self.core is not core:
                 return
             self.core = None
-        self.close()
+        self._close(after, None)
 
     # ---- the end ------------------------------------------------------------------------------
 
     def leave(self, timeout: float | None) -> Reply:
         """Want the topic no more; return a future that settles when the server has said so too."""
         left = Reply()
-        deeds: Deeds = []
-        do_in_step(deeds, self._leave, deeds, timeout, left)
+        do_all(self._leave, timeout, left)
         return left
 
     def _leave(self, after: Deeds, timeout: float | None, left: Reply) -> None:
@@ -191,8 +192,7 @@ class Topic(TopicRecord):
 
     def abandon(self, error: PhoenixError | None = None) -> None:
         """Want the topic no more where no actor serves it, and have the server close its side."""
-        deeds: Deeds = []
-        do_in_step(deeds, self._abandon, deeds, error)
+        do_all(self._abandon, error)
 
     def _abandon(self, after: Deeds, error: PhoenixError | None) -> None:
         with self.lock:
@@ -211,8 +211,7 @@ class Topic(TopicRecord):
 
     def close(self, error: PhoenixError | None = None) -> None:
         """Be wanted no more: answer who still waits and end the streams. Harmless when repeated."""
-        deeds: Deeds = []
-        do_in_step(deeds, self._close, deeds, error)
+        do_all(self._close, error)
 
     def _close(self, after: Deeds, error: PhoenixError | None) -> None:
         self.session.forget(self)
@@ -347,8 +346,7 @@ class Topic(TopicRecord):
         core = self.core
         if core is not None and core.orphaned_by is None:
             return core
-        deeds: Deeds = []
-        return do_in_step(deeds, self._keep, deeds, event, prepared, reply, timeout)
+        return do_all(self._keep, event, prepared, reply, timeout)
 
     def _keep(
         self, deeds: Deeds, event: str, prepared: Any, reply: Reply, timeout: float | None
@@ -362,7 +360,7 @@ class Topic(TopicRecord):
             if uses.early is None:
                 uses.early = EarlyPushes(self.name, self.session.options)
             for push in uses.early.add(event, prepared, reply, timeout):
-                deeds.append(partial(drop_early, self.session, self.name, push))
+                deeds.append(partial(drop, self.session, self.name, push.event, push.reply, 0))
         return None
 
     # ---- messages -----------------------------------------------------------------------------

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phoenix_actors.errors import ConnectionLost, NotConnected, PushTimeout, QueueFull
 from phoenix_actors.link.attempt import Attempt, AttemptNews
 from phoenix_actors.link.connection_news import ConnectionNews
+from phoenix_actors.link.deeds import Deeds, do_all
 from phoenix_actors.link.fallback import probe
 from phoenix_actors.link.opened import tell_opened
 from phoenix_actors.link.outbox import Outbox
-from phoenix_actors.link.overflow import drop_push, report_full
+from phoenix_actors.link.overflow import drop_oldest
 from phoenix_actors.link.routes import RouteCounts
 from phoenix_actors.link.schedules import Policies
-from phoenix_actors.link.scheduling import may_wait, no_waiting_here
+from phoenix_actors.link.scheduling import may_wait, no_waiting_here, without_waiting
 from phoenix_actors.link.straight import Straight
 from phoenix_actors.machines.channel_events import ConnectionGivenUp, SocketLost
 from phoenix_actors.machines.push import PendingPush, PendingPushes, push_failure
@@ -132,6 +134,11 @@ class Wire:
         self, generation: int, reason: LossReason, *, clean: bool, requested: bool = False
     ) -> None:
         """Drop what waits to be written and tell every channel; in-flight pushes fail (C80)."""
+        do_all(self._lost, generation, reason, clean, requested)
+
+    def _lost(
+        self, after: Deeds, generation: int, reason: LossReason, clean: bool, requested: bool
+    ) -> None:
         with self._cores_lock:
             if self._generation != generation:
                 return
@@ -144,13 +151,12 @@ class Wire:
             attempt.keep(writer)
         code = reason.code if isinstance(reason, ConnectionLost) else None
         name = type(reason).__name__
-        emit(SOCKET_DISCONNECTED, code=code, reason=name, clean=clean, requested=requested)
+        told = {"code": code, "reason": name, "clean": clean, "requested": requested}
+        after.append(partial(emit, SOCKET_DISCONNECTED, **told))
         self.news.lost(name, timers.clock.now())
-        with no_waiting_here():
-            for ping in self.take_join(PHOENIX_TOPIC, None):
-                ping.token.fail(push_failure(ping, reason))
-        for core in cores:
-            core.feed(SocketLost(generation, reason))
+        for ping in self.take_join(PHOENIX_TOPIC, None):
+            after.append(partial(without_waiting, ping.token.fail, push_failure(ping, reason)))
+        after += [partial(core.feed, SocketLost(generation, reason)) for core in cores]
 
     def given_up(self, error: PhoenixError) -> None:
         """Tell every channel that no connection will come (C116)."""
@@ -250,6 +256,11 @@ class Wire:
             if deadline is not None and deadline < self.push_timer_at:
                 self.arm(deadline)
         return push
+
+    def discard(self, push: PendingPush) -> None:
+        """Take out a push that is not to be sent."""
+        with self._pushes_lock:
+            self._pushes.discard(push.topic, push.ref)
 
     def take_join(self, topic: str, join_ref: str | None) -> list[PendingPush]:
         """Take out and return the pushes of one join of a topic; pings have no join_ref."""
@@ -363,15 +374,9 @@ class Wire:
         if self.outbox.wait_unless_stuck(limit, timeout, size):
             return
         while options.overflow is Overflow.DROP_OLDEST and not self.has_room():
-            oldest = self.outbox.drop_oldest()
-            if oldest is None:
+            if not do_all(drop_oldest, self):
                 # Nothing but joins, leaves and heartbeats waits: those are never dropped.
                 break
-            error = QueueFull(limit, oldest.topic, oldest.event, dropped=True)
-            report_full(self.session, error, len(self.outbox))
-            with self._pushes_lock:
-                self._pushes.discard(oldest.topic, oldest.ref)
-            drop_push(self.session, oldest.token, error)
         if not self.has_room():
             raise QueueFull(limit, topic, event, dropped=True)
 

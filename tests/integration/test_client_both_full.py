@@ -64,3 +64,49 @@ def test_a_handler_that_waits_for_room(connect: Connect, overflow: str) -> None:
         assert len(log.named("taken")) == PUSHES
         assert [number for (number,) in log.named("message")] == list(range(FLOOD))
         client.stop()
+
+
+def answer_behind(connection: ServerConnection) -> None:
+    """Answer each join; the second one behind messages of the first one's topic."""
+    first: list[str] = []
+    for message in connection:
+        join_ref, ref, topic, event, _ = json.loads(message)
+        if event == "phx_join":
+            for number in range(FLOOD) if first else ():
+                connection.send(json.dumps([*first[:1], None, *first[1:], "pushed", {"i": number}]))
+            first = [join_ref, topic]
+        reply = {"status": "ok", "response": {}}
+        connection.send(json.dumps([join_ref, ref, topic, "phx_reply", reply]))
+
+
+class PushingOn(ChannelActor):
+    """Pushes more to another channel, which is not joined yet, than may wait for that."""
+
+    def init(self, log: Log) -> None:
+        self.log = log
+
+    def handle_message(self, event: str, payload: Any) -> None:
+        other = self.client.channel("room:b")
+        if payload["i"] == 0 and other is not None:
+            for _ in range(2):
+                other.push("kept", {}, timeout=None)
+            other.push("waits", {}, timeout=DEADLINE)
+        self.log.add("message", payload["i"])
+
+
+@pytest.mark.contract("C81", "C82", "C155")
+def test_a_handler_that_waits_for_the_join_of_another_channel(connect: Connect) -> None:
+    """Room comes with the answer to that join, which stands behind messages of the handler's."""
+    log = Log()
+    with serving(answer_behind) as (_, url):
+        client = connect(
+            url=url.removesuffix("/websocket"),
+            max_pending_messages=2,
+            max_inbound_messages=2,
+            overflow="block",
+        )
+        client.join("room:a", channel=(PushingOn, log))
+        client.join("room:b")
+        log.wait("message", FLOOD - 1)
+        assert [number for (number,) in log.named("message")] == list(range(FLOOD))
+        client.stop()

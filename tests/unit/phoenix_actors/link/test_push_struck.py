@@ -13,8 +13,9 @@ import phoenix_actors
 from phoenix_actors.errors import ConnectionLost, QueueFull
 from phoenix_actors.link.future import push_books
 from phoenix_actors.link.topic import Topic
+from phoenix_actors.message import ChannelState
 from phoenix_actors.transport.own_lock import is_mine
-from supervisors import Normal
+from supervisors import Normal, Reply
 from tests.striking import strike_in_life_at
 from tests.unit.phoenix_actors.link.link_bench import Handle, LinkBench, QuickHandle
 
@@ -184,6 +185,38 @@ def test_the_books_of_pushes_that_go_the_long_way(begin: Callable[[], LinkBench]
     assert step > 30
 
 
+@pytest.mark.contract("C81", "C181")
+def test_a_push_that_is_dropped_for_another_one_is_told() -> None:
+    """Wherever the other one was interrupted: it was taken out of what waits to be written."""
+    for step in itertools.count():
+        bench = LinkBench(max_pending_messages=2, overflow="drop_oldest")
+        handle = bench.open(QuickHandle())
+        topic = bench.joined("t")[0]
+        outbox, handle.says = bench.wire.outbox, [None] * 9
+        assert outbox.lane is not None
+        outbox.lane.writable = lambda: False
+        # Nor does the writer come that far.
+        outbox._ring = lambda lane: None  # type: ignore[method-assign]
+        futures = [topic.push("e", {}, None) for _ in range(2)]
+        struck = True
+        try:
+            push = partial(topic.push, "e", {}, None)
+            struck = strike_in_life_at(step, push, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            pass
+        else:
+            assert [future.done() for future in futures] == [False, True], step
+        bench.lose(ConnectionLost(None, "over"))
+        assert [future.done() for future in futures] == [True, True], step
+        topic.leave(None)
+        books = push_books(bench.session.counters.snapshot())
+        assert books["waiting"] == bench.wire.pending() == 0, (step, books)
+        bench.close()
+        if not struck:
+            break
+    assert step > 100
+
+
 @pytest.mark.contract("C83", "C181")
 @pytest.mark.parametrize("again", [True, False])
 @pytest.mark.parametrize("begin", [first, joining, between_lives])
@@ -211,3 +244,62 @@ def test_whoever_waits_for_a_topic_hears_of_its_end(
         if not struck:
             break
     assert step > 60
+
+
+@pytest.mark.contract("C83", "C181")
+@pytest.mark.parametrize("end", ["of the actor", "of the channel"])
+@pytest.mark.parametrize("begin", [first, joining])
+def test_whoever_waits_hears_of_an_end_that_is_told_twice(
+    begin: Callable[[], LinkBench], end: str
+) -> None:
+    """Who kills, and is interrupted in telling of the end, has that told once more."""
+    for step in itertools.count():
+        bench = begin()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        core, stream = topic.core, topic.listeners.stream(None)
+        waiter = stream.take()
+        assert core is not None
+        assert isinstance(waiter, Reply)
+        futures = [topic.push("e", {}, None) for _ in range(2)]
+        if end == "of the actor":
+            tell = partial(topic.actor_ended, core.actor, Normal())
+        else:
+            futures = []
+            tell = partial(topic.core_ended, core)
+        struck = True
+        try:
+            struck = strike_in_life_at(step, tell, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            tell()
+        assert all(future.done() for future in futures), step
+        if end == "of the channel":
+            assert topic.joined_once.done(), step
+            assert (waiter.done(), stream.take()) == (True, None), step
+        bench.close()
+        if not struck:
+            break
+    assert step > 40
+
+
+@pytest.mark.contract("C80", "C83")
+def test_whoever_waits_hears_of_the_loss_of_a_connection() -> None:
+    """Who kills the Socket actor, and is interrupted, has that told once more."""
+    for step in itertools.count():
+        bench = first()
+        topic = bench.session.topic("t")
+        assert topic is not None
+        assert topic.core is not None
+        pushed, ping = topic.push("e", {}, None), bench.wire.ping(None)
+        shut = partial(bench.wire.shut, ConnectionLost(None, "over"))
+        struck = True
+        try:
+            struck = strike_in_life_at(step, shut, within=_CLIENT, behind_returns=False)
+        except KeyboardInterrupt:
+            shut()
+        assert (pushed.done(), ping.done()) == (True, True), step
+        assert topic.core.state is ChannelState.ERRORED, step
+        bench.close()
+        if not struck:
+            break
+    assert step > 40
