@@ -27,7 +27,7 @@ from phoenix_actors.errors import (
     QueueFull,
 )
 from phoenix_actors.link.core import ChannelCore
-from phoenix_actors.link.deeds import Deeds, carry_out, do_all
+from phoenix_actors.link.deeds import Deeds, do_all
 from phoenix_actors.link.early import EarlyPush, EarlyPushes
 from phoenix_actors.link.future import PushFuture
 from phoenix_actors.link.inbound import reading_on
