@@ -80,10 +80,15 @@ def carry_out(deeds: Deeds) -> None:
         >>> done, deeds
         ([1, 2], [])
     """
-    while deeds:
-        deeds[0]()
-        # Behind it: one that was interrupted is done once more, which harms nobody.
-        del deeds[0]
+    done = 0
+    try:
+        for deed in deeds:
+            deed()
+            # Behind it: one that was interrupted is done once more, which harms nobody.
+            done += 1
+    finally:
+        # All at once, for the loss of a connection leaves as many as there are channels.
+        del deeds[:done]
 
 
 def make_good(deeds: Deeds) -> None:
