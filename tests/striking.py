@@ -15,7 +15,7 @@ from typing import Any
 import phoenix_actors
 import supervisors
 
-__all__ = ["handling", "strike_at", "strike_in_life_at"]
+__all__ = ["handling", "strike_at", "strike_in_life_at", "under_trace"]
 
 # The interpreter looks for signals at calls and at jumps back; to strike before others too is
 # harsher than life, but these do nothing, and belong to neither side of a `try`: NOP begins and
@@ -32,7 +32,7 @@ _LOOKS = frozenset(
 _RESUME = -1
 
 
-def _under(trace: Callable[..., Any], act: Callable[[], object]) -> None:
+def under_trace(trace: Callable[..., Any], act: Callable[[], object]) -> None:
     """Does `act` under this trace function, and puts back the one that was there."""
     before = sys.gettrace()
     # 3.12 counts opcodes from the settrace on that follows the first wish for them.
@@ -74,7 +74,7 @@ def strike_at(
                 signal.raise_signal(signum)
         return trace
 
-    _under(trace, act)
+    under_trace(trace, act)
     return left < 0
 
 
@@ -126,7 +126,7 @@ def strike_in_life_at(
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return look
 
-    _under(trace, act)
+    under_trace(trace, act)
     return left < 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from supervisors import DynamicSupervisor, GenServer, Supervisor, SupervisorRef
 from supervisors.testing import ManualDispatcher
+from tests.striking import under_trace
 
 FEW, MANY = 50, 400
 
@@ -44,14 +44,7 @@ def steps(act: Callable[[], object]) -> int:
         count += event == "opcode"
         return trace
 
-    before = sys.gettrace()
-    # 3.12 counts opcodes from the settrace on that follows the first wish for them.
-    sys._getframe().f_trace_opcodes = True
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(before)
+    under_trace(trace, act)
     return count
 
 
